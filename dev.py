@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""The bootstrap behind `make`: a virtual environment, the locked packages, then the command.
+
+Standard library only, so that it runs on any Python 3.11+ before anything is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+VENV = HERE / ".venv"
+BIN = VENV / "bin"
+LOCKS = {"run": HERE / "requirements.lock", "dev": HERE / "requirements-dev.lock"}
+OLDEST = (3, 11)
+CHECKS = (
+    ("ruff", "check", "."),
+    ("ruff", "format", "--check", "."),
+    ("mypy",),
+    ("lint-imports", "--no-cache"),
+    ("hadolint", "Dockerfile"),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run *arguments*: `run`, `test [pytest's own]`, `check`, `format`, `bench`, or any installed program."""
+    if sys.version_info < OLDEST:
+        return stop(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.")
+    command, *rest = arguments or ["help"]
+    if command == "run":
+        prepare("run")
+        os.execv(BIN / "receiver", ["receiver", "tour", *rest])
+    if command == "receiver":
+        prepare("run")
+        os.execv(BIN / "receiver", ["receiver", *rest])
+    prepare("dev")
+    if command == "test":
+        return call("pytest", *rest)
+    if command == "check":
+        return max(call(*check) for check in CHECKS)
+    if command == "format":
+        return max(call("ruff", "check", "--fix", "."), call("ruff", "format", "."))
+    if command == "bench":
+        return call("python", "-m", "benchmarks", *rest)
+    return call(command, *rest)
+
+
+def prepare(kind: str) -> None:
+    """Make `.venv` hold exactly what the lock of *kind* names; nothing is done when it already does.
+
+    The development lock holds all of the other one, so an environment made for development serves both.
+    """
+    wanted = {name: stamp(lock) for name, lock in LOCKS.items()}
+    done = VENV / "installed"
+    present = done.read_text().split() if done.exists() else []
+    if wanted[kind] in present or wanted["dev"] in present:
+        return
+    if not (BIN / "python").exists():
+        make_environment()
+    print(f"Installing what is locked in {LOCKS[kind].name} …", flush=True)
+    pip("install", "--require-hashes", "-r", str(LOCKS[kind]))
+    pip("install", "--no-deps", "--no-build-isolation", "--no-index", "-e", str(HERE))
+    done.write_text(wanted[kind])
+
+
+def stamp(lock: Path) -> str:
+    """What an environment must have been made from: this lock, this project file, this place."""
+    text = lock.read_bytes() + (HERE / "pyproject.toml").read_bytes() + str(HERE).encode()
+    return hashlib.sha256(text).hexdigest()
+
+
+def make_environment() -> None:
+    shutil.rmtree(VENV, ignore_errors=True)
+    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False, capture_output=True, text=True)
+    if made.returncode:
+        shutil.rmtree(VENV, ignore_errors=True)
+        hint = "On Debian and Ubuntu: apt-get install python3-venv, then the same command again."
+        raise SystemExit(stop(f"Python could not make a virtual environment in {VENV}. {hint}\n{made.stdout}"))
+
+
+def pip(*arguments: str) -> None:
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
+    result = subprocess.run([str(BIN / "python"), "-m", "pip", *quiet, *arguments], check=False, cwd=HERE)
+    if result.returncode:
+        raise SystemExit(stop("The packages could not be installed; pip says why above. Run the command again."))
+
+
+def call(*command: str) -> int:
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
+    return subprocess.run([str(BIN / command[0]), *command[1:]], check=False, cwd=HERE, env=environment).returncode
+
+
+def stop(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
