@@ -1,0 +1,1 @@
+"""The Dataverse side: its tables, its sign-in, its Web API."""

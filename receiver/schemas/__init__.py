@@ -1,0 +1,1 @@
+"""Wire to core values and back: what a body says, and where it is odd."""

@@ -1,0 +1,115 @@
+"""Every setting: name, unit, default, meaning. The only reader of the environment, used by `create_app` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from receiver.errors import SettingError
+
+
+def _setting(meaning: str, default: Any, read: Callable[[str], Any] = str) -> Any:
+    return field(default=default, metadata={"meaning": meaning, "read": read})
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _trust(text: str) -> str:
+    if text not in {"image", "read"}:
+        raise ValueError("“image” or “read” was expected")
+    return text
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("a number of at least 1 was expected")
+    return number
+
+
+def _switch(text: str) -> bool:
+    return text.lower() in {"1", "yes", "on", "true"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings; each field is the environment variable RECEIVER_<NAME>."""
+
+    database_url: str = _setting(
+        "SQLAlchemy URL of the company's database. PostgreSQL in production.", "sqlite:///instance/receiver.sqlite"
+    )
+    webhook_keys: tuple[str, ...] = _setting(
+        "Keys that Dataverse may send, comma-separated; several while one is being replaced.", (), _listed
+    )
+    webhook_key_header: str = _setting("Header, or query parameter, that carries the key.", "x-receiver-key")
+    organization_id: str = _setting("Only this Dataverse organisation (guid); else the connection's own.", "")
+    trust: str = _setting(
+        "image: our own asynchronous step's image is the row. read: a notification is only a hint.", "image", _trust
+    )
+    ribbon_message: str = _setting("Unique name of the Custom API behind the button.", "rcv_OpenInBusinessCentral")
+    dataverse_url: str = _setting("Environment, https://<org>.crm<n>.dynamics.com.", "")
+    tenant_id: str = _setting("Microsoft Entra tenant (guid).", "")
+    client_id: str = _setting("App registration (guid).", "")
+    client_secret: str = _setting("Its secret; or RECEIVER_CLIENT_CERTIFICATE.", "")
+    client_certificate: str = _setting("Path of a PEM file with private key and certificate.", "")
+    authority: str = _setting("Sign-in address; default https://login.microsoftonline.com/<tenant>.", "")
+    company_id: str = _setting("Own company id (guid) where the environment has bcbi_companyid.", "")
+    local_currency: str = _setting("ISO code of the local currency, which is blank on a record.", "EUR")
+    admin_token: str = _setting("Signs in administrators. Without it the admin pages answer 403.", "")
+    open_token: str = _setting("Signs in people who may open records and nothing else.", "")
+    session_key: str = _setting("Secret that signs sessions; default: derived from the two tokens.", "")
+    open_url: str = _setting("Where a coupled record opens: a URL with {mapping}, {table} and {key}.", "")
+    public_url: str = _setting("This receiver's address as Dataverse reaches it, for the steps.", "")
+    worker_threads: int = _setting("Lanes a worker process works on at once.", 4, _count)
+    lease_seconds: int = _setting("How long a worker may hold a lane; longer than the longest call.", 120, _count)
+    synchronous_first_read_seconds: float = _setting("First look at a row after a synchronous step.", 5.0, float)
+    synchronous_second_read_seconds: float = _setting(
+        "Second look, after Dataverse's longest transaction.", 150.0, float
+    )
+    longest_back_off_seconds: float = _setting("Cap of the back-off after transient errors.", 900.0, float)
+    largest_body_bytes: int = _setting("A larger notification is answered 413.", 1024 * 1024, _count)
+    tour: bool = _setting(
+        "On in `make run` alone: a visitor without a session is the tour's salesperson.", False, _switch
+    )
+    instance: Path = _setting("Folder of the embedded database and of the tour.", Path("instance"), Path)
+
+    @property
+    def connection_is_set_up(self) -> bool:
+        return bool(self.dataverse_url and self.client_id and (self.client_secret or self.client_certificate))
+
+
+SECRETS = frozenset({"webhook_keys", "client_secret", "admin_token", "open_token", "session_key"})
+
+
+def variable(name: str) -> str:
+    return f"RECEIVER_{name.upper()}"
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings that *environment* says.
+
+    Raises: SettingError naming the variable; the value is not repeated, since it may be a secret.
+    """
+    found: dict[str, Any] = {}
+    for one in fields(Settings):
+        text = environment.get(variable(one.name), "").strip()
+        if not text:
+            continue
+        try:
+            found[one.name] = one.metadata["read"](text)
+        except ValueError as error:
+            raise SettingError(f"{variable(one.name)} cannot be understood: {error}.") from None
+    return Settings(**found)
+
+
+def example() -> Iterable[str]:
+    """The lines of `.env.example`."""
+    yield "# Every setting of the receiver. Printed by: receiver settings"
+    for one in fields(Settings):
+        default = "" if one.default in {(), ""} else one.default
+        yield f"\n# {one.metadata['meaning']}"
+        yield f"#{variable(one.name)}={default if not isinstance(default, bool) else ''}"

@@ -1,0 +1,77 @@
+"""The coupling: which two records belong together, and what both looked like when they were last equal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from receiver.core.mapping import Direction
+from receiver.core.values import Values
+
+
+class Result(StrEnum):
+    """Of the last run in one direction."""
+
+    NONE = ""
+    SUCCESS = "Success"
+    FAILURE = "Failure"
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """What became of the last run in one direction; `error` is empty unless it failed."""
+
+    result: Result = Result.NONE
+    job: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """A coupling row. A base is None until the pair was once equal; it holds each side's own raw values."""
+
+    mapping: str
+    local_id: str
+    dataverse_id: str
+    local_base: Values | None = None
+    dataverse_base: Values | None = None
+    #: local columns of lookups that found nothing and were cleared: never sent out as empty
+    unresolved: frozenset[str] = frozenset()
+    is_skipped: bool = False
+    last_from: LastRun = field(default_factory=LastRun)
+    last_to: LastRun = field(default_factory=LastRun)
+
+    def source_base(self, toward: Direction) -> Values | None:
+        return self.dataverse_base if toward is Direction.FROM else self.local_base
+
+    def destination_base(self, toward: Direction) -> Values | None:
+        return self.source_base(toward.back)
+
+    def destination_id(self, toward: Direction) -> str:
+        return self.local_id if toward is Direction.FROM else self.dataverse_id
+
+    def last(self, toward: Direction) -> LastRun:
+        return self.last_from if toward is Direction.FROM else self.last_to
+
+
+def with_run(coupling: Coupling, toward: Direction, run: LastRun) -> Coupling:
+    if toward is Direction.FROM:
+        return replace(coupling, last_from=run)
+    return replace(coupling, last_to=run)
+
+
+def after_failure(coupling: Coupling, toward: Direction, error: str, job: int | None) -> Coupling:
+    """The coupling after a decided failure: the same message twice in a row in one direction makes it Skipped.
+
+    Source: BC T5331.SetLastSynchResultFailed; reference §4.1.
+    """
+    last = coupling.last(toward)
+    again = last.result is Result.FAILURE and bool(error) and last.error == error
+    failed = with_run(coupling, toward, LastRun(Result.FAILURE, job, error))
+    return replace(failed, is_skipped=coupling.is_skipped or again)
+
+
+def with_bases(coupling: Coupling, toward: Direction, source: Values, destination: Values) -> Coupling:
+    if toward is Direction.FROM:
+        return replace(coupling, dataverse_base=source, local_base=destination)
+    return replace(coupling, local_base=source, dataverse_base=destination)

@@ -1,0 +1,320 @@
+"""Situation -> Decision: every synchronization rule lives here.
+
+Rule 1: nothing here knows which side is Dataverse. A run goes *toward* a destination; the mapping, turned round,
+says which columns. So a rule cannot hold one way and fail the other.
+
+Rule 2: nothing here asks what time it is, reads a table or draws a number. "Changed" means "differs from what the
+coupling remembers" (merge.py); the same situation gets the same decision, today and in a year.
+
+Rule 3: a rule says no with a value. A Skip cannot carry values, an Insert cannot lack them.
+
+How to read it: `decide` asks the questions of `QUESTIONS` in their order and takes the first answer. To add a rule:
+a `Reason`, a question, and its row in the test. Source: BC codeunits 5335 and 5345; reference §2.2; where we differ
+on purpose, docs/differences.md says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from receiver.core.coupling import Coupling
+from receiver.core.filters import matches
+from receiver.core.mapping import DeletionConflict, Direction, TableMapping
+from receiver.core.merge import Converted, Merged, Sides, merge
+from receiver.core.message import Freshness
+from receiver.core.values import NO_VALUES, Value, Values
+
+
+@dataclass(frozen=True)
+class Record:
+    """One side's record as far as it is known. `exists` is False once a read said that it is gone."""
+
+    id: str
+    values: Values = NO_VALUES
+    is_whole: bool = True
+    exists: bool = True
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that a decision may depend on."""
+
+    mapping: TableMapping
+    toward: Direction
+    source: Record
+    coupling: Coupling | None = None
+    #: the coupled record of the other side; None: not coupled, or deleted
+    destination: Record | None = None
+    lookups: Mapping[int, Converted] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+    #: how the source stands to the last version seen of its row
+    freshness: str = Freshness.NEWER
+    is_forced: bool = False
+    #: a person asked for exactly this record
+    is_click: bool = False
+    #: who removed the coupling, and when; empty if nobody did
+    uncoupled_by: str = ""
+
+
+class Reason(Enum):
+    """Why: what is the case, and what a person can do about it. `{mapping}` is filled in by the outcome."""
+
+    MAPPING_IS_OFF = ("{mapping} is switched off", "Enable the mapping {mapping}.")
+    DIRECTION = (
+        "{mapping} does not synchronize in this direction",
+        "Set the direction of {mapping} to Bidirectional or to this direction.",
+    )
+    NO_FIELDS = (
+        "{mapping} has no enabled field mapping in this direction",
+        "Enable at least one field mapping of {mapping}.",
+    )
+    SKIPPED = (
+        "the coupling is skipped because the same failure came twice in a row",
+        "Mend the cause, then Retry.",
+    )
+    NOT_COUPLED_AND_GONE = ("the row is gone, and nothing was coupled to it", "Nothing needs to be done.")
+    LATE = ("a newer state of the row has been seen already", "Nothing needs to be done.")
+    NOTHING_MOVED = ("no mapped field has changed", "Nothing needs to be done.")
+    OUTSIDE_FILTER = (
+        "the record is outside the table filter of {mapping}",
+        "Change the record so that it matches the filter, or change the filter of {mapping}.",
+    )
+    ONLY_COUPLED = (
+        "the record is not coupled, and {mapping} synchronizes only coupled records",
+        "Couple the record, or switch Synch. Only Coupled Records off for {mapping}.",
+    )
+    UNCOUPLED = ("the record was uncoupled by a person", "Couple it again, or open it from Sales.")
+    WAITING_FOR_PARENT = (
+        "the record waits for its parent, which no mapping's filter lets in",
+        "Change the parent so that it matches a mapping; this record then follows by itself.",
+    )
+    MUST_BE_COUPLED = (
+        "a related record must be coupled first",
+        "Couple it; this record then follows by itself.",
+    )
+    UPDATE_CONFLICT = (
+        "both sides changed the same field since they were last equal",
+        "Choose a side with Synchronize Now, or set Resolve Update Conflicts on {mapping}.",
+    )
+    OTHER_SIDE_WINS = (
+        "both sides changed the same field, and the other side wins",
+        "Nothing needs to be done.",
+    )
+    COUPLED_RECORD_IS_DELETED = (
+        "the record is coupled to one that was deleted",
+        "Restore or delete the other one, remove the coupling, or set Resolve Deletion Conflicts on {mapping}.",
+    )
+    RESTORE_IS_FORBIDDEN = (
+        "the coupled record was deleted, and the direction of {mapping} forbids restoring it there",
+        "Set the direction to Bidirectional, or remove the coupling.",
+    )
+    RESTORED = ("the deleted record is restored", "Nothing needs to be done.")
+    DELETED_THERE = (
+        "the coupled record was deleted, and {mapping} then removes the coupling",
+        "Nothing needs to be done.",
+    )
+    BOTH_DELETED = ("both records were deleted", "Nothing needs to be done.")
+
+    @property
+    def what(self) -> str:
+        return self.value[0]
+
+    @property
+    def remedy(self) -> str:
+        return self.value[1]
+
+
+@dataclass(frozen=True)
+class Insert:
+    values: Values
+    merged: Merged
+
+
+@dataclass(frozen=True)
+class Modify:
+    values: Values
+    merged: Merged
+
+
+@dataclass(frozen=True)
+class AlreadyEqual:
+    """The source moved, and the destination already says the same: only the coupling learns of it."""
+
+    merged: Merged
+
+
+@dataclass(frozen=True)
+class IgnoreUnchanged:
+    reason: Reason = Reason.NOTHING_MOVED
+
+
+@dataclass(frozen=True)
+class RemoveCoupling:
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class Skip:
+    reason: Reason
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fail:
+    reason: Reason
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadWholeSource:
+    """A partial row may be skipped, never transferred."""
+
+
+@dataclass(frozen=True)
+class TurnAround:
+    """The same pair is to be seen from the other side."""
+
+    reason: Reason
+
+
+Decision = (
+    Insert | Modify | AlreadyEqual | IgnoreUnchanged | RemoveCoupling | Skip | Fail | ReadWholeSource | TurnAround
+)
+
+
+def decide(now: Situation) -> Decision:
+    """The one decision for *now*; total and deterministic."""
+    for question in QUESTIONS:
+        answer = question(now)
+        if answer is not None:
+            return answer
+    return _transfer(now)
+
+
+def _may_the_mapping_run(now: Situation) -> Decision | None:
+    if not now.mapping.is_enabled:
+        return Skip(Reason.MAPPING_IS_OFF)
+    if not now.mapping.direction.allows(now.toward):
+        return Skip(Reason.DIRECTION)
+    if not now.mapping.transfers(now.toward):
+        return Fail(Reason.NO_FIELDS)
+    return None
+
+
+def _is_the_coupling_skipped(now: Situation) -> Decision | None:
+    return Skip(Reason.SKIPPED) if now.coupling is not None and now.coupling.is_skipped else None
+
+
+def _is_the_source_known(now: Situation) -> Decision | None:
+    if now.source.exists and (not now.source.is_whole or now.freshness == Freshness.UNCERTAIN):
+        return ReadWholeSource()
+    return None
+
+
+def _is_the_source_late(now: Situation) -> Decision | None:
+    return IgnoreUnchanged(Reason.LATE) if now.freshness == Freshness.LATE else None
+
+
+def _is_the_source_gone(now: Situation) -> Decision | None:
+    if now.source.exists:
+        return None
+    if now.coupling is None:
+        return Skip(Reason.NOT_COUPLED_AND_GONE)
+    if now.destination is None:
+        return RemoveCoupling(Reason.BOTH_DELETED)
+    match now.mapping.resolve_deletion_conflicts:
+        case DeletionConflict.DELETE_COUPLING:
+            return RemoveCoupling(Reason.DELETED_THERE)
+        case DeletionConflict.RESTORE if now.mapping.direction.allows(now.toward.back):
+            return TurnAround(Reason.RESTORED)
+        case DeletionConflict.RESTORE:
+            return Fail(Reason.RESTORE_IS_FORBIDDEN)
+    return Fail(Reason.COUPLED_RECORD_IS_DELETED)
+
+
+def _is_the_source_outside_the_filter(now: Situation) -> Decision | None:
+    inside = matches(now.mapping.source_filter(now.toward), now.source.values)
+    return None if inside else Skip(Reason.OUTSIDE_FILTER)
+
+
+def _is_the_destination_gone(now: Situation) -> Decision | None:
+    if now.coupling is None or now.destination is not None:
+        return None
+    match now.mapping.resolve_deletion_conflicts:
+        case DeletionConflict.DELETE_COUPLING:
+            return RemoveCoupling(Reason.DELETED_THERE)
+        case DeletionConflict.RESTORE:
+            return None  # _transfer inserts it anew, also under Synch. Only Coupled Records
+    return Fail(Reason.COUPLED_RECORD_IS_DELETED)
+
+
+def _may_it_be_created(now: Situation) -> Decision | None:
+    if now.coupling is not None:
+        return None
+    if now.mapping.synch_only_coupled_records:
+        return Skip(Reason.ONLY_COUPLED)
+    if now.uncoupled_by and not now.is_click:
+        return Skip(Reason.UNCOUPLED, (now.uncoupled_by,))
+    return None
+
+
+QUESTIONS: tuple[Callable[[Situation], Decision | None], ...] = (
+    _may_the_mapping_run,
+    _is_the_coupling_skipped,
+    _is_the_source_known,
+    _is_the_source_late,
+    _is_the_source_gone,
+    _is_the_source_outside_the_filter,
+    _is_the_destination_gone,
+    _may_it_be_created,
+)
+
+
+def sides_of(now: Situation) -> Sides:
+    """What the merge looks at; a record to be inserted has no destination and no base."""
+    coupling = now.coupling if now.destination is not None else None
+    return Sides(
+        transfers=now.mapping.transfers(now.toward),
+        toward=now.toward,
+        source=now.source.values,
+        destination=None if now.destination is None else now.destination.values,
+        source_base=None if coupling is None else coupling.source_base(now.toward),
+        destination_base=None if coupling is None else coupling.destination_base(now.toward),
+        unresolved=coupling.unresolved if coupling else frozenset(),
+        lookups=now.lookups,
+        limits=now.limits,
+        is_forced=now.is_forced,
+    )
+
+
+def _transfer(now: Situation) -> Decision:
+    merged = merge(sides_of(now))
+    if merged.failures:
+        return _failed_lookups(merged)
+    if now.destination is None:
+        return Insert(_with_template(now, merged.values), merged)
+    if not merged.has_moved and not now.is_forced:
+        return IgnoreUnchanged()
+    if merged.conflicts and now.mapping.resolve_update_conflicts.winner is not now.toward:
+        return _conflict(now, merged)
+    return Modify(merged.values, merged) if merged.values else AlreadyEqual(merged)
+
+
+def _failed_lookups(merged: Merged) -> Decision:
+    sentences = tuple(failure.sentence for failure in merged.failures)
+    if all(failure.waits for failure in merged.failures):
+        return Skip(Reason.WAITING_FOR_PARENT, sentences)
+    return Fail(Reason.MUST_BE_COUPLED, sentences)
+
+
+def _conflict(now: Situation, merged: Merged) -> Decision:
+    if now.mapping.resolve_update_conflicts.winner is None:
+        return Fail(Reason.UPDATE_CONFLICT, tuple(map(str, merged.conflicts)))
+    return TurnAround(Reason.OTHER_SIDE_WINS)
+
+
+def _with_template(now: Situation, values: Values) -> dict[str, Value]:
+    """A template's value wins over a mapped one, as in Business Central (reference §1.6)."""
+    return {**values, **now.mapping.template(now.toward)}

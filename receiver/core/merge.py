@@ -1,0 +1,204 @@
+"""Field by field: what a run would write, what it must not, and what both sides look like when it is done.
+
+Each side is compared with its own base only, raw value with raw value; a transformed value is compared with the
+destination's, never with a base. So trimming, rounding and cutting cannot make an echo look like a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from receiver.core.mapping import Conversion, Direction, Transfer
+from receiver.core.transformation import transformed
+from receiver.core.values import Reference, Value, Values, is_empty, same, shown
+
+
+@dataclass(frozen=True)
+class Found:
+    """A lookup's value as the destination writes it."""
+
+    value: Value
+
+
+@dataclass(frozen=True)
+class NotCoupled:
+    """A lookup that leads to a record which is not coupled; `sentence` names it and says what to do.
+
+    `waits` when the record lies outside the filter of every mapping that could bring it in.
+    """
+
+    sentence: str
+    reference: Reference | None = None
+    waits: bool = False
+
+
+@dataclass(frozen=True)
+class Keep:
+    """The destination's value stays: the source's emptiness means nothing."""
+
+
+Converted = Found | NotCoupled | Keep
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A bidirectional field that both sides changed, to different values."""
+
+    source_column: str
+    destination_column: str
+    source_value: Value
+    destination_value: Value
+
+    def __str__(self) -> str:
+        return (
+            f"{self.source_column} is “{shown(self.source_value)}” on one side, "
+            f"{self.destination_column} is “{shown(self.destination_value)}” on the other"
+        )
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What a merge looks at. A base is None where the pair was never equal; destination None: to be inserted."""
+
+    transfers: tuple[Transfer, ...]
+    toward: Direction
+    source: Values
+    destination: Values | None
+    source_base: Values | None = None
+    destination_base: Values | None = None
+    unresolved: frozenset[str] = frozenset()
+    lookups: Mapping[int, Converted] = field(default_factory=dict)
+    #: characters that a destination column holds
+    limits: Mapping[str, int] = field(default_factory=dict)
+    is_forced: bool = False
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge found. `has_moved`: a mapped field of the source changed."""
+
+    has_moved: bool
+    values: Mapping[str, Value] = field(default_factory=dict)
+    conflicts: tuple[Conflict, ...] = ()
+    failures: tuple[NotCoupled, ...] = ()
+    #: numbers of the transfers whose bases stay: the destination changed there, the way back must still see it
+    kept: frozenset[int] = frozenset()
+    unresolved: frozenset[str] = frozenset()
+
+
+def merge(sides: Sides) -> Merged:
+    """Compare the sides; nothing is transferred unless a mapped field of the source moved, or by force."""
+    moved = frozenset(one.number for one in sides.transfers if _has_moved(one, sides))
+    if not moved and not sides.is_forced:
+        return Merged(has_moved=False, unresolved=sides.unresolved)
+    values: dict[str, Value] = {}
+    conflicts: list[Conflict] = []
+    failures: list[NotCoupled] = []
+    kept: set[int] = set()
+    unresolved: set[str] = set()
+    for one in sides.transfers:
+        if _stays_behind(one, sides, moved):
+            kept.add(one.number)
+            unresolved |= {_local(one, sides)} & sides.unresolved
+            continue
+        converted = _converted(one, sides)
+        if isinstance(converted, NotCoupled):
+            if not one.clears_on_failure:
+                failures.append(converted)
+                continue
+            unresolved.add(_local(one, sides))
+            converted = Found(None)
+        if isinstance(converted, Keep) or (one.not_null and is_empty(converted.value)):
+            continue
+        value = _cut(converted.value, sides.limits.get(one.destination))
+        if not _differs(one, sides, value):
+            continue
+        if _collides(one, sides):
+            conflicts.append(_conflict(one, sides))
+        values[one.destination] = value
+    return Merged(
+        has_moved=bool(moved),
+        values=values,
+        conflicts=tuple(conflicts),
+        failures=tuple(failures),
+        kept=frozenset(kept),
+        unresolved=frozenset(unresolved),
+    )
+
+
+def _has_moved(one: Transfer, sides: Sides) -> bool:
+    if sides.destination is None:
+        return True
+    if one.source is None:
+        return False
+    if sides.source_base is None:
+        return True
+    if not same(sides.source.get(one.source), sides.source_base.get(one.source)):
+        return True
+    return _is_resolved_now(one, sides)
+
+
+def _is_resolved_now(one: Transfer, sides: Sides) -> bool:
+    """A cleared lookup whose record has been coupled since is a change, though its guid is the same."""
+    found = sides.lookups.get(one.number)
+    is_found = isinstance(found, Found) and not is_empty(found.value)
+    return sides.toward is Direction.FROM and one.destination in sides.unresolved and is_found
+
+
+def _stays_behind(one: Transfer, sides: Sides, moved: frozenset[int]) -> bool:
+    """A bidirectional field that the source left alone, or an emptiness that stands for an unresolved lookup."""
+    if sides.destination is None:
+        return False
+    if sides.toward is Direction.TO and one.source in sides.unresolved and is_empty(sides.source.get(one.source)):
+        return True
+    return one.is_bidirectional and one.number not in moved and not sides.is_forced
+
+
+def _local(one: Transfer, sides: Sides) -> str:
+    return one.destination if sides.toward is Direction.FROM else one.source or ""
+
+
+def _converted(one: Transfer, sides: Sides) -> Converted:
+    if one.source is None:
+        return Found(one.constant)
+    if one.conversion is not Conversion.PLAIN:
+        return sides.lookups[one.number]
+    return Found(transformed(one.rule, sides.source.get(one.source)))
+
+
+def _cut(value: Value, limit: int | None) -> Value:
+    return value[:limit] if isinstance(value, str) and limit is not None else value
+
+
+def _differs(one: Transfer, sides: Sides, value: Value) -> bool:
+    if sides.destination is None:
+        return not is_empty(value)
+    return not same(value, sides.destination.get(one.destination))
+
+
+def _collides(one: Transfer, sides: Sides) -> bool:
+    if sides.destination is None or sides.is_forced or not one.is_bidirectional:
+        return False
+    if sides.destination_base is None:
+        return True
+    return not same(sides.destination.get(one.destination), sides.destination_base.get(one.destination))
+
+
+def _conflict(one: Transfer, sides: Sides) -> Conflict:
+    assert one.source is not None  # a constant is never bidirectional
+    assert sides.destination is not None
+    return Conflict(one.source, one.destination, sides.source.get(one.source), sides.destination.get(one.destination))
+
+
+def bases_after(sides: Sides, merged: Merged, destination: Values) -> tuple[Values, Values]:
+    """The source's and the destination's base once *destination* is what that side returned after the write."""
+    source_base = dict(sides.source_base or {})
+    destination_base = dict(sides.destination_base or {})
+    for one in sides.transfers:
+        if one.number in merged.kept:
+            continue
+        if one.source is not None:
+            source_base[one.source] = sides.source.get(one.source)
+        destination_base[one.destination] = destination.get(one.destination)
+    return source_base, destination_base

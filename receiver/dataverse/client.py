@@ -1,0 +1,270 @@
+"""The Web API: one thin client over requests; rows come and go as core values.
+
+It does not sleep and does not retry a refusal: long waits belong to the lane. Every call has a time-out, every
+update a condition, every write a tag. Source: reference/dataverse.md §6.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+
+import requests
+
+from receiver.core.message import Version
+from receiver.core.values import Reference, Value, Values
+from receiver.dataverse.columns import DERIVED_COLUMNS, TABLES, DataverseTable, from_web_api, to_web_api
+from receiver.errors import DataverseError, DataverseUnreachableError, ThrottledError, VersionMismatchError
+
+TIMEOUT = (5, 30)
+TAG = "receiver"
+DEFAULT_PAUSE = 5.0
+_DECIMAL = f"decimal-{uuid.uuid4().hex}:"
+HEADERS = {
+    "Accept": "application/json",
+    "OData-MaxVersion": "4.0",
+    "OData-Version": "4.0",
+    "Prefer": 'odata.include-annotations="*"',
+}
+
+
+class Credentials(Protocol):
+    def token(self, *, fresh: bool = False) -> str: ...
+
+
+@dataclass(frozen=True)
+class DataverseRow:
+    """A row as it was read: the asked columns' values and its version."""
+
+    id: str
+    values: Values
+    version: Version
+
+
+class DataverseClient:
+    """One environment. Sessions are one a thread; `before_call` may raise to keep a request from being sent."""
+
+    def __init__(self, url: str, credentials: Credentials, before_call: Callable[[], None] = lambda: None) -> None:
+        self.url = url.rstrip("/")
+        self._root = f"{self.url}/api/data/v9.2/"
+        self._credentials = credentials
+        self._before_call = before_call
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._iso_codes: dict[str, str] = {}
+
+    def close(self) -> None:
+        for session in self._sessions:
+            session.close()
+
+    def who_am_i(self) -> tuple[str, str]:
+        """The organisation's and our own user's id."""
+        answer = self._json("GET", "WhoAmI")
+        return str(answer["OrganizationId"]).lower(), str(answer["UserId"]).lower()
+
+    def read(self, table: str, id_: str, columns: frozenset[str]) -> DataverseRow | None:
+        """The row with these columns; None if it does not exist."""
+        described = TABLES[table]
+        try:
+            raw = self._json("GET", f"{described.entity_set}({id_})", params={"$select": _select(described, columns)})
+        except DataverseError as error:
+            if error.status == requests.codes.not_found:
+                return None
+            raise
+        return _row(described, raw, columns)
+
+    def create(self, table: str, id_: str, values: Values, columns: frozenset[str]) -> DataverseRow:
+        """Create the row under our own id; what Dataverse kept comes back.
+
+        Raises: VersionMismatchError when a row with that id exists.
+        """
+        return self._write(table, id_, values, columns, {"If-None-Match": "*"})
+
+    def update(self, table: str, id_: str, values: Values, columns: frozenset[str], version: Version) -> DataverseRow:
+        """Change these columns only; a bare PATCH would create a deleted row anew.
+
+        Raises: VersionMismatchError when the row has moved since *version*.
+        """
+        condition = "*" if version.number is None else f'W/"{version.number}"'
+        return self._write(table, id_, values, columns, {"If-Match": condition})
+
+    def iso_code(self, currency: Reference) -> str | None:
+        """A transaction currency's ISO code, which never changes; None if the currency does not exist."""
+        if currency.id not in self._iso_codes:
+            row = self.read("transactioncurrency", currency.id, frozenset({"isocurrencycode"}))
+            if row is None:
+                return None
+            self._iso_codes[currency.id] = str(row.values["isocurrencycode"] or "")
+        return self._iso_codes[currency.id]
+
+    def currency_of(self, iso_code: str) -> Reference | None:
+        """The transaction currency of an ISO code."""
+        quoted = iso_code.replace("'", "''")
+        for raw in self.rows(
+            "transactioncurrencies", {"$select": "isocurrencycode", "$filter": f"isocurrencycode eq '{quoted}'"}
+        ):
+            return Reference("transactioncurrency", str(raw["transactioncurrencyid"]))
+        return None
+
+    def column_names(self, table: str) -> frozenset[str]:
+        """The columns that this environment's table has."""
+        path = f"EntityDefinitions(LogicalName='{table}')"
+        answer = self._json(
+            "GET", path, params={"$select": "LogicalName", "$expand": "Attributes($select=LogicalName)"}
+        )
+        return frozenset(str(column["LogicalName"]) for column in answer["Attributes"])
+
+    def rows(self, path: str, params: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Every row of a query, page after page."""
+        answer = self._json("GET", path, params=params)
+        while True:
+            yield from answer["value"]
+            following = answer.get("@odata.nextLink")
+            if not following:
+                return
+            answer = self._json("GET", str(following).removeprefix(self._root))
+
+    def _write(
+        self, table: str, id_: str, values: Values, columns: frozenset[str], condition: Mapping[str, str]
+    ) -> DataverseRow:
+        described = TABLES[table]
+        body = dict(to_web_api(described.columns[name], value) for name, value in values.items())
+        raw = self._json(
+            "PATCH",
+            f"{described.entity_set}({id_})",
+            params={"tag": TAG, "$select": _select(described, columns)},
+            headers={**condition, "Prefer": 'return=representation,odata.include-annotations="*"'},
+            body=dumps(body),
+        )
+        return _row(described, raw, columns)
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Any:
+        self._before_call()
+        response = self._send(method, path, params, headers, body, fresh=False)
+        if response.status_code == requests.codes.unauthorized:
+            response = self._send(method, path, params, headers, body, fresh=True)
+        if not response.ok:
+            raise _refusal(response)
+        return json.loads(response.content, parse_float=Decimal) if response.content else {}
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+        *,
+        fresh: bool,
+    ) -> requests.Response:
+        sent = {**HEADERS, "Authorization": f"Bearer {self._credentials.token(fresh=fresh)}", **(headers or {})}
+        if method == "GET":
+            sent["If-None-Match"] = "null"
+        if body is not None:
+            sent["Content-Type"] = "application/json; charset=utf-8"
+        try:
+            return self._session().request(
+                method,
+                self._root + path,
+                params=params,
+                headers=sent,
+                data=body,
+                timeout=TIMEOUT,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise DataverseUnreachableError(f"Dataverse cannot be reached: {type(error).__name__}: {error}") from error
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            self._sessions.append(session)
+        return session
+
+
+def dumps(body: Mapping[str, Any]) -> bytes:
+    """JSON whose Decimals are numbers with their scale kept; the standard encoder has no place for them."""
+
+    def marked(value: object) -> str:
+        if isinstance(value, Decimal):
+            return f"{_DECIMAL}{value:f}"
+        raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+    text = json.dumps(body, default=marked, ensure_ascii=False)
+    parts = text.split(f'"{_DECIMAL}')
+    return "".join([parts[0], *(part.replace('"', "", 1) for part in parts[1:])]).encode()
+
+
+def _select(table: DataverseTable, columns: frozenset[str]) -> str:
+    """Lookups are read as `_x_value`; a derived column is read off its lookup."""
+    names = {DERIVED_COLUMNS.get(name, name) for name in columns}
+    written = (f"_{name}_value" if table.columns[name].navigation else name for name in sorted(names))
+    return ",".join(written)
+
+
+def _row(table: DataverseTable, raw: Mapping[str, Any], columns: frozenset[str]) -> DataverseRow:
+    read = {DERIVED_COLUMNS.get(name, name) for name in columns}
+    values = {name: from_web_api(table.columns[name], raw) for name in read}
+    return DataverseRow(str(raw[table.primary_id]), with_derived(values, columns), version_of(values))
+
+
+def with_derived(values: Mapping[str, Value], columns: frozenset[str]) -> Values:
+    """The values with the columns that are read off a lookup: a customer's table."""
+    derived: dict[str, Value] = {}
+    for name in columns & set(DERIVED_COLUMNS):
+        lookup = values.get(DERIVED_COLUMNS[name])
+        derived[name] = lookup.table if isinstance(lookup, Reference) else None
+    return {**values, **derived}
+
+
+def version_of(values: Values) -> Version:
+    number, modified_on = values.get("versionnumber"), values.get("modifiedon")
+    return Version(
+        number if isinstance(number, int) else None, modified_on if isinstance(modified_on, datetime) else None
+    )
+
+
+def _refusal(response: requests.Response) -> DataverseError:
+    code, message = "", response.reason
+    try:
+        error = json.loads(response.content)["error"]
+        code, message = str(error["code"]), str(error["message"])
+    except (ValueError, KeyError, TypeError):
+        pass  # a proxy's page, not Dataverse's answer: the status says enough
+    status = response.status_code
+    if status == requests.codes.too_many_requests or (
+        status == requests.codes.unavailable and "Retry-After" in response.headers
+    ):
+        return ThrottledError(status, code, message, _pause(response.headers.get("Retry-After", "")))
+    if status == requests.codes.precondition_failed:
+        return VersionMismatchError(status, code, message)
+    return DataverseError(status, code, message)
+
+
+def _pause(text: str) -> float:
+    """Retry-After in seconds; Dataverse sends a number, a proxy may send a date."""
+    try:
+        return max(float(text), 0.0)
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(text)
+        return max((moment - moment.now(moment.tzinfo)).total_seconds(), 0.0)
+    except (TypeError, ValueError):
+        return DEFAULT_PAUSE
