@@ -1,0 +1,66 @@
+"""The receiver: keeps a company's own SQL database coupled and synchronized with Dataverse.
+
+`create_app` is the composition root: it reads the settings, makes what procedures work with, and hangs the ways in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from flask import Flask
+
+from receiver.config import Settings, read_settings
+from receiver.dataverse.auth import ClientCredentials
+from receiver.dataverse.client import DataverseClient
+from receiver.services import Options, Services
+from receiver.store.database import Database
+from receiver.wake import Waker
+
+
+def create_app(environment: Mapping[str, str] | None = None) -> Flask:
+    """The WSGI application; its services are in `app.extensions["receiver"]`.
+
+    Raises: SettingError.
+    """
+    from receiver import admin, cli, sign_in, web
+
+    settings = read_settings(os.environ if environment is None else environment)
+    app = Flask(__name__, template_folder="admin/templates", static_folder="admin/static")
+    app.extensions["receiver"] = make_services(settings)
+    app.extensions["receiver_settings"] = settings
+    sign_in.init_app(app, settings)
+    web.init_app(app, settings)
+    admin.init_app(app, settings)
+    cli.init_app(app)
+    return app
+
+
+def make_services(settings: Settings) -> Services:
+    database = Database(settings.database_url, pool_size=max(settings.worker_threads + 6, 16))
+    services = Services(
+        database=database,
+        client=None,
+        clock=lambda: datetime.now(UTC),
+        waker=Waker(database),
+        options=_options(settings),
+    )
+    return services.connected(_client(settings, services)) if settings.connection_is_set_up else services
+
+
+def _options(settings: Settings) -> Options:
+    names = Options.__dataclass_fields__
+    return Options(**{name: getattr(settings, name) for name in names})
+
+
+def _client(settings: Settings, services: Services) -> DataverseClient:
+    credentials = ClientCredentials(
+        url=settings.dataverse_url,
+        tenant=settings.tenant_id,
+        client=settings.client_id,
+        secret=settings.client_secret,
+        certificate=settings.client_certificate,
+        authority=settings.authority,
+    )
+    return DataverseClient(settings.dataverse_url, credentials, before_call=services.check_gate)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from receiver.errors import SettingError
@@ -75,7 +74,7 @@ class Settings:
     tour: bool = _setting(
         "On in `make run` alone: a visitor without a session is the tour's salesperson.", False, _switch
     )
-    instance: Path = _setting("Folder of the embedded database and of the tour.", Path("instance"), Path)
+    instance: str = _setting("Folder of the tour.", "instance")
 
     @property
     def connection_is_set_up(self) -> bool:

@@ -79,6 +79,8 @@ class RecordError(ReceiverError):
 class NotConnectedError(ReceiverError):
     """No connection to Dataverse is set up. Set RECEIVER_DATAVERSE_URL and the sign-in settings beside it."""
 
+    waiting_helps = True
+
 
 class GateClosedError(ReceiverError):
     """Dataverse asked us to wait; no request is sent until then."""

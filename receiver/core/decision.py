@@ -32,7 +32,7 @@ class Record:
     """One side's record as far as it is known. `exists` is False once a read said that it is gone."""
 
     id: str
-    values: Values = NO_VALUES
+    values: Values = field(default_factory=lambda: NO_VALUES)
     is_whole: bool = True
     exists: bool = True
 

@@ -86,7 +86,7 @@ class Image:
     """
 
     alias: str
-    values: Values = NO_VALUES
+    values: Values = field(default_factory=lambda: NO_VALUES)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,243 @@
+"""The *Business Central* button: the local record of a Dataverse row, created and coupled where the rules allow it.
+
+Source: BC page 5329 and reference §9; what differs stands in docs/differences.md. A coupled record always opens within
+three seconds; if bringing it up to date fails or takes longer, a banner says why.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TookTooLongError
+from dataclasses import dataclass
+
+from receiver import lanes
+from receiver.core.coupling import Coupling
+from receiver.core.decision import Record
+from receiver.core.filters import matches
+from receiver.core.mapping import Direction, TableMapping
+from receiver.core.transformation import transformed
+from receiver.core.values import Values
+from receiver.errors import NotFoundError, ReceiverError
+from receiver.inbox import Ask, process
+from receiver.lanes import Lease
+from receiver.services import Services, mappings_of, read_columns
+from receiver.store import couplings
+from receiver.store.local_tables import LocalTable
+from receiver.synch_job import Settled
+from receiver.tables import BY_NAME
+
+PATIENCE_COUPLED_SECONDS = 3.0
+PATIENCE_SECONDS = 10.0
+LOOK_AGAIN_SECONDS = 0.05
+_background = ThreadPoolExecutor(max_workers=4, thread_name_prefix="open")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """There it is; `banner` says what went wrong while bringing it up to date."""
+
+    mapping: str
+    local_table: str
+    key: str
+    banner: str = ""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    mapping: str
+    key: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Offered:
+    """Local records with equal values: couple with one of them, or create a new one."""
+
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True)
+class MayCreate:
+    """It would be created; the person has not said yes yet."""
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Another worker holds the lane; asking again in a moment will do."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why not, a line for each mapping; `is_gone` when the row does not exist."""
+
+    outcomes: tuple[Settled, ...]
+    is_gone: bool = False
+    trouble: str = ""
+
+
+Answer = Opened | Offered | MayCreate | Busy | Refused
+
+
+def open_record(
+    services: Services, table: str, id_: str, *, may_create: bool, couple_with: str = "", creates_new: bool = False
+) -> Answer:
+    """Open the local record of a row.
+
+    *couple_with* is `MAPPING:key` of an offered candidate, *creates_new* turns the offer down.
+    Raises: NotFoundError for a table without mapping, StoreUnavailableError.
+    """
+    with services.database.reading() as connection:
+        mappings = mappings_of(services.mappings(connection), table)
+        known = couplings.of_dataverse_row(connection, id_)
+    if not mappings:
+        raise NotFoundError(f"No Integration Table Mapping reads the table {table}. An administrator can add one.")
+    coupled = [one for one in known if one.mapping in {mapping.name for mapping in mappings}]
+    if coupled and not couple_with:
+        return _open_coupled(services, table, id_, mappings, coupled)
+    if couple_with:
+        return _couple(services, table, id_, mappings, couple_with)
+    creators = [one for one in mappings if _may_create(one)]
+    if creators and not may_create:
+        return MayCreate()
+    if creators and not creates_new:
+        candidates = _candidates(services, table, id_, creators)
+        if candidates:
+            return Offered(candidates)
+    return _create(services, table, id_)
+
+
+def _may_create(mapping: TableMapping) -> bool:
+    return mapping.is_enabled and mapping.direction.allows(Direction.FROM) and not mapping.synch_only_coupled_records
+
+
+def _open_coupled(
+    services: Services, table: str, id_: str, mappings: list[TableMapping], coupled: list[Coupling]
+) -> Answer:
+    begun = time.monotonic()
+    lease = _lease(services, table, id_, PATIENCE_COUPLED_SECONDS)
+    if lease is None:
+        return _opened(mappings, coupled, {}, "It is being synchronized right now; what you see may change.")
+    running: Future[list[Settled]] = _background.submit(process, services, lease, Ask(is_click=True))
+    try:
+        settled = running.result(max(PATIENCE_COUPLED_SECONDS - (time.monotonic() - begun), 0))
+    except TookTooLongError:
+        return _opened(mappings, coupled, {}, "Dataverse takes long to answer; it is brought up to date meanwhile.")
+    except ReceiverError as error:
+        return _opened(mappings, coupled, {}, f"It could not be brought up to date: {error}")
+    outcomes = {outcome.mapping: outcome for outcome in settled}
+    still = [one for one in _coupled_now(services, id_) if one.mapping in {mapping.name for mapping in mappings}]
+    if not still or not _exists(services, mappings, still):
+        return Refused(tuple(settled))
+    return _opened(mappings, still, outcomes, "")
+
+
+def _coupled_now(services: Services, id_: str) -> list[Coupling]:
+    with services.database.reading() as connection:
+        return couplings.of_dataverse_row(connection, id_)
+
+
+def _exists(services: Services, mappings: list[TableMapping], coupled: list[Coupling]) -> bool:
+    tables = {mapping.name: mapping.local_table for mapping in mappings}
+    with services.database.reading() as connection:
+        return any(LocalTable(connection, BY_NAME[tables[one.mapping]]).get(one.local_id) for one in coupled)
+
+
+def _opened(mappings: list[TableMapping], coupled: list[Coupling], outcomes: dict[str, Settled], banner: str) -> Opened:
+    """A coupled mapping whose filter the row matches, else any coupled one in mapping order."""
+    by_name = {one.mapping: one for one in coupled}
+    order = [mapping for mapping in mappings if mapping.name in by_name]
+    inside = [one for one in order if one.name in outcomes and outcomes[one.name].reason != "OUTSIDE_FILTER"]
+    chosen = (inside or order)[0]
+    outcome = outcomes.get(chosen.name)
+    if outcome is not None and outcome.decision in {"Skip", "Fail"}:
+        banner = f"It was not brought up to date. {outcome.sentence} {outcome.remedy}".strip()
+    return Opened(chosen.name, chosen.local_table, by_name[chosen.name].local_id, banner)
+
+
+def _create(services: Services, table: str, id_: str) -> Answer:
+    lease = _lease(services, table, id_, PATIENCE_SECONDS)
+    if lease is None:
+        return Busy()
+    try:
+        settled = process(services, lease, Ask(is_click=True))
+    except ReceiverError as error:
+        return Refused((), trouble=str(error))
+    return _answer(services, settled)
+
+
+def _answer(services: Services, settled: list[Settled]) -> Answer:
+    done = next((outcome for outcome in settled if outcome.record), None)
+    if done is not None:
+        with services.database.reading() as connection:
+            mapping = services.mappings(connection)[done.mapping]
+        return Opened(done.mapping, mapping.local_table, done.record)
+    is_gone = bool(settled) and all(outcome.reason == "NOT_COUPLED_AND_GONE" for outcome in settled)
+    return Refused(tuple(settled), is_gone)
+
+
+def _couple(services: Services, table: str, id_: str, mappings: list[TableMapping], chosen: str) -> Answer:
+    """Couple with the chosen local record, then use the Dataverse data: the person stands in Sales."""
+    name, _, key = chosen.partition(":")
+    mapping = next((one for one in mappings if one.name == name), None)
+    if mapping is None or not _may_create(mapping):
+        raise NotFoundError(f"{name or 'That mapping'} couples no {table} by itself.")
+    lease = _lease(services, table, id_, PATIENCE_SECONDS)
+    if lease is None:
+        return Busy()
+    with services.database.writing() as connection:
+        is_there = LocalTable(connection, BY_NAME[mapping.local_table]).get(key) is not None
+        is_free = couplings.find(connection, name, Direction.TO, key) is None
+        if is_there and is_free and couplings.find(connection, name, Direction.FROM, id_) is None:
+            couplings.save(connection, Coupling(name, key, id_), services.clock())
+    try:
+        return _answer(services, process(services, lease, Ask(is_click=True, is_forced=True)))
+    except ReceiverError as error:
+        return Refused((), trouble=str(error))
+
+
+def _candidates(services: Services, table: str, id_: str, creators: list[TableMapping]) -> tuple[Candidate, ...]:
+    """Uncoupled local records whose *Match on this Field* values equal the row's."""
+    matching = [one for one in creators if any(row.match_on_this_field and row.is_enabled for row in one.fields)]
+    if not matching:
+        return ()
+    with services.database.reading() as connection:
+        columns = read_columns(services.mappings(connection), table)
+    row = services.dataverse.read(table, id_, columns)
+    if row is None:
+        return ()
+    with services.database.reading() as connection:
+        found = []
+        for mapping in matching:
+            if not matches(mapping.dataverse_filter, row.values):
+                continue
+            shipped = BY_NAME[mapping.local_table]
+            records = LocalTable(connection, shipped).equal(_match_values(mapping, row.values))
+            free = [one for one in records if couplings.find(connection, mapping.name, Direction.TO, one.id) is None]
+            found += [Candidate(mapping.name, one.id, _name(one, shipped.named_by)) for one in free]
+    return tuple(found)
+
+
+def _match_values(mapping: TableMapping, row: Values) -> Values:
+    marked = {one.number for one in mapping.fields if one.match_on_this_field}
+    transfers = (one for one in mapping.transfers(Direction.FROM) if one.number in marked and one.source)
+    return {one.destination: transformed(one.rule, row.get(one.source or "")) for one in transfers}
+
+
+def _name(record: Record, named_by: tuple[str, ...]) -> str:
+    return " ".join(str(record.values[column]) for column in named_by if record.values[column])
+
+
+def _lease(services: Services, table: str, id_: str, patience: float) -> Lease | None:
+    """The row's lane, as soon as nobody else holds it; None when that took longer than *patience* seconds."""
+    key, deadline = lanes.key_of(table, id_), time.monotonic() + patience
+    while True:
+        now = services.clock()
+        with services.database.writing() as connection:
+            lanes.ensure(connection, table, id_)
+            held = lanes.lease(connection, lanes.new_owner(), now, services.options.lease_seconds, key)
+        if held is not None:
+            return held
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(LOOK_AGAIN_SECONDS)

@@ -1,0 +1,24 @@
+"""gunicorn's settings. The access log has the path and never the query, which may hold a key."""
+
+import multiprocessing
+import os
+
+_is_embedded = os.environ.get("RECEIVER_DATABASE_URL", "sqlite").startswith("sqlite")
+
+bind = os.environ.get("RECEIVER_BIND", f"0.0.0.0:{os.environ.get('RECEIVER_PORT', '8000')}")
+worker_class = "gthread"
+# SQLite has one writer: a second process only waits for the first
+workers = 1 if _is_embedded else int(os.environ.get("RECEIVER_WEB_PROCESSES", multiprocessing.cpu_count()))
+threads = 16 if _is_embedded else 8
+# several processes share keep-alive connections fairly only so
+reuse_port = not _is_embedded
+# longer than the longest answer to a click, shorter than Dataverse's 60 seconds
+timeout = 55
+graceful_timeout = 15
+keepalive = 75
+accesslog = "-"
+access_log_format = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(M)sms'
+errorlog = "-"
+loglevel = "info"
+# gunicorn would open a socket in the home folder, which a read-only image does not have
+control_socket_disable = True

@@ -1,0 +1,200 @@
+"""Lanes: one a Dataverse row. The queue is the inbox; a lane says when its row is looked at, and by whom.
+
+A lane is leased, never locked: a worker that dies frees it when the lease ends. Whoever adds work bumps the
+`generation`; a release finds out by it that something came meanwhile, and leaves the lane ready. (A release that
+looked for new notifications instead would lose wake-ups on PostgreSQL: it cannot see what is not committed yet.)
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, case, delete, func, literal, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from receiver.core.message import Version
+from receiver.errors import LeaseLostError
+from receiver.store.models import inbox, lane, wait
+
+FIRST_BACK_OFF_SECONDS = 1.0
+OWN_LANE = "message"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lane held: its row, what was known of it, and the work found when it was taken."""
+
+    key: str
+    table: str
+    id: str
+    owner: str
+    generation: int
+    attempts: int
+    wish: str
+    version: Version | None
+    notifications: tuple[Row[Any], ...]
+
+
+def new_owner() -> str:
+    """A name that no other lease has."""
+    return f"{socket.gethostname()[:20]}/{os.getpid()}/{uuid.uuid4().hex[:12]}"
+
+
+def key_of(table: str, id_: str) -> str:
+    return f"{table}:{id_}"
+
+
+def upsert(connection: Connection, table: Any) -> Any:
+    """The dialect's INSERT that knows ON CONFLICT."""
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def touch(
+    connection: Connection,
+    table: str,
+    id_: str,
+    ready_at: datetime,
+    *,
+    wish: str = "",
+    is_first: bool = False,
+    key: str = "",
+) -> None:
+    """There is work in the lane: it is ready at the earlier of *ready_at* and what it was."""
+    values = {"key": key or key_of(table, id_), "table_name": table, "row_id": id_, "ready_at": ready_at}
+    statement = upsert(connection, lane).values({**values, "generation": 1, "wish": wish, "is_first": is_first})
+    sooner = or_(lane.c.ready_at.is_(None), lane.c.ready_at > statement.excluded.ready_at)
+    changed = {
+        "ready_at": case((sooner, statement.excluded.ready_at), else_=lane.c.ready_at),
+        "generation": lane.c.generation + 1,
+        "is_first": or_(lane.c.is_first, statement.excluded.is_first),
+        "wish": case((statement.excluded.wish != "", statement.excluded.wish), else_=lane.c.wish),
+    }
+    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changed))
+
+
+def ensure(connection: Connection, table: str, id_: str) -> None:
+    """The row has a lane to lease, asleep if it is new."""
+    values = {"key": key_of(table, id_), "table_name": table, "row_id": id_}
+    connection.execute(upsert(connection, lane).values(values).on_conflict_do_nothing(index_elements=["key"]))
+
+
+def lease(connection: Connection, owner: str, now: datetime, seconds: float, key: str = "") -> Lease | None:
+    """Take the first ready lane, or the named one if nobody holds it; all that waits in it becomes *working*."""
+    is_free = or_(lane.c.lease_until.is_(None), lane.c.lease_until < now)
+    which = lane.c.key == key if key else lane.c.ready_at <= now
+    query = select(lane).where(which, is_free).order_by(lane.c.is_first.desc(), lane.c.ready_at).limit(1)
+    row = connection.execute(query.with_for_update(skip_locked=True)).first()
+    if row is None:
+        return None
+    held = {"owner": owner, "lease_until": now + timedelta(seconds=seconds)}
+    connection.execute(update(lane).where(lane.c.key == row.key).values(held))
+    in_lane = and_(inbox.c.lane == row.key, inbox.c.state.in_(("waiting", "working")))
+    found = connection.execute(select(inbox).where(in_lane).order_by(inbox.c.id)).all()
+    if found:
+        connection.execute(update(inbox).where(in_lane).values(state="working"))
+    return Lease(
+        key=row.key,
+        table=row.table_name,
+        id=row.row_id,
+        owner=owner,
+        generation=row.generation,
+        attempts=row.attempts,
+        wish=row.wish,
+        version=_version(row),
+        notifications=tuple(found),
+    )
+
+
+def _version(row: Row[Any]) -> Version | None:
+    if row.version_number is None and row.modified_on is None:
+        return None
+    return Version(row.version_number, row.modified_on)
+
+
+def release(
+    connection: Connection, held: Lease, *, next_at: datetime | None = None, version: Version | None = None
+) -> None:
+    """Give the lane back, ready at *next_at* or asleep; what came meanwhile keeps it ready.
+
+    Raises: LeaseLostError when another worker took it over; the caller's transaction is then rolled back.
+    """
+    values: dict[str, Any] = {"attempts": 0, "last_error": "", **_given_back(held, next_at)}
+    if version is not None:
+        values |= {"version_number": version.number, "modified_on": version.modified_on}
+    _as_owner(connection, held, values)
+
+
+def postpone(
+    connection: Connection, held: Lease, until: datetime, error: str, *, charge: bool, gate: bool = False
+) -> None:
+    """Give the lane back to be tried again; *charge* counts the attempt, a closed *gate* holds new work too.
+
+    Raises: LeaseLostError.
+    """
+    given = _given_back(held, until)
+    if gate:
+        given["ready_at"] = until
+    kept = {"wish": lane.c.wish, "is_first": lane.c.is_first}
+    _as_owner(connection, held, {**given, **kept, "attempts": held.attempts + int(charge), "last_error": error})
+    _back_to_waiting(connection, held)
+
+
+def _given_back(held: Lease, next_at: datetime | None) -> dict[str, Any]:
+    is_unmoved = lane.c.generation == held.generation
+    return {
+        "owner": None,
+        "lease_until": None,
+        "ready_at": case((is_unmoved, literal(next_at, lane.c.ready_at.type)), else_=lane.c.ready_at),
+        "wish": case((is_unmoved, ""), else_=lane.c.wish),
+        "is_first": case((is_unmoved, False), else_=lane.c.is_first),
+    }
+
+
+def _as_owner(connection: Connection, held: Lease, values: dict[str, Any]) -> None:
+    is_ours = and_(lane.c.key == held.key, lane.c.owner == held.owner)
+    if connection.execute(update(lane).where(is_ours).values(values)).rowcount != 1:
+        raise LeaseLostError
+
+
+def _back_to_waiting(connection: Connection, held: Lease) -> None:
+    numbers = [notification.id for notification in held.notifications]
+    if numbers:
+        connection.execute(update(inbox).where(inbox.c.id.in_(numbers)).values(state="waiting"))
+
+
+def back_off(attempts: int, longest: float) -> timedelta:
+    """Exponential from one second, with jitter so that many do not come back at once, never above *longest*."""
+    seconds = min(longest, FIRST_BACK_OFF_SECONDS * 2 ** min(attempts, 30))
+    return timedelta(seconds=seconds * random.uniform(0.5, 1))  # noqa: S311  # jitter is no secret
+
+
+def wait_for(connection: Connection, key: str, wanted: Iterable[tuple[str, str]]) -> None:
+    """Note the rows that this lane waits for, in place of those before."""
+    connection.execute(delete(wait).where(wait.c.lane == key))
+    for table, id_ in sorted(set(wanted)):
+        connection.execute(wait.insert().values(lane=key, wanted_table=table, wanted_id=id_))
+
+
+def wake_waiting(connection: Connection, table: str, id_: str, now: datetime) -> None:
+    """A row has been coupled: every lane that waits for it, or holds a cleared lookup to it, is ready."""
+    wanted = and_(wait.c.wanted_table == table, wait.c.wanted_id == id_)
+    keys = list(connection.execute(select(wait.c.lane).where(wanted).order_by(wait.c.lane)).scalars())
+    if not keys:
+        return
+    woken = {"ready_at": now, "generation": lane.c.generation + 1, "wish": f"{table} {id_} was coupled"}
+    connection.execute(update(lane).where(lane.c.key.in_(keys)).values(woken))
+    connection.execute(update(inbox).where(inbox.c.lane.in_(keys), inbox.c.waits).values(state="waiting", waits=False))
+
+
+def depth(connection: Connection, now: datetime) -> tuple[int, datetime | None]:
+    """How many lanes are ready, and since when the oldest."""
+    query = select(func.count(), func.min(lane.c.ready_at)).where(lane.c.ready_at <= now)
+    count, oldest = connection.execute(query).one()
+    return count, oldest

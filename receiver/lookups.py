@@ -1,0 +1,161 @@
+"""What a lookup, a currency or an owner means on the other side. Source: reference §13.1–13.3, 14.3.
+
+To add a conversion: a member of `Conversion` and its two functions in `CONVERSIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from receiver.core.mapping import Conversion, Direction, TableMapping, Transfer
+from receiver.core.merge import Converted, Found, Keep, NotCoupled
+from receiver.core.values import Reference, Values, is_empty
+from receiver.dataverse.client import DataverseClient
+from receiver.store import couplings
+from receiver.store.local_tables import LocalTable
+from receiver.store.mappings import Mappings
+from receiver.tables import BY_NAME
+
+
+@dataclass(frozen=True)
+class Currencies:
+    """What Dataverse said of the currencies at hand, asked before any connection is held; None: it has none such."""
+
+    codes: Mapping[str, str | None] = field(default_factory=dict)
+    references: Mapping[str, Reference | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lookups:
+    """One record's lookups to resolve; `outside` holds rows known to lie outside every mapping's filter."""
+
+    connection: Connection
+    mappings: Mappings
+    mapping: TableMapping
+    source: Values
+    destination: Values
+    currencies: Currencies
+    local_currency: str
+    outside: frozenset[Reference] = frozenset()
+
+    def resolve(self, toward: Direction) -> dict[int, Converted]:
+        """Every transfer with a conversion, by its number."""
+        found = (one for one in self.mapping.transfers(toward) if one.conversion is not Conversion.PLAIN and one.source)
+        return {one.number: CONVERSIONS[one.conversion, toward](self, one) for one in found}
+
+    def value(self, one: Transfer) -> object:
+        return self.source.get(one.source or "")
+
+
+def currencies_of(
+    client: DataverseClient, mapping: TableMapping, toward: Direction, source: Values, local_currency: str
+) -> Currencies:
+    """Ask Dataverse for the currencies that *source* names; each is asked once in a process's life."""
+    values = [
+        source.get(one.source or "") for one in mapping.transfers(toward) if one.conversion is Conversion.CURRENCY
+    ]
+    if toward is Direction.FROM:
+        return Currencies(codes={one.id: client.iso_code(one) for one in values if isinstance(one, Reference)})
+    wanted = {str(value) if value else local_currency for value in values}
+    return Currencies(references={code: client.currency_of(code) for code in wanted})
+
+
+def _key_of(at: Lookups, one: Transfer) -> Converted:
+    """A guid to the local key of the record coupled to it."""
+    reference = at.value(one)
+    if not isinstance(reference, Reference):
+        return Keep() if _emptiness_is_an_artefact(at, one) else Found(None)
+    coupled = couplings.local_of(at.connection, one.related, reference.id)
+    return Found(coupled[1]) if coupled else _not_coupled(at, one, reference)
+
+
+def _emptiness_is_an_artefact(at: Lookups, one: Transfer) -> bool:
+    """A local record that is not coupled could not be said in Dataverse: its lookup is empty there for that alone."""
+    held = at.destination.get(one.destination)
+    if is_empty(held) or not one.clears_on_failure:
+        return False
+    return all(couplings.dataverse_of(at.connection, name, str(held)) is None for name in one.related)
+
+
+def _table_of(at: Lookups, one: Transfer) -> Converted:
+    """Which local table the record coupled to a guid is in: a contact's company may be customer or vendor."""
+    reference = at.value(one)
+    if not isinstance(reference, Reference):
+        return Found(None)
+    coupled = couplings.local_of(at.connection, one.related, reference.id)
+    return Found(at.mappings[coupled[0]].local_table) if coupled else _not_coupled(at, one, reference)
+
+
+def _code_of(at: Lookups, one: Transfer) -> Converted:
+    reference = at.value(one)
+    if not isinstance(reference, Reference):
+        return Found(None)
+    code = at.currencies.codes.get(reference.id)
+    if code == at.local_currency:
+        return Found(None)
+    if code and LocalTable(at.connection, BY_NAME["currency"]).get(code) is not None:
+        return Found(code)
+    named = f"currency {code}" if code else f"the currency with id {reference.id}"
+    return NotCoupled(f"{named} is not in the local table Currency. Add it there.", reference)
+
+
+def _salesperson_of(at: Lookups, one: Transfer) -> Converted:
+    reference = at.value(one)
+    if not isinstance(reference, Reference) or reference.table == "team":
+        return Keep()
+    coupled = couplings.local_of(at.connection, one.related, reference.id)
+    return Found(coupled[1]) if coupled else _not_coupled(at, one, reference)
+
+
+def _row_of(at: Lookups, one: Transfer) -> Converted:
+    """A local key to the row that its record is coupled to."""
+    key = at.value(one)
+    if is_empty(key):  # type: ignore[arg-type]  # a local key is text
+        return Found(None)
+    for name in _related_of(at, one):
+        coupled = couplings.dataverse_of(at.connection, name, str(key))
+        if coupled is not None:
+            return Found(Reference(at.mappings[name].dataverse_table, coupled))
+    caption = " or ".join(BY_NAME[at.mappings[name].local_table].caption for name in _related_of(at, one))
+    return NotCoupled(f"{caption} {key} ({one.source}) is not coupled to Dataverse. Couple it first.")
+
+
+def _related_of(at: Lookups, one: Transfer) -> tuple[str, ...]:
+    """Where another field says which table a key is of, only the mappings of that table."""
+    says = (row for row in at.mapping.fields if row.conversion is Conversion.LOOKUP_TABLE)
+    for row in says:
+        table = at.source.get(row.local_column or "")
+        if row.dataverse_column == one.destination and not is_empty(table):
+            return tuple(name for name in one.related if at.mappings[name].local_table == table)
+    return one.related
+
+
+def _currency_of(at: Lookups, one: Transfer) -> Converted:
+    code = str(at.value(one) or at.local_currency)
+    reference = at.currencies.references.get(code)
+    return Found(reference) if reference else NotCoupled(f"currency {code} is not in Dataverse. Add it there first.")
+
+
+def _not_coupled(at: Lookups, one: Transfer, reference: Reference) -> NotCoupled:
+    tables = {at.mappings[name].dataverse_table for name in one.related if name in at.mappings}
+    table = reference.table or next(iter(tables), "")
+    names = " or ".join(one.related)
+    waits = reference in at.outside
+    remedy = "It lies outside their filters." if waits else "Couple it, or let its mapping create it."
+    said = f"{table} {reference.id} ({one.source}) is not coupled by {names}. {remedy}"
+    return NotCoupled(said, Reference(table, reference.id), waits)
+
+
+CONVERSIONS: Mapping[tuple[Conversion, Direction], Callable[[Lookups, Transfer], Converted]] = {
+    (Conversion.LOOKUP, Direction.FROM): _key_of,
+    (Conversion.LOOKUP, Direction.TO): _row_of,
+    (Conversion.LOOKUP_TABLE, Direction.FROM): _table_of,
+    (Conversion.LOOKUP_TABLE, Direction.TO): lambda _at, _one: Keep(),
+    (Conversion.CURRENCY, Direction.FROM): _code_of,
+    (Conversion.CURRENCY, Direction.TO): _currency_of,
+    (Conversion.OWNER, Direction.FROM): _salesperson_of,
+    (Conversion.OWNER, Direction.TO): _row_of,
+}

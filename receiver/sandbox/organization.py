@@ -1,0 +1,98 @@
+"""One environment: its tables, rows, steps and faults, put together."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from receiver.sandbox import seed
+from receiver.sandbox.events import Call
+from receiver.sandbox.faults import Faults
+from receiver.sandbox.notifications import Environment
+from receiver.sandbox.pipeline import Pipeline
+from receiver.sandbox.registration import Registry, put_messages, replace_steps
+from receiver.sandbox.rows import Rows
+from receiver.sandbox.schema import Schema, make_schema
+from receiver.sandbox.settings import SandboxSettings
+from receiver.sandbox.storage import Store
+from receiver.sandbox.table import Table
+from receiver.sandbox.tokens import Tokens
+from receiver.sandbox.values import Reference, from_python
+
+
+@dataclass(frozen=True)
+class RequestMade:
+    """One call of the Web API, as the log keeps it."""
+
+    method: str
+    path: str
+    status: int
+
+
+@dataclass(frozen=True)
+class Organization:
+    """What the Web API, the pages and the programmatic interface all work with."""
+
+    settings: SandboxSettings
+    schema: Schema
+    store: Store
+    registry: Registry
+    pipeline: Pipeline
+    rows: Rows
+    tokens: Tokens
+    faults: Faults
+    requests: deque[RequestMade] = field(default_factory=deque)
+
+    def name_of(self, reference: Reference) -> str | None:
+        row = self.store.row(reference.table, reference.id)
+        name = row.get(self.schema.table(reference.table).name_column) if row else None
+        return None if name is None else str(name)
+
+    def logical(self, table: Table, values: dict[str, Any]) -> dict[str, Any]:
+        """Python values as logical ones. Raises ApiError, KeyError for an unknown column."""
+        return {name: from_python(table.by_name[name], value) for name, value in values.items()}
+
+
+def make_organization(settings: SandboxSettings, folder: Path | None) -> Organization:
+    """Opens the rows in the folder, and fills an empty one."""
+    schema = make_schema(with_company_id=settings.with_company_id)
+    store = Store(schema, folder)
+    registry = Registry(store)
+    faults = Faults()
+    environment = Environment(
+        id=settings.organization_id,
+        business_unit_id=seed.BUSINESS_UNIT,
+        name_columns={table.name: table.name_column for table in schema.tables.values()},
+        versionnumber_in_images=settings.versionnumber_in_images,
+    )
+    pipeline = Pipeline(settings, store, registry, environment, faults)
+    organization = Organization(
+        settings=settings,
+        schema=schema,
+        store=store,
+        registry=registry,
+        pipeline=pipeline,
+        rows=Rows(settings, schema, store, registry, pipeline),
+        tokens=Tokens(settings.now),
+        faults=faults,
+        requests=deque(maxlen=settings.log_length),
+    )
+    _fill(organization)
+    return organization
+
+
+def _fill(organization: Organization) -> None:
+    settings = organization.settings
+    if organization.store.is_empty:
+        rows = seed.foundation(settings.organization_id, settings.client_id)
+        rows += seed.company() if settings.seeded else []
+        for table_name, row_id, values in rows:
+            table = organization.schema.table(table_name)
+            organization.rows.put(table, row_id, organization.logical(table, values), Call(seed.SALES_MANAGER))
+    organization.pipeline.fail_interrupted_jobs()
+    with organization.rows.transaction() as transaction:
+        put_messages(organization.schema, transaction)
+        if settings.service_endpoint is not None:
+            replace_steps(transaction, settings.service_endpoint, settings.steps)

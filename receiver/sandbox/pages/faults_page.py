@@ -1,0 +1,70 @@
+"""The Faults page: every switch of `Faults`, grouped, with a button that expires all tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from itertools import groupby
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from receiver.sandbox.faults import Faults
+from receiver.sandbox.organization import Organization
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One input of the page."""
+
+    name: str
+    label: str
+    group: str
+    value: float
+    is_whole: bool
+
+
+def faults_page(organization: Organization) -> Blueprint:
+    pages = Blueprint("faults", __name__)
+
+    @pages.get("/faults")
+    def show() -> ResponseReturnValue:
+        switches = switches_of(organization.faults)
+        groups = [(name, list(group)) for name, group in groupby(switches, lambda switch: switch.group)]
+        return render_template("faults.html", groups=groups, note=request.args.get("note"))
+
+    @pages.post("/faults")
+    def change() -> ResponseReturnValue:
+        note = change_faults(organization, request.form.get("command", "apply"))
+        return redirect(url_for(".show", note=note), 303)
+
+    return pages
+
+
+def switches_of(faults: Faults) -> list[Switch]:
+    return [
+        Switch(
+            name=switch.name,
+            label=switch.metadata["label"],
+            group=switch.metadata["group"],
+            value=getattr(faults, switch.name),
+            is_whole=switch.type == "int",
+        )
+        for switch in fields(Faults)
+    ]
+
+
+def change_faults(organization: Organization, command: str) -> str:
+    """Carries out one button of the page; the sentence to show."""
+    if command == "expire-tokens":
+        organization.tokens.expire_all()
+        return "Every token given out so far is refused from now on."
+    if command == "clear":
+        organization.faults.clear()
+        return "All faults are off."
+    for switch in switches_of(organization.faults):
+        try:
+            value = float(request.form.get(switch.name, ""))
+        except ValueError:
+            continue
+        setattr(organization.faults, switch.name, int(value) if switch.is_whole else value)
+    return "The faults are set."

@@ -1,0 +1,143 @@
+"""The pages of a table: its list, a row's form, and what the command bar does."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from receiver.sandbox.context import Bag
+from receiver.sandbox.errors import ApiError, row_missing
+from receiver.sandbox.events import Call
+from receiver.sandbox.organization import Organization
+from receiver.sandbox.pages import forms, lists
+from receiver.sandbox.pages.lists import ListPage
+from receiver.sandbox.registration import OPEN_IN_BUSINESS_CENTRAL
+from receiver.sandbox.seed import SALES_MANAGER
+from receiver.sandbox.storage import Row
+from receiver.sandbox.table import Table
+from receiver.sandbox.values import guid_of
+
+_NOTES = {
+    "saved": "Saved.",
+    "unchanged": "Nothing was changed.",
+    "created": "Created.",
+    "deleted": "Deleted.",
+    "asked": f"{OPEN_IN_BUSINESS_CENTRAL} was executed for this row.",
+}
+
+
+def row_pages(organization: Organization) -> Blueprint:
+    pages = Blueprint("rows", __name__)
+    _add_reading(pages, organization)
+    _add_writing(pages, organization)
+    return pages
+
+
+def _add_reading(pages: Blueprint, organization: Organization) -> None:
+
+    @pages.get("/<table_name>")
+    def listed(table_name: str) -> ResponseReturnValue:
+        page = _page(table_name)
+        search = request.args.get("search", "")
+        return render_template(
+            "list.html",
+            page=page,
+            lines=lists.lines(organization, page, search),
+            search=search,
+            note=_NOTES.get(request.args.get("note", "")),
+        )
+
+    @pages.get("/<table_name>/new")
+    def new(table_name: str) -> ResponseReturnValue:
+        return _form(organization, _page(table_name, for_writing=True), None)
+
+    @pages.get("/<table_name>/<row_id>")
+    def form(table_name: str, row_id: str) -> ResponseReturnValue:
+        page = _page(table_name)
+        return _form(organization, page, _row(organization, table_name, row_id))
+
+
+def _add_writing(pages: Blueprint, organization: Organization) -> None:
+    @pages.post("/<table_name>/new")
+    def create(table_name: str) -> ResponseReturnValue:
+        page = _page(table_name, for_writing=True)
+        table = organization.schema.table(table_name)
+        try:
+            columns = forms.changed_columns(table, request.form)
+            row = organization.rows.create(table, columns, Call(SALES_MANAGER))
+        except ApiError as problem:
+            return _form(organization, page, None, problem), problem.status
+        return redirect(url_for(".form", table_name=table_name, row_id=row.id, note="created"), 303)
+
+    @pages.post("/<table_name>/<row_id>")
+    def save(table_name: str, row_id: str) -> ResponseReturnValue:
+        page = _page(table_name, for_writing=True)
+        row = _row(organization, table_name, row_id)
+        try:
+            note = _save(organization, organization.schema.table(table_name), row)
+        except ApiError as problem:
+            return _form(organization, page, row, problem), problem.status
+        return redirect(url_for(".form", table_name=table_name, row_id=row.id, note=note), 303)
+
+    @pages.post("/<table_name>/<row_id>/delete")
+    def delete(table_name: str, row_id: str) -> ResponseReturnValue:
+        page = _page(table_name, for_writing=True)
+        row = _row(organization, table_name, row_id)
+        try:
+            organization.rows.delete(organization.schema.table(table_name), row.id, Call(SALES_MANAGER))
+        except ApiError as problem:
+            return _form(organization, page, row, problem), problem.status
+        return redirect(url_for(".listed", table_name=table_name, note="deleted"), 303)
+
+    @pages.post("/<table_name>/<row_id>/open-through-custom-api")
+    def open_through_custom_api(table_name: str, row_id: str) -> ResponseReturnValue:
+        page = _page(table_name, for_writing=True)
+        row = _row(organization, table_name, row_id)
+        parameters: Bag = (("Table", table_name), ("Id", row.id))
+        try:
+            organization.rows.call_custom_api(OPEN_IN_BUSINESS_CENTRAL, None, "", parameters, Call(SALES_MANAGER))
+        except ApiError as problem:
+            return _form(organization, page, row, problem), problem.status
+        return redirect(url_for(".form", table_name=table_name, row_id=row.id, note="asked"), 303)
+
+
+def _page(table_name: str, *, for_writing: bool = False) -> ListPage:
+    page = lists.BY_TABLE.get(table_name)
+    if page is None or (for_writing and not page.is_editable):
+        abort(404)
+    return page
+
+
+def _row(organization: Organization, table_name: str, row_id: str) -> Row:
+    row = organization.store.row(table_name, guid_of(row_id))
+    if row is None:
+        raise row_missing(table_name, row_id)
+    return row
+
+
+def _save(organization: Organization, table: Table, row: Row) -> str:
+    """Submits the changed columns only. Which note to show. Raises ApiError."""
+    columns = forms.changed_columns(table, request.form)
+    if not columns:
+        return "unchanged"
+    organization.rows.update(table, row.id, columns, Call(SALES_MANAGER))
+    return "saved"
+
+
+def _form(organization: Organization, page: ListPage, row: Row | None, problem: ApiError | None = None) -> str:
+    table = organization.schema.table(page.table)
+    # After a refusal the inputs show what was posted, and still remember what the form was filled with.
+    posted = request.form if problem else None
+    name = row.get(table.name_column) if row else f"New {page.one.lower()}"
+    return render_template(
+        "form.html",
+        page=page,
+        row=row,
+        name=name or "---",
+        sections=forms.fields(organization, table, row, posted),
+        filled={field.name: field.text for _, section in forms.fields(organization, table, row) for field in section},
+        heading=forms.heading(organization, table, row),
+        receiver_url=organization.settings.receiver_url.rstrip("/"),
+        note=_NOTES.get(request.args.get("note", "")),
+        problem=problem,
+    )

@@ -1,0 +1,136 @@
+"""Answers that only read: one row, a page of rows, changes since a token, and who is asking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from receiver.sandbox.errors import invalid_argument, row_missing, unknown_property
+from receiver.sandbox.seed import BUSINESS_UNIT
+from receiver.sandbox.storage import Row
+from receiver.sandbox.table import Table
+from receiver.sandbox.web_api import paging
+from receiver.sandbox.web_api.asked import Asked
+from receiver.sandbox.web_api.filtering import filter_of
+from receiver.sandbox.web_api.rendering import selected, shown
+from receiver.sandbox.web_api.resource import Resource, id_by_key
+
+_NOT_WITH_TRACKING = ("$filter", "$orderby", "$expand", "$top")
+_MOST_COUNTED = 5000
+
+
+def who_am_i(asked: Asked) -> Response:
+    return asked.answer(
+        {
+            "@odata.context": f"{asked.base}/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
+            "BusinessUnitId": BUSINESS_UNIT,
+            "UserId": asked.call.user_id,
+            "OrganizationId": asked.organization.settings.organization_id,
+        }
+    )
+
+
+def row(asked: Asked, resource: Resource) -> Response:
+    """Raises ApiError."""
+    organization = asked.organization
+    table = organization.schema.entity_set(resource.name)
+    columns = selected(table, asked.option("$select"))
+    row_id = id_by_key(organization, table, resource.key or "")
+    found = organization.store.row(table.name, row_id)
+    if found is None:
+        raise row_missing(table.name, row_id)
+    if asked.known_version == found.version:
+        return Response(status=304)
+    members = shown(organization, found, columns, is_annotated=asked.wants_annotations)
+    context = f"{asked.base}/$metadata#{_context(asked, table)}/$entity"
+    return asked.answer({"@odata.context": context, **members}, headers={"ETag": found.etag})
+
+
+def rows(asked: Asked, resource: Resource) -> Response:
+    """Raises ApiError."""
+    table = asked.organization.schema.entity_set(resource.name)
+    if asked.option("$expand"):
+        raise invalid_argument("The sandbox does not answer $expand here.")
+    skipped = asked.option("$skiptoken")
+    if skipped is not None:
+        return _page(asked, table, paging.resumed(asked.organization, skipped))
+    since = asked.option("$deltatoken")
+    if since is not None:
+        return _page(asked, table, paging.changes(asked.organization, table, since))
+    if asked.preference("odata.track-changes") is not None:
+        _refuse_with_tracking(asked, table)
+        return _page(asked, table, paging.whole_table(asked.organization, table))
+    return _page(asked, table, paging.Remaining(tuple(_found(asked, table))))
+
+
+def _refuse_with_tracking(asked: Asked, table: Table) -> None:
+    if not table.tracks_changes:
+        raise invalid_argument(f"Change tracking is not enabled for {table.name}.")
+    for option in _NOT_WITH_TRACKING:
+        if asked.option(option):
+            raise invalid_argument(f"The query option {option} is not supported with change tracking.")
+
+
+def _found(asked: Asked, table: Table) -> list[Row]:
+    """Filtered, ordered and cut to `$top`."""
+    found = asked.organization.store.rows(table.name)
+    condition = asked.option("$filter")
+    if condition is not None:
+        holds = filter_of(asked.organization, table, condition)
+        found = [one for one in found if holds(one)]
+    for name, is_descending in reversed(_order(table, asked.option("$orderby"))):
+        found.sort(key=lambda one: _sort_key(one.get(name)), reverse=is_descending)
+    top = asked.option("$top")
+    return found[: int(top)] if top and top.isdigit() else found
+
+
+def _order(table: Table, orderby: str | None) -> list[tuple[str, bool]]:
+    order = []
+    for part in (orderby or "").split(","):
+        name, _, direction = part.strip().partition(" ")
+        if not name:
+            continue
+        if name not in table.by_property:
+            raise unknown_property(name, table.name)
+        order.append((table.by_property[name].name, direction.strip().lower() == "desc"))
+    return order
+
+
+def _sort_key(value: Any) -> tuple[bool, Any]:
+    """Empty columns first."""
+    if value is None:
+        return False, 0
+    if isinstance(value, str):
+        return True, value.casefold()
+    return True, getattr(value, "id", value)
+
+
+def _page(asked: Asked, table: Table, remaining: paging.Remaining) -> Response:
+    organization = asked.organization
+    columns = selected(table, asked.option("$select"))
+    page, rest = remaining.split(paging.page_size(asked))
+    is_annotated = asked.wants_annotations
+    value = [
+        shown(organization, one, columns, is_annotated=is_annotated) if isinstance(one, Row) else one for one in page
+    ]
+    members: dict[str, Any] = {"@odata.context": f"{asked.base}/$metadata#{_context(asked, table)}"}
+    if (asked.option("$count") or "").lower() == "true":
+        members["@odata.count"] = min(len(remaining.items), _MOST_COUNTED)
+    members["value"] = value
+    members |= _links(asked, rest)
+    return asked.answer(members)
+
+
+def _links(asked: Asked, rest: paging.Remaining) -> dict[str, str]:
+    if rest.items:
+        token = paging.remembered(asked.organization, rest)
+        return {"@odata.nextLink": paging.link(asked, "$skiptoken", token)}
+    if rest.delta_token is not None:
+        return {"@odata.deltaLink": paging.link(asked, "$deltatoken", rest.delta_token)}
+    return {}
+
+
+def _context(asked: Asked, table: Table) -> str:
+    select = asked.option("$select")
+    return f"{table.set_name}({select})" if select else table.set_name

@@ -1,0 +1,98 @@
+"""Answers that write: create, change, delete, and the references of a lookup."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from receiver.sandbox.errors import duplicate_key, malformed, row_missing, unknown_property
+from receiver.sandbox.storage import Row
+from receiver.sandbox.table import Table
+from receiver.sandbox.values import Reference
+from receiver.sandbox.web_api.asked import Asked
+from receiver.sandbox.web_api.payload import reference_to, submitted
+from receiver.sandbox.web_api.rendering import selected, shown
+from receiver.sandbox.web_api.resource import Resource, alternate_key, id_by_key, row_with
+
+_CREATED = 201
+
+
+def create(asked: Asked, resource: Resource) -> Response:
+    table = asked.organization.schema.entity_set(resource.name)
+    values = submitted(asked.organization, table, asked.body())
+    row = asked.organization.rows.create(table, values, asked.call)
+    return _written(asked, table, row, _CREATED)
+
+
+def change(asked: Asked, resource: Resource) -> Response:
+    """Update, upsert, or with `If-None-Match: *` create only. Raises ApiError."""
+    organization = asked.organization
+    table = organization.schema.entity_set(resource.name)
+    values = submitted(organization, table, asked.body())
+    row_id = _id_for_upsert(asked, table, resource.key or "", values)
+    if asked.must_be_new:
+        if organization.store.row(table.name, row_id or "") is not None:
+            raise duplicate_key(table.name)
+        return _written(asked, table, organization.rows.create(table, values, asked.call, row_id), _CREATED)
+    if row_id is None:
+        return _written(asked, table, organization.rows.create(table, values, asked.call), _CREATED)
+    if asked.must_exist:
+        row = organization.rows.update(table, row_id, values, asked.call, asked.expected_version)
+        return _written(asked, table, row, 200)
+    row, is_new = organization.rows.upsert(table, row_id, values, asked.call)
+    return _written(asked, table, row, _CREATED if is_new else 200)
+
+
+def _id_for_upsert(asked: Asked, table: Table, key: str, values: dict[str, object]) -> str | None:
+    """None when an alternate key names no row yet: then its parts become columns of the new one."""
+    parts = alternate_key(key)
+    if not parts or table.id_column in parts or asked.must_exist:
+        return id_by_key(asked.organization, table, key)
+    found = row_with(asked.organization, table, parts) if set(parts) <= set(table.by_property) else None
+    if found is not None:
+        return found.id
+    for name, value in parts.items():
+        values.setdefault(name, value)
+    return None
+
+
+def delete(asked: Asked, resource: Resource) -> Response:
+    organization = asked.organization
+    table = organization.schema.entity_set(resource.name)
+    row_id = id_by_key(organization, table, resource.key or "")
+    organization.rows.delete(table, row_id, asked.call, asked.expected_version)
+    return asked.answer_nothing()
+
+
+def change_reference(asked: Asked, resource: Resource) -> Response:
+    """DELETE or PUT of `<row>/<navigation>/$ref`. Raises ApiError."""
+    organization = asked.organization
+    table = organization.schema.entity_set(resource.name)
+    navigation = resource.rest[0]
+    if navigation not in table.by_navigation:
+        raise unknown_property(navigation, table.name)
+    column, _ = table.by_navigation[navigation]
+    row_id = id_by_key(organization, table, resource.key or "")
+    if organization.store.row(table.name, row_id) is None:
+        raise row_missing(table.name, row_id)
+    reference: Reference | None = None
+    if asked.method == "PUT":
+        uri = asked.body().get("@odata.id")
+        if not isinstance(uri, str):
+            raise malformed("The body must hold '@odata.id'.")
+        reference = reference_to(organization, column, navigation, uri)
+    organization.rows.update(table, row_id, {column.name: reference}, asked.call)
+    return asked.answer_nothing()
+
+
+def _written(asked: Asked, table: Table, row: Row, status: int) -> Response:
+    """The row itself where it was asked for, else only where it is."""
+    address = {"OData-EntityId": asked.address_of(table, row), "Location": asked.address_of(table, row)}
+    if not asked.wants_representation:
+        del address["Location"]
+        return asked.answer_nothing(address)
+    columns = selected(table, asked.option("$select"))
+    members = shown(asked.organization, row, columns, is_annotated=asked.wants_annotations)
+    context = f"{asked.base}/$metadata#{table.set_name}/$entity"
+    headers = {"Preference-Applied": "return=representation", "ETag": row.etag}
+    headers |= address if status == _CREATED else {}
+    return asked.answer({"@odata.context": context, **members}, status, headers)

@@ -1,0 +1,35 @@
+"""The sandbox as a program of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from receiver.processes import stop_signal
+from receiver.sandbox import Sandbox, SandboxError, SandboxSettings, ServiceEndpoint, Step
+
+
+def run_sandbox(
+    folder: str, ports: tuple[int, int], receiver_url: str, steps_file: str | None = None, key: str = ""
+) -> int:
+    """Run until one of the usual signals; *ports* are of its pages and of its Web API. The exit code."""
+    steps = json.loads(Path(steps_file).read_text()) if steps_file else []
+    settings = SandboxSettings(
+        folder=Path(folder),
+        page_port=ports[0],
+        api_port=ports[1],
+        receiver_url=receiver_url,
+        service_endpoint=ServiceEndpoint(f"{receiver_url}/dataverse/notifications", value=key) if steps else None,
+        steps=tuple(map(Step.from_json, steps)),
+    )
+    stop = stop_signal()
+    try:
+        with Sandbox(settings) as sandbox:
+            sys.stdout.write(f"The sandbox runs: {sandbox.page_url} (Web API {sandbox.api_url})\n")
+            sys.stdout.flush()
+            stop.wait()
+    except SandboxError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0

@@ -1,0 +1,119 @@
+"""What a procedure works with: the database, Dataverse, the clock, and today's mappings."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from receiver.core.mapping import TableMapping
+from receiver.dataverse.client import DataverseClient
+from receiver.dataverse.columns import CHANGE_COLUMNS, DERIVED_COLUMNS, OPTIONAL_COLUMNS
+from receiver.errors import GateClosedError, NotConnectedError
+from receiver.store import mappings as stored_mappings
+from receiver.store.database import Database
+from receiver.store.mappings import Mappings
+from receiver.store.models import connection as connection_state
+from receiver.wake import Waker
+
+
+@dataclass(frozen=True)
+class Options:
+    """The settings that procedures look at; their meaning stands in config.py."""
+
+    trust: str = "image"
+    ribbon_message: str = "rcv_OpenInBusinessCentral"
+    organization_id: str = ""
+    company_id: str = ""
+    local_currency: str = "EUR"
+    lease_seconds: int = 120
+    synchronous_first_read_seconds: float = 5.0
+    synchronous_second_read_seconds: float = 150.0
+    longest_back_off_seconds: float = 900.0
+    largest_body_bytes: int = 1024 * 1024
+
+
+class MappingCache:
+    """Today's mappings, read anew when one has changed; a query of one number tells."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stamp: tuple[object, ...] = ()
+        self._mappings: Mappings = {}
+
+    def get(self, connection: Connection, company: str) -> Mappings:
+        state = connection.execute(select(connection_state.c.lacking)).scalar()
+        stamp = (stored_mappings.stamp(connection), repr(state))
+        with self._lock:
+            if stamp != self._stamp:
+                loaded = stored_mappings.load(connection, company)
+                self._mappings = {name: in_environment(one, state) for name, one in loaded.items()}
+                self._stamp = stamp
+            return self._mappings
+
+
+@dataclass(frozen=True)
+class Services:
+    """Made once by `create_app`, handed to every procedure."""
+
+    database: Database
+    client: DataverseClient | None
+    clock: Callable[[], datetime]
+    waker: Waker
+    options: Options = field(default_factory=Options)
+    cache: MappingCache = field(default_factory=MappingCache)
+
+    @property
+    def dataverse(self) -> DataverseClient:
+        """Raises: NotConnectedError."""
+        if self.client is None:
+            raise NotConnectedError
+        return self.client
+
+    def connected(self, client: DataverseClient) -> Services:
+        return replace(self, client=client)
+
+    def check_gate(self) -> None:
+        """Raises: GateClosedError while Dataverse asked everybody to wait."""
+        query = select(connection_state.c.closed_until, connection_state.c.closed_reason)
+        with self.database.reading() as connection:
+            row = connection.execute(query).first()
+        if row is not None and row.closed_until is not None and row.closed_until > self.clock():
+            raise GateClosedError(row.closed_until, row.closed_reason)
+
+    def mappings(self, connection: Connection) -> Mappings:
+        """Every mapping by name, without the columns that this environment lacks."""
+        return self.cache.get(connection, self.options.company_id)
+
+    def close(self) -> None:
+        if self.client is not None:
+            self.client.close()
+        self.waker.close()
+        self.database.dispose()
+
+
+def in_environment(mapping: TableMapping, lacking: dict[str, list[str]] | None) -> TableMapping:
+    """The mapping as this environment can serve it; before the first connection the optional columns are lacking."""
+    found = OPTIONAL_COLUMNS if lacking is None else frozenset(lacking.get(mapping.dataverse_table, ()))
+    return mapping.without_columns(found)
+
+
+def mappings_of(mappings: Mappings, table: str) -> list[TableMapping]:
+    """A table's mappings, in their order: an account may fall under several."""
+    return [mapping for mapping in mappings.values() if mapping.dataverse_table == table]
+
+
+def image_columns(mappings: Mappings, table: str) -> frozenset[str]:
+    """Today's list: what every enabled mapping of the table reads, and what tells versions apart."""
+    enabled = [mapping for mapping in mappings_of(mappings, table) if mapping.is_enabled]
+    named = frozenset[str]().union(*(mapping.dataverse_columns() for mapping in enabled))
+    return frozenset(DERIVED_COLUMNS.get(name, name) for name in named) | CHANGE_COLUMNS
+
+
+def read_columns(mappings: Mappings, table: str) -> frozenset[str]:
+    """What a read asks for: today's list, and the columns derived from it."""
+    asked = image_columns(mappings, table)
+    return asked | {name for name, lookup in DERIVED_COLUMNS.items() if lookup in asked}

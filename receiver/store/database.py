@@ -1,0 +1,90 @@
+"""The engine, and the two ways to use it: reading, and writing (one transaction, all or nothing)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from receiver.errors import StoreUnavailableError
+
+BUSY_TIMEOUT_MS = 5000
+
+
+class Database:
+    """One engine a process. SQLite has one writer: a lock in the process keeps its threads from spinning for it."""
+
+    def __init__(self, url: str, pool_size: int = 10) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite and self.url.database:
+            Path(self.url.database).resolve().parent.mkdir(parents=True, exist_ok=True)
+        self.engine = _engine(url, pool_size)
+        self._one_writer: Any = threading.Lock() if self.is_sqlite else nullcontext()
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one state and writes nothing.
+
+        Raises: StoreUnavailableError.
+        """
+        with _reachable(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction, committed at the end or rolled back whole.
+
+        Raises: StoreUnavailableError, also for a locked SQLite database.
+        """
+        with _reachable(), self._one_writer, self.engine.connect() as connection:
+            writer = connection.execution_options(receiver_writes=True)
+            with writer.begin():
+                yield writer
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+def _engine(url: str, pool_size: int) -> Engine:
+    if make_url(url).get_backend_name() == "sqlite":
+        return create_engine(url, pool_size=pool_size, connect_args={"check_same_thread": False})
+    return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """An acknowledged notification survives a power cut: FULL, not SQLAlchemy's and SQLite's own choices."""
+    connection.isolation_level = None  # the begin event says which kind of transaction
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A writer takes the lock at once: a reader that later wants to write could only fail."""
+    writes = connection.get_execution_options().get("receiver_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise StoreUnavailableError(f"The database cannot be used now: {_first_line(error)}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreUnavailableError(f"The database went away: {_first_line(error)}") from error
+        raise
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__

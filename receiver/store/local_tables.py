@@ -1,0 +1,114 @@
+"""Local records: one table of the company's database as the engine sees a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import DataError, IntegrityError
+
+from receiver.core.decision import Record
+from receiver.core.values import Column, ColumnType, Value, Values, is_empty
+from receiver.errors import LostRaceError, RecordError
+from receiver.store.models import number_series
+from receiver.store.types import Amount, Moment
+from receiver.tables.shipped import ShippedTable
+
+_TYPES: tuple[tuple[type[Any], ColumnType], ...] = (
+    (Amount, ColumnType.DECIMAL),
+    (Moment, ColumnType.DATETIME),
+    (sa.Boolean, ColumnType.BOOLEAN),
+    (sa.Integer, ColumnType.INTEGER),
+    (sa.Date, ColumnType.DATE),
+    (sa.String, ColumnType.TEXT),
+)
+
+
+def columns_of(table: sa.Table) -> Mapping[str, Column]:
+    """The table's columns as the rules describe columns."""
+    return {column.name: _described(column) for column in table.columns}
+
+
+def _described(column: sa.Column[Any]) -> Column:
+    type_ = next(ours for theirs, ours in _TYPES if isinstance(column.type, theirs))
+    length = column.type.length if isinstance(column.type, sa.String) else None
+    return Column(column.name, type_, length, caption=column.info.get("caption", column.name))
+
+
+class LocalTable:
+    """One local table within one connection; a record's id is its key as text."""
+
+    def __init__(self, connection: Connection, shipped: ShippedTable) -> None:
+        self._connection = connection
+        self._shipped = shipped
+        self._table = shipped.table
+        self._key = shipped.table.c[shipped.key]
+
+    def get(self, id_: str, *, lock: bool = False) -> Record | None:
+        query = select(self._table).where(self._key == id_)
+        row = self._connection.execute(query.with_for_update() if lock else query).mappings().first()
+        return None if row is None else self._record(row)
+
+    def insert(self, values: Values) -> Record:
+        """Insert a new record and give it the next number of its series.
+
+        Raises: LostRaceError when the key is there already, RecordError for values that the database refuses.
+        """
+        written = {name: self._written(name, value) for name, value in values.items()}
+        if self._shipped.series is not None:
+            written[self._shipped.key] = self._next_number()
+        return self._one(insert(self._table).values(written).returning(*self._table.columns))
+
+    def modify(self, id_: str, values: Values) -> Record:
+        """Change these columns; what the database kept comes back.
+
+        Raises: RecordError.
+        """
+        written = {name: self._written(name, value) for name, value in values.items()}
+        return self._one(update(self._table).where(self._key == id_).values(written).returning(*self._table.columns))
+
+    def equal(self, values: Values) -> list[Record]:
+        """Records with equal, not empty, values in all of these columns; at most ten."""
+        if not values or all(is_empty(value) for value in values.values()):
+            return []
+        same = [self._table.c[name] == value for name, value in values.items() if not is_empty(value)]
+        query = select(self._table).where(*same).order_by(self._key).limit(10)
+        return [self._record(row) for row in self._connection.execute(query).mappings()]
+
+    def _one(self, statement: Any) -> Record:
+        try:
+            with self._connection.begin_nested():
+                row = self._connection.execute(statement).mappings().one()
+        except IntegrityError as error:
+            raise LostRaceError(f"The {self._shipped.caption} could not be written: {error.orig}") from error
+        except DataError as error:
+            raise RecordError(f"The {self._shipped.caption} was refused by the database: {error.orig}") from error
+        return self._record(row)
+
+    def _record(self, row: Mapping[Any, Any]) -> Record:
+        values: dict[str, Value] = {str(name): value for name, value in row.items()}
+        return Record(str(row[self._shipped.key]), values)
+
+    def _written(self, name: str, value: Value) -> Any:
+        """Empty text is how a local text column says *no value*."""
+        is_text = isinstance(self._table.c[name].type, sa.String)
+        return "" if value is None and is_text else value
+
+    def _next_number(self) -> str:
+        """Taken last before the insert, so that the locked row is held shortest; used numbers are skipped."""
+        series = self._shipped.series
+        assert series is not None  # insert looked
+        counts = number_series.c
+        bump = (
+            update(number_series)
+            .where(counts.table_name == self._table.name)
+            .values(last=counts.last + counts.increment)
+            .returning(counts.last)
+        )
+        is_used: Callable[[str], bool] = lambda number: self.get(number) is not None  # noqa: E731  # reads as a name
+        while True:
+            number = series.number(self._connection.execute(bump).scalar_one())
+            if not is_used(number):
+                return number

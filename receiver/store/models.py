@@ -1,0 +1,279 @@
+"""The service tables. Every one carries the prefix `receiver_`, so that they can live beside the company's own."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    true,
+)
+
+from receiver.store.types import Moment, Number
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: What came, raw, and what became of it. Insert-only but for the state and the outcome.
+inbox = Table(
+    "receiver_inbox",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("received_at", Moment, nullable=False),
+    Column("remote_address", String(64), nullable=False, default=""),
+    Column("headers", JSON, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("size", Integer, nullable=False),
+    #: of an accepted delivery alone: the same delivery twice is stored once
+    Column("delivery", String(64), unique=True),
+    Column("lane", String(200), index=True),
+    Column("message", String(256), nullable=False, default=""),
+    Column("table_name", String(256), nullable=False, default=""),
+    Column("row_id", String(36), nullable=False, default=""),
+    Column("is_synchronous", Boolean, nullable=False, server_default=false()),
+    Column("is_click", Boolean, nullable=False, server_default=false()),
+    Column("state", String(12), nullable=False),
+    #: a failure or a skip that ends by itself once the lane is woken
+    Column("waits", Boolean, nullable=False, server_default=false()),
+    Column("note", Text, nullable=False, default=""),
+    #: [{mapping, decision, reason, sentence, record, fields: {column: [before, after]}}]
+    Column("outcome", JSON),
+    Column("finished_at", Moment),
+    Index("ix_receiver_inbox_state_id", "state", "id"),
+)
+
+#: One row per Dataverse row with work waiting; what it knows of the row's version stays.
+lane = Table(
+    "receiver_lane",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("table_name", String(256), nullable=False),
+    Column("row_id", String(36), nullable=False),
+    Column("ready_at", Moment, index=True),
+    Column("is_first", Boolean, nullable=False, server_default=false()),
+    Column("owner", String(64)),
+    Column("lease_until", Moment),
+    Column("generation", Number, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("last_error", Text, nullable=False, server_default=""),
+    #: why it was touched when no notification did: woken by a parent, brought in by a person
+    Column("wish", String(200), nullable=False, server_default=""),
+    Column("version_number", Number),
+    Column("modified_on", Moment),
+)
+
+#: A lane that waits for a row to be coupled, or holds a cleared lookup to it.
+wait = Table(
+    "receiver_wait",
+    metadata,
+    Column("lane", String(200), primary_key=True),
+    Column("wanted_table", String(128), primary_key=True),
+    Column("wanted_id", String(36), primary_key=True),
+    Index("ix_receiver_wait_wanted", "wanted_table", "wanted_id"),
+)
+
+tombstone = Table(
+    "receiver_tombstone",
+    metadata,
+    Column("table_name", String(256), primary_key=True),
+    Column("row_id", String(36), primary_key=True),
+    Column("at", Moment, nullable=False),
+)
+
+coupling = Table(
+    "receiver_coupling",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("mapping", String(20), nullable=False),
+    Column("local_id", String(100), nullable=False),
+    Column("dataverse_id", String(36), nullable=False, index=True),
+    Column("local_base", JSON),
+    Column("dataverse_base", JSON),
+    Column("unresolved", JSON, nullable=False),
+    Column("is_skipped", Boolean, nullable=False, server_default=false()),
+    Column("from_result", String(8), nullable=False, default=""),
+    Column("from_job", Number),
+    Column("from_error", Text, nullable=False, default=""),
+    Column("to_result", String(8), nullable=False, default=""),
+    Column("to_job", Number),
+    Column("to_error", Text, nullable=False, default=""),
+    Column("coupled_at", Moment, nullable=False),
+    Column("synchronized_at", Moment),
+    UniqueConstraint("mapping", "local_id"),
+    UniqueConstraint("mapping", "dataverse_id"),
+)
+
+#: Committed before a create in Dataverse, so that its own notification and a lost answer find it.
+pending_coupling = Table(
+    "receiver_pending_coupling",
+    metadata,
+    Column("mapping", String(20), primary_key=True),
+    Column("local_id", String(100), primary_key=True),
+    Column("dataverse_id", String(36), nullable=False, unique=True),
+    #: survives uncoupling and restoring, so that a derived id is never met again
+    Column("counter", Integer, nullable=False),
+    Column("is_open", Boolean, nullable=False, server_default=true()),
+)
+
+uncoupling = Table(
+    "receiver_uncoupling",
+    metadata,
+    Column("mapping", String(20), primary_key=True),
+    Column("dataverse_id", String(36), primary_key=True),
+    Column("who", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+passed_over = Table(
+    "receiver_passed_over",
+    metadata,
+    Column("mapping", String(20), primary_key=True),
+    Column("row_id", String(36), primary_key=True),
+    Column("reason", String(40), nullable=False),
+    Column("since", Moment, nullable=False),
+)
+
+mapping = Table(
+    "receiver_integration_table_mapping",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("local_table", String(64), nullable=False),
+    Column("dataverse_table", String(128), nullable=False),
+    Column("direction", String(20), nullable=False),
+    Column("synch_only_coupled_records", Boolean, nullable=False, server_default=true()),
+    Column("local_filter", Text, nullable=False, default=""),
+    Column("dataverse_filter", Text, nullable=False, default=""),
+    Column("resolve_deletion_conflicts", String(20), nullable=False, default=""),
+    Column("resolve_update_conflicts", String(50), nullable=False, default=""),
+    Column("is_enabled", Boolean, nullable=False, server_default=true()),
+    Column("depends_on", JSON, nullable=False),
+    Column("local_template", JSON, nullable=False),
+    Column("dataverse_template", JSON, nullable=False),
+)
+
+field_mapping = Table(
+    "receiver_integration_field_mapping",
+    metadata,
+    Column(
+        "mapping",
+        String(20),
+        ForeignKey("receiver_integration_table_mapping.name", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("local_column", String(64)),
+    Column("dataverse_column", String(128)),
+    Column("direction", String(20), nullable=False),
+    Column("constant", JSON),
+    Column("transformation_rule", String(20), nullable=False, default=""),
+    Column("transformation_direction", String(20), nullable=False),
+    Column("clear_value_on_failed_sync", Boolean, nullable=False, server_default=false()),
+    Column("not_null", Boolean, nullable=False, server_default=false()),
+    Column("match_on_this_field", Boolean, nullable=False, server_default=false()),
+    Column("is_enabled", Boolean, nullable=False, server_default=true()),
+    Column("conversion", String(20), nullable=False, default=""),
+    Column("related", JSON, nullable=False),
+)
+
+job = Table(
+    "receiver_integration_synch_job",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("mapping", String(20), nullable=False, index=True),
+    Column("direction", String(20), nullable=False),
+    Column("type", String(20), nullable=False, default="Synchronization"),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("message", String(250), nullable=False, default=""),
+    *(
+        Column(name, Integer, nullable=False, server_default="0")
+        for name in ("inserted", "modified", "deleted", "unchanged", "skipped", "failed", "uncoupled", "coupled")
+    ),
+)
+
+job_error = Table(
+    "receiver_integration_synch_job_error",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column(
+        "job", Number, ForeignKey("receiver_integration_synch_job.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("source", String(200), nullable=False, default=""),
+    Column("destination", String(200), nullable=False, default=""),
+    Column("message", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+#: Who changed what, from what, to what.
+change = Table(
+    "receiver_change",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("who", String(100), nullable=False),
+    Column("what", String(200), nullable=False),
+    Column("before", Text, nullable=False, default=""),
+    Column("after", Text, nullable=False, default=""),
+)
+
+number_series = Table(
+    "receiver_number_series",
+    metadata,
+    Column("table_name", String(64), primary_key=True),
+    Column("prefix", String(10), nullable=False),
+    Column("digits", Integer, nullable=False),
+    Column("increment", Integer, nullable=False),
+    Column("last", Number, nullable=False),
+)
+
+worker = Table(
+    "receiver_worker",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+
+#: One row: what the last test of the connection to Dataverse found, and the gate.
+connection = Table(
+    "receiver_connection",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("tested_at", Moment),
+    Column("is_good", Boolean, nullable=False, server_default=false()),
+    Column("said", Text, nullable=False, server_default=""),
+    Column("organization_id", String(36), nullable=False, server_default=""),
+    #: {table: [columns that this environment lacks]}
+    Column("lacking", JSON),
+    Column("closed_until", Moment),
+    Column("closed_reason", Text, nullable=False, server_default=""),
+    #: refused for a missing or wrong key, since the start of time
+    Column("refused_keys", Number, nullable=False, server_default="0"),
+)
+
+sign_in = Table(
+    "receiver_sign_in",
+    metadata,
+    #: SHA-256 of the one-time token
+    Column("digest", String(64), primary_key=True),
+    Column("made_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)

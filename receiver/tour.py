@@ -1,0 +1,149 @@
+"""The tour: receiver, worker and sandbox on this machine, so that the product can be tried without a tenant."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from sqlalchemy import insert, select
+
+from receiver import create_app
+from receiver.commands.steps import steps_to_register
+from receiver.processes import Program, Together, stop_signal, taken_port, wait, web_server, worker
+from receiver.sandbox import SandboxSettings
+from receiver.services import Services
+from receiver.sign_in import make_one_time
+from receiver.store import schema
+from receiver.tables.currency import CURRENCY
+
+START_SECONDS = 30
+DEFAULTS = SandboxSettings()
+FIRST_ACCOUNT = "a0000000-0000-4000-8000-000000000001"
+LOCAL_CURRENCIES = {"GBP": ("Pound Sterling", "£"), "USD": ("US Dollar", "$")}
+
+
+def run_tour(environment: Mapping[str, str]) -> int:
+    """Run the tour until Ctrl-C (0); 1 when something does not start."""
+    folder = Path(environment.get("RECEIVER_INSTANCE", "instance")).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = _ports(environment)
+    trouble = taken_port(ports)
+    if trouble:
+        sys.stderr.write(f"{trouble}\n")
+        return 1
+    settings = _settings(environment, folder, ports)
+    token = secrets.token_urlsafe(24)
+    _prepare(settings, folder, token)
+    stop, together = stop_signal(), Together()
+    try:
+        together.start(_sandbox(settings, folder, ports))
+        _await(f"http://localhost:{ports['SANDBOX_PORT']}/", together)
+        together.start(worker(settings))
+        together.start(web_server(settings))
+        if _await(f"http://localhost:{ports['RECEIVER_PORT']}/health/live", together):
+            sys.stdout.write(_welcome(ports, token))
+            sys.stdout.flush()
+        return wait(stop, together)
+    finally:
+        together.stop()
+
+
+def _ports(environment: Mapping[str, str]) -> dict[str, int]:
+    defaults = {"RECEIVER_PORT": 8000, "SANDBOX_PORT": 8001, "SANDBOX_API_PORT": 8002}
+    return {name: int(environment.get(name) or default) for name, default in defaults.items()}
+
+
+def _settings(environment: Mapping[str, str], folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
+    """The children's environment: secrets are made once and kept beside the database."""
+    secrets_file = folder / "tour.json"
+    if not secrets_file.exists():
+        made = {name: secrets.token_urlsafe(32) for name in ("RECEIVER_WEBHOOK_KEYS", "RECEIVER_SESSION_KEY")}
+        secrets_file.touch(mode=0o600)
+        secrets_file.write_text(json.dumps(made))
+    api = f"https://localhost:{ports['SANDBOX_API_PORT']}"
+    authority_file = str(folder / "sandbox" / "ca.pem")
+    tour = {
+        "RECEIVER_TOUR": "on",
+        "RECEIVER_DATABASE_URL": f"sqlite:///{folder / 'receiver.sqlite'}",
+        "RECEIVER_DATAVERSE_URL": api,
+        "RECEIVER_AUTHORITY": f"{api}/{DEFAULTS.tenant_id}",
+        "RECEIVER_TENANT_ID": DEFAULTS.tenant_id,
+        "RECEIVER_CLIENT_ID": DEFAULTS.client_id,
+        "RECEIVER_CLIENT_SECRET": DEFAULTS.client_secret,
+        "RECEIVER_BIND": f"127.0.0.1:{ports['RECEIVER_PORT']}",
+        "REQUESTS_CA_BUNDLE": authority_file,
+        "CURL_CA_BUNDLE": authority_file,
+        **{name: str(port) for name, port in ports.items()},
+    }
+    return {**environment, **tour, **json.loads(secrets_file.read_text())}
+
+
+def _prepare(settings: Mapping[str, str], folder: Path, token: str) -> None:
+    """Migrate, put the company's own currencies there, make the sign-in link, write the steps to register."""
+    app = create_app(settings)
+    services: Services = app.extensions["receiver"]
+    try:
+        schema.migrate(services.database, services.clock())
+        _put_currencies(services)
+        make_one_time(services, token)
+        (folder / "steps.json").write_text(json.dumps(steps_to_register(services)))
+    finally:
+        services.close()
+
+
+def _put_currencies(services: Services) -> None:
+    table = CURRENCY.table
+    with services.database.writing() as connection:
+        known = set(connection.execute(select(table.c.code)).scalars())
+        for code, (description, symbol) in LOCAL_CURRENCIES.items():
+            if code not in known:
+                connection.execute(insert(table).values(code=code, description=description, symbol=symbol))
+
+
+def _sandbox(settings: Mapping[str, str], folder: Path, ports: Mapping[str, int]) -> Program:
+    options = {
+        "--folder": str(folder / "sandbox"),
+        "--receiver-url": f"http://localhost:{ports['RECEIVER_PORT']}",
+        "--steps": str(folder / "steps.json"),
+    }
+    words = [word for pair in options.items() for word in pair]
+    environment = {**settings, "SANDBOX_WEBHOOK_KEY": settings["RECEIVER_WEBHOOK_KEYS"]}
+    return Program("sandbox", (sys.executable, "-m", "receiver", "sandbox", *words), environment)
+
+
+def _await(url: str, together: Together) -> bool:
+    """Whether the address answered before the patience ended or a child did."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and not together.ended():
+        try:
+            with urllib.request.urlopen(url, timeout=1):  # noqa: S310  # our own address
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            time.sleep(0.05)
+    return False
+
+
+def _welcome(ports: Mapping[str, int], token: str) -> str:
+    receiver, sales = f"http://localhost:{ports['RECEIVER_PORT']}", f"http://localhost:{ports['SANDBOX_PORT']}"
+    return f"""
+The tour runs. Stop it with Ctrl-C.
+
+  Sales form     {sales}/account/{FIRST_ACCOUNT}
+  Administrator  {receiver}/sign-in?token={token}
+  Health         {receiver}/health/ready
+
+Try this:
+  1. In the Sales form click “Business Central”. The account is not coupled, and the page says why not.
+  2. Open the administrator's link (it works once) and switch “Synch. Only Coupled Records” off for CUSTOMER.
+  3. Click “Business Central” again: the customer is created, coupled and shown.
+  4. Change the account's name in the Sales form and save: the customer shows it within a second.
+
+"""

@@ -1,0 +1,124 @@
+"""The worker: threads that lease lanes and process them, a heart that beats, and a test of the connection."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import timedelta
+
+from sqlalchemy import delete
+
+from receiver import lanes
+from receiver.commands.test_connection import test_connection
+from receiver.errors import ReceiverError, StoreUnavailableError
+from receiver.inbox import process
+from receiver.services import Services
+from receiver.store.models import worker
+from receiver.wake import LOOK_AGAIN_SECONDS, Listener
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 10.0
+CONNECTION_TEST_SECONDS = 120.0
+FORGET_WORKERS_AFTER = timedelta(days=1)
+
+
+class Worker:
+    """One process's worker. On SQLite one process is enough and all there may be; PostgreSQL takes any number."""
+
+    def __init__(self, services: Services, threads: int) -> None:
+        self._services = services
+        self._name = lanes.new_owner()
+        self._stopped = threading.Event()
+        self._ready = threading.Condition()
+        self._rings = 0
+        self._threads = [threading.Thread(target=self._work, name=f"lane-{number}") for number in range(threads)]
+        self._threads += [
+            threading.Thread(target=self._listen, name="listen"),
+            threading.Thread(target=self._beat, name="beat"),
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish what is held and end; new work is left for the next worker."""
+        self._stopped.set()
+        with self._ready:
+            self._ready.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def run(self, until: threading.Event) -> None:
+        """Work until *until* is set."""
+        self.start()
+        until.wait()
+        self.stop()
+
+    def _work(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                rings = self._rings
+                if not run_one(self._services):
+                    self._sleep(rings)
+            except StoreUnavailableError as error:
+                log.warning("%s Looking again in a second.", error)
+                self._stopped.wait(LOOK_AGAIN_SECONDS)
+            except Exception:
+                log.exception("A worker thread met something nobody foresaw; it goes on in a second.")
+                self._stopped.wait(LOOK_AGAIN_SECONDS)
+
+    def _sleep(self, rings: int) -> None:
+        with self._ready:
+            self._ready.wait_for(lambda: self._rings != rings or self._stopped.is_set(), LOOK_AGAIN_SECONDS)
+
+    def _listen(self) -> None:
+        listener: Listener | None = None
+        while not self._stopped.is_set():
+            try:
+                listener = listener or self._services.waker.listener()
+                listener.wait(LOOK_AGAIN_SECONDS / 2)
+            except OSError as error:
+                log.warning("Nobody can ring for this worker (%s); it looks each second.", error)
+                self._stopped.wait(LOOK_AGAIN_SECONDS)
+            with self._ready:
+                self._rings += 1
+                self._ready.notify_all()
+        if listener is not None:
+            listener.close()
+
+    def _beat(self) -> None:
+        started, tested = self._services.clock(), -CONNECTION_TEST_SECONDS
+        while not self._stopped.is_set():
+            try:
+                self._record_heartbeat(started)
+                if self._services.client is not None and time.monotonic() - tested >= CONNECTION_TEST_SECONDS:
+                    tested = time.monotonic()
+                    found = test_connection(self._services)
+                    log.log(logging.INFO if found.is_good else logging.WARNING, "Connection: %s", found.said)
+            except ReceiverError as error:
+                log.warning("No heartbeat: %s", error)
+            self._stopped.wait(HEARTBEAT_SECONDS)
+
+    def _record_heartbeat(self, started: object) -> None:
+        now = self._services.clock()
+        with self._services.database.writing() as connection:
+            statement = lanes.upsert(connection, worker).values(id=self._name, started_at=started, seen_at=now)
+            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"seen_at": now}))
+            connection.execute(delete(worker).where(worker.c.seen_at < now - FORGET_WORKERS_AFTER))
+
+
+def run_one(services: Services) -> bool:
+    """Lease the first ready lane and process it; whether there was one. Raises: StoreUnavailableError."""
+    now = services.clock()
+    with services.database.reading() as connection:
+        if lanes.depth(connection, now)[0] == 0:
+            return False
+    with services.database.writing() as connection:
+        held = lanes.lease(connection, lanes.new_owner(), now, services.options.lease_seconds)
+    if held is None:
+        return False
+    process(services, held)
+    return True

@@ -1,0 +1,113 @@
+"""The switches: each does what its label says, as often as it was told to."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from receiver.sandbox import ALWAYS, Faults
+from receiver.sandbox.seed import FIRST_ACCOUNT
+
+
+def names_told(receiver):
+    return [request.columns["fax"] for request in receiver.requests]
+
+
+def write(sandbox, *numbers):
+    for number in numbers:
+        sandbox.update("account", FIRST_ACCOUNT, {"fax": str(number)})
+
+
+def test_the_next_deliveries_are_lost_and_dataverse_does_not_notice(notifying, receiver):
+    jobs = len(notifying.rows("asyncoperation"))
+    notifying.faults.drop = 2
+    write(notifying, 1, 2, 3)
+    assert notifying.settle()
+    assert names_told(receiver) == ["3"]
+    assert len(notifying.rows("asyncoperation")) == jobs
+
+
+def test_a_delivery_is_doubled(notifying, receiver):
+    notifying.faults.duplicate = 1
+    write(notifying, 1, 2)
+    assert notifying.settle()
+    assert sorted(names_told(receiver)) == ["1", "1", "2"]
+    assert len({request.raw for request in receiver.requests}) == 2
+
+
+def test_deliveries_are_held_and_leave_shuffled(notifying, receiver):
+    notifying.faults.seed, notifying.faults.reorder, notifying.faults.reorder_seconds = 3, 6, 30
+    write(notifying, *range(5))
+    time.sleep(0.05)
+    assert receiver.requests == []
+    write(notifying, 5)
+    assert notifying.settle()
+    assert sorted(names_told(receiver)) == list("012345")
+
+
+def test_held_deliveries_leave_when_their_time_is_over(notifying, receiver):
+    notifying.faults.reorder, notifying.faults.reorder_seconds = 6, 0.05
+    write(notifying, 1)
+    deadline = time.monotonic() + 5
+    while not receiver.requests and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert names_told(receiver) == ["1"]
+
+
+def test_deliveries_are_late(notifying, receiver):
+    notifying.faults.delay_seconds = 0.15
+    began = time.monotonic()
+    write(notifying, 1)
+    assert notifying.settle()
+    assert time.monotonic() - began >= 0.15
+    assert len(receiver.requests) == 1
+
+
+def test_settling_says_no_when_time_runs_out(notifying):
+    notifying.faults.delay_seconds = 0.3
+    write(notifying, 1)
+    assert not notifying.settle(0.05)
+    assert notifying.settle()
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
+def test_a_chance_repeats_with_its_seed(chance):
+    struck = []
+    for _ in range(2):
+        faults = Faults(seed=7, chance=chance, drop=ALWAYS)
+        struck.append([faults.strikes("drop") for _ in range(200)])
+    assert struck[0] == struck[1]
+    assert sum(struck[0]) == {0.0: 0, 1.0: 200}.get(chance, sum(struck[0]))
+
+
+def test_the_web_api_throttles_the_next_requests(sandbox, api):
+    sandbox.faults.too_many_requests, sandbox.faults.retry_after_seconds = 2, 17
+    answers = [api("GET", "WhoAmI") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [429, 429, 200]
+    assert answers[0].headers["Retry-After"] == "17"
+    assert answers[0].json()["error"]["code"] == "0x80072322"
+
+
+def test_the_web_api_is_unavailable_until_switched_off(sandbox, api):
+    sandbox.faults.unavailable = ALWAYS
+    assert [api("GET", "WhoAmI").status_code for _ in range(3)] == [503] * 3
+    sandbox.faults.clear()
+    assert api("GET", "WhoAmI").status_code == 200
+
+
+def test_the_web_api_stalls(sandbox, api):
+    sandbox.faults.stall, sandbox.faults.stall_seconds = 1, 0.2
+    began = time.monotonic()
+    api("GET", "WhoAmI")
+    assert time.monotonic() - began >= 0.2
+    sandbox.faults.clear()
+
+
+def test_an_answer_is_lost_although_the_write_was_done(sandbox, api):
+    sandbox.faults.lose_answer = 1
+    row_id = "a0000000-0000-4000-8000-0000000010af"
+    assert api("PATCH", f"accounts({row_id})", {"name": "Written"}, If_None_Match="*").status_code == 504
+    assert sandbox.row("account", row_id)["name"] == "Written"
+    answer = api("PATCH", f"accounts({row_id})", {"name": "Written"}, If_None_Match="*")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (412, "0x80040237")

@@ -1,0 +1,113 @@
+"""Steps registered through the Web API are rows of platform tables, and they run."""
+
+from __future__ import annotations
+
+import pytest
+
+from receiver.sandbox.seed import FIRST_ACCOUNT
+
+SETTINGS = '<settings><setting name="x-key" value="k1"/></settings>'
+
+
+def row_id_of(answer):
+    assert answer.status_code == 204, answer.text
+    return answer.headers["OData-EntityId"][-37:-1]
+
+
+def look_up(api, message):
+    found = api.get(f"sdkmessages?$filter=name eq '{message}'&$select=sdkmessageid")["value"][0]["sdkmessageid"]
+    condition = f"primaryobjecttypecode eq 'account' and sdkmessageid/name eq '{message}'"
+    listed = api.get(f"sdkmessagefilters?$filter={condition}&$select=sdkmessagefilterid")["value"]
+    return found, listed[0]["sdkmessagefilterid"]
+
+
+@pytest.fixture
+def registered(sandbox, receiver, api):
+    """An endpoint, a step on Update of account, and a function that adds an image to it."""
+    sandbox.step_set([])
+    body = {"name": "by hand", "url": f"{receiver.url}/hand", "contract": 8, "authtype": 5, "authvalue": SETTINGS}
+    endpoint = row_id_of(api("POST", "serviceendpoints", body))
+    step = row_id_of(api("POST", "sdkmessageprocessingsteps", step_body(api, endpoint, "Update")))
+    yield endpoint, step
+    sandbox.settle()
+    sandbox.step_set([])
+
+
+def step_body(api, endpoint, message, **more):
+    message_id, filter_id = look_up(api, message)
+    return {
+        "name": f"by hand: {message} of account",
+        "mode": 1,
+        "stage": 40,
+        "rank": 1,
+        "supporteddeployment": 0,
+        "asyncautodelete": True,
+        "sdkmessageid@odata.bind": f"/sdkmessages({message_id})",
+        "sdkmessagefilterid@odata.bind": f"/sdkmessagefilters({filter_id})",
+        "eventhandler_serviceendpoint@odata.bind": f"/serviceendpoints({endpoint})",
+    } | more
+
+
+def image_body(step, **more):
+    return {
+        "name": "post",
+        "entityalias": "post",
+        "imagetype": 1,
+        "messagepropertyname": "Target",
+        "attributes": "name,fax",
+        "sdkmessageprocessingstepid@odata.bind": f"/sdkmessageprocessingsteps({step})",
+    } | more
+
+
+def test_a_registered_step_runs_with_its_image_and_its_key(sandbox, receiver, api, registered):
+    _, step = registered
+    row_id_of(api("POST", "sdkmessageprocessingstepimages", image_body(step)))
+    sandbox.update("account", FIRST_ACCOUNT, {"fax": "1"})
+    assert sandbox.settle()
+    (request,) = receiver.requests
+    assert (request.path, request.headers["x-key"]) == ("/hand", "k1")
+    assert request.body["OwningExtension"]["Id"] == step
+    assert {pair["key"] for pair in request.body["PostEntityImages"]} == {"post", "AsynchronousStepPrimaryName"}
+
+
+def test_a_disabled_step_is_silent(sandbox, receiver, api, registered):
+    _, step = registered
+    api("PATCH", f"sdkmessageprocessingsteps({step})", {"statecode": 1, "statuscode": 2})
+    sandbox.update("account", FIRST_ACCOUNT, {"fax": "2"})
+    assert sandbox.settle()
+    assert receiver.requests == []
+
+
+def test_the_key_can_be_rotated_and_never_read(sandbox, receiver, api, registered):
+    endpoint, _ = registered
+    row = api.get(f"serviceendpoints({endpoint})")
+    assert row["isauthvalueset"] is True
+    assert "authvalue" not in row
+    assert api("GET", f"serviceendpoints({endpoint})?$select=authvalue").status_code == 400
+    api("PATCH", f"serviceendpoints({endpoint})", {"authvalue": SETTINGS.replace("k1", "k2")})
+    sandbox.update("account", FIRST_ACCOUNT, {"fax": "3"})
+    assert sandbox.settle()
+    assert receiver.requests[0].headers["x-key"] == "k2"
+
+
+def test_an_image_on_create_must_name_the_id(api, registered):
+    endpoint, _ = registered
+    step = row_id_of(api("POST", "sdkmessageprocessingsteps", step_body(api, endpoint, "Create")))
+    refused = api("POST", "sdkmessageprocessingstepimages", image_body(step))
+    assert refused.json()["error"]["code"] == "0x8004416b"
+    row_id_of(api("POST", "sdkmessageprocessingstepimages", image_body(step, messagepropertyname="Id")))
+
+
+def test_an_asynchronous_step_before_stage_40_is_refused(api, registered):
+    endpoint, _ = registered
+    answer = api("POST", "sdkmessageprocessingsteps", step_body(api, endpoint, "Update", stage=20))
+    assert answer.status_code == 400
+
+
+def test_the_same_registration_has_the_same_id_every_time(sandbox, make_step):
+    sandbox.step_set([make_step("Update")])
+    first = sandbox.rows("sdkmessageprocessingstep")[0]["sdkmessageprocessingstepid"]
+    sandbox.step_set([])
+    sandbox.step_set([make_step("Update")])
+    assert sandbox.rows("sdkmessageprocessingstep")[0]["sdkmessageprocessingstepid"] == first
+    sandbox.step_set([])
