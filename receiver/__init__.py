@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from flask import Flask
@@ -19,7 +19,11 @@ from receiver.store.database import Database
 from receiver.wake import Waker
 
 
-def create_app(environment: Mapping[str, str] | None = None) -> Flask:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(environment: Mapping[str, str] | None = None, clock: Callable[[], datetime] = _now) -> Flask:
     """The WSGI application; its services are in `app.extensions["receiver"]`.
 
     Raises: SettingError.
@@ -28,7 +32,7 @@ def create_app(environment: Mapping[str, str] | None = None) -> Flask:
 
     settings = read_settings(os.environ if environment is None else environment)
     app = Flask(__name__, template_folder="admin/templates", static_folder="admin/static")
-    app.extensions["receiver"] = make_services(settings)
+    app.extensions["receiver"] = make_services(settings, clock)
     app.extensions["receiver_settings"] = settings
     sign_in.init_app(app, settings)
     web.init_app(app, settings)
@@ -37,12 +41,12 @@ def create_app(environment: Mapping[str, str] | None = None) -> Flask:
     return app
 
 
-def make_services(settings: Settings) -> Services:
+def make_services(settings: Settings, clock: Callable[[], datetime] = _now) -> Services:
     database = Database(settings.database_url, pool_size=max(settings.worker_threads + 6, 16))
     services = Services(
         database=database,
         client=None,
-        clock=lambda: datetime.now(UTC),
+        clock=clock,
         waker=Waker(database),
         options=_options(settings),
     )

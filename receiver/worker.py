@@ -12,7 +12,7 @@ from sqlalchemy import delete
 from receiver import lanes
 from receiver.commands.test_connection import test_connection
 from receiver.errors import ReceiverError, StoreUnavailableError
-from receiver.inbox import process
+from receiver.lane_work import process
 from receiver.services import Services
 from receiver.store.models import worker
 from receiver.wake import LOOK_AGAIN_SECONDS, Listener

@@ -12,6 +12,7 @@ from concurrent.futures import TimeoutError as TookTooLongError
 from dataclasses import dataclass
 
 from receiver import lanes
+from receiver.coalesce import Ask
 from receiver.core.coupling import Coupling
 from receiver.core.decision import Record
 from receiver.core.filters import matches
@@ -19,13 +20,13 @@ from receiver.core.mapping import Direction, TableMapping
 from receiver.core.transformation import transformed
 from receiver.core.values import Values
 from receiver.errors import NotFoundError, ReceiverError
-from receiver.inbox import Ask, process
+from receiver.lane_work import process
 from receiver.lanes import Lease
 from receiver.services import Services, mappings_of, read_columns
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
-from receiver.synch_job import Settled
 from receiver.tables import BY_NAME
+from receiver.wording import Settled
 
 PATIENCE_COUPLED_SECONDS = 3.0
 PATIENCE_SECONDS = 10.0

@@ -27,7 +27,7 @@ class Request:
 
     @property
     def target(self):
-        return dict((pair["key"], pair["value"]) for pair in self.body["InputParameters"])["Target"]
+        return next(pair["value"] for pair in self.body["InputParameters"] if pair["key"] == "Target")
 
     @property
     def columns(self):

@@ -137,7 +137,7 @@ def test_a_contact_is_made_changed_and_deleted_on_its_form(browse, sandbox):
     assert sandbox.row("contact", row_id) is None
 
 
-def test_a_refusal_is_told_and_what_was_typed_is_kept(browse, sandbox):
+def test_a_refusal_is_told_and_what_was_typed_is_kept(browse):
     values = form_of(browse(ACCOUNT)) | {"creditlimit": "a lot", "fax": "77"}
     answer = browse(ACCOUNT, values)
     assert answer.status_code == 400

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import hashlib
 import json
 import time
@@ -107,12 +107,12 @@ def test_all_tokens_can_be_expired_and_a_new_one_works(sandbox, api):
 
 
 def test_a_token_ends_after_3599_seconds():
-    clock = [datetime.datetime(2026, 5, 1, tzinfo=datetime.UTC)]
+    clock = [dt.datetime(2026, 5, 1, tzinfo=dt.UTC)]
     with Sandbox(SandboxSettings(page_port=0, api_port=0, seeded=False, now=lambda: clock[0])) as sandbox:
         token = sandbox.organization.tokens.issue()
-        clock[0] += datetime.timedelta(seconds=3598)
+        clock[0] += dt.timedelta(seconds=3598)
         assert sandbox.organization.tokens.accepts(token)
-        clock[0] += datetime.timedelta(seconds=1)
+        clock[0] += dt.timedelta(seconds=1)
         assert not sandbox.organization.tokens.accepts(token)
 
 
@@ -120,7 +120,7 @@ def test_a_token_ends_after_3599_seconds():
 def certificate():
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "app")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -128,7 +128,7 @@ def certificate():
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(now)
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .sign(key, hashes.SHA256())
     )
     private = key.private_bytes(
@@ -167,9 +167,9 @@ def test_msal_signs_in_with_a_certificate_that_is_checked(certificate, is_right,
 def other_certificate():
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hashlib.sha256(b"x").hexdigest()[:8])])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(2).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    builder = builder.serial_number(2).not_valid_before(now).not_valid_after(now + dt.timedelta(days=1))
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 

