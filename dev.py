@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -34,6 +36,7 @@ def main(arguments: list[str]) -> int:
     command, *rest = arguments or ["help"]
     if command == "run":
         prepare("run")
+        take_terminal()
         os.execv(BIN / "receiver", ["receiver", "tour", *rest])
     if command == "receiver":
         prepare("run")
@@ -69,9 +72,24 @@ def prepare(kind: str) -> None:
 
 
 def stamp(lock: Path) -> str:
-    """What an environment must have been made from: this lock, this project file, this place."""
-    text = lock.read_bytes() + (HERE / "pyproject.toml").read_bytes() + str(HERE).encode()
-    return hashlib.sha256(text).hexdigest()
+    """What an environment must have been made from: this lock, this project, this place."""
+    project = tomllib.loads((HERE / "pyproject.toml").read_text())
+    made_from = (project["build-system"], project["project"], project["tool"]["setuptools"], str(HERE))
+    return hashlib.sha256(lock.read_bytes() + repr(made_from).encode()).hexdigest()
+
+
+def take_terminal() -> None:
+    """Become the terminal's foreground group: Ctrl-C stops the tour, and make has no interruption to report."""
+    if not sys.stdin.isatty():
+        return  # whoever started us sends the signal
+    try:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())
+    except OSError:
+        return  # a leader of a session stays one
+    finally:
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
 
 
 def make_environment() -> None:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 STOP_SECONDS = 20
 LOOK_SECONDS = 0.2
@@ -23,6 +24,8 @@ class Program:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: where its words go; None: to our own terminal
+    log: Path | None = None
 
 
 def web_server(environment: Mapping[str, str]) -> Program:
@@ -63,12 +66,18 @@ class Together:
         self._running: list[tuple[Program, subprocess.Popen[bytes]]] = []
 
     def start(self, program: Program) -> None:
-        child = subprocess.Popen(list(program.command), env=dict(program.environment), start_new_session=True)
+        words = program.log.open("ab") if program.log else None
+        environment = dict(program.environment)
+        child = subprocess.Popen(
+            list(program.command), env=environment, stdout=words, stderr=words, start_new_session=True
+        )
+        if words is not None:
+            words.close()
         self._running.append((program, child))
 
-    def ended(self) -> str:
-        """The name of a child that ended by itself; empty while all run."""
-        return next((program.name for program, child in self._running if child.poll() is not None), "")
+    def ended(self) -> Program | None:
+        """A child that ended by itself; None while all run."""
+        return next((program for program, child in self._running if child.poll() is not None), None)
 
     def stop(self) -> None:
         """Ask the last started first; who does not listen is killed."""
@@ -104,8 +113,9 @@ def run_together(programs: Sequence[Program]) -> int:
 
 def wait(stop: threading.Event, together: Together) -> int:
     while not stop.wait(LOOK_SECONDS):
-        name = together.ended()
-        if name:
-            sys.stderr.write(f"The {name} ended by itself; its own words stand above. Everything is stopped.\n")
+        ended = together.ended()
+        if ended is not None:
+            place = f"in {ended.log}" if ended.log else "above"
+            sys.stderr.write(f"The {ended.name} ended by itself; its own words stand {place}. Everything is stopped.\n")
             return 1
     return 0

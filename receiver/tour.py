@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import insert, select
@@ -42,12 +43,12 @@ def run_tour(environment: Mapping[str, str]) -> int:
     _prepare(settings, folder, token)
     stop, together = stop_signal(), Together()
     try:
-        together.start(_sandbox(settings, folder, ports))
+        together.start(replace(_sandbox(settings, folder, ports), log=folder / "sandbox.log"))
         _await(f"http://localhost:{ports['SANDBOX_PORT']}/", together)
-        together.start(worker(settings))
-        together.start(web_server(settings))
+        for program in (worker(settings), web_server(settings)):
+            together.start(replace(program, log=folder / f"{program.name}.log"))
         if _await(f"http://localhost:{ports['RECEIVER_PORT']}/health/live", together):
-            sys.stdout.write(_welcome(ports, token))
+            sys.stdout.write(_welcome(ports, token, folder))
             sys.stdout.flush()
         return wait(stop, together)
     finally:
@@ -131,7 +132,7 @@ def _await(url: str, together: Together) -> bool:
     return False
 
 
-def _welcome(ports: Mapping[str, int], token: str) -> str:
+def _welcome(ports: Mapping[str, int], token: str, folder: Path) -> str:
     receiver, sales = f"http://localhost:{ports['RECEIVER_PORT']}", f"http://localhost:{ports['SANDBOX_PORT']}"
     return f"""
 The tour runs. Stop it with Ctrl-C.
@@ -139,6 +140,7 @@ The tour runs. Stop it with Ctrl-C.
   Sales form     {sales}/account/{FIRST_ACCOUNT}
   Administrator  {receiver}/sign-in?token={token}
   Health         {receiver}/health/ready
+  Logs           {folder}/*.log
 
 Try this:
   1. In the Sales form click “Business Central”. The account is not coupled, and the page says why not.

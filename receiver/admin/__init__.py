@@ -1,21 +1,28 @@
-"""The pages."""
+"""The admin pages, named as Business Central names them. They only call `commands`; no rule lives here.
 
-from flask import Blueprint, Flask
+To add a page: a module with its views, imported in `init_app`, and a template.
+"""
 
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Flask
+
+from receiver.admin import error_pages, shared, words
 from receiver.config import Settings
 
-pages = Blueprint("admin", __name__)
-
-
-@pages.get("/admin/mappings")
-def mappings() -> str:
-    return ""
-
-
-@pages.get("/records/<mapping>/<path:key>")
-def record(mapping: str, key: str) -> str:
-    return ""
+STATIC_FILES_ARE_KEPT = timedelta(days=365)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    app.register_blueprint(pages)
+    """Register the pages; their addresses carry a hash of each static file, so files may be kept for long."""
+    from receiver.admin import mapping_list, mapping_page, notification_list, notification_page, record_page
+
+    for module in (mapping_list, mapping_page, notification_list, notification_page, record_page):
+        module.init_views()
+    app.config.setdefault("SEND_FILE_MAX_AGE_DEFAULT", STATIC_FILES_ARE_KEPT)
+    app.send_file_max_age_default = STATIC_FILES_ARE_KEPT
+    words.init_app(app)
+    error_pages.init_app(app)
+    shared.init_app(app, settings)

@@ -175,7 +175,7 @@ class Sender:
             )
         except requests.Timeout:
             return None, "", f"The receiver did not answer within {self.timeout_seconds:g} seconds."
-        except requests.RequestException as problem:
+        except (requests.RequestException, UnicodeError) as problem:
             return None, "", f"The receiver could not be reached: {problem}"
         return answer.status_code, answer.text[:_KEPT_OF_ANSWER], None
 

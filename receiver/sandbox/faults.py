@@ -25,9 +25,7 @@ class Faults:
     delay_seconds: float = field(
         default=0.0, metadata={"label": "Delay each delivery by (seconds)", "group": "Notifications"}
     )
-    duplicate: int = field(
-        default=0, metadata={"label": "Send again once more: next n deliveries", "group": "Notifications"}
-    )
+    duplicate: int = field(default=0, metadata={"label": "Send the next n deliveries twice", "group": "Notifications"})
     reorder: int = field(
         default=0, metadata={"label": "Hold n deliveries, then send them shuffled", "group": "Notifications"}
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,7 @@ class Organization:
     tokens: Tokens
     faults: Faults
     requests: deque[RequestMade] = field(default_factory=deque)
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     def name_of(self, reference: Reference) -> str | None:
         row = self.store.row(reference.table, reference.id)

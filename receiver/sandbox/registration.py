@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from uuid import UUID, uuid5
+from xml.etree import ElementTree as ET
 
-from receiver.sandbox.errors import ApiError
+from receiver.sandbox.delivery import Address
+from receiver.sandbox.errors import ApiError, invalid_argument
 from receiver.sandbox.schema import Schema
 from receiver.sandbox.settings import ServiceEndpoint
 from receiver.sandbox.steps import ASYNCHRONOUS, POST_OPERATION, Step, StepImage
@@ -134,6 +136,8 @@ def check_registration(transaction: Transaction, table: str, values: dict[str, o
     """Refuses what Dataverse refuses. Raises ApiError."""
     if table == STEP and values.get("mode") == ASYNCHRONOUS and values.get("stage") != POST_OPERATION:
         raise ApiError(400, "0x80044184", "Only stage 40 is supported for asynchronous steps.")
+    if table == ENDPOINT:
+        _check_endpoint(values)
     if table != IMAGE:
         return
     owner = values.get("sdkmessageprocessingstepid")
@@ -142,6 +146,16 @@ def check_registration(transaction: Transaction, table: str, values: dict[str, o
     if message == "Create" and values.get("messagepropertyname") != "Id":
         # The documentation says Target; environments refuse it.
         raise ApiError(400, "0x8004416b", "Message property name 'Target' is not valid on message Create.")
+
+
+def _check_endpoint(values: dict[str, object]) -> None:
+    """Here, and not when a notification is sent: nobody would read the error there. Raises ApiError."""
+    if not values.get("url"):
+        raise invalid_argument("A service endpoint needs a url.")
+    try:
+        Address.of(values)
+    except ET.ParseError:
+        raise invalid_argument("The authvalue of this authtype must be XML settings.") from None
 
 
 def _name_of(rows: Transaction | Store, reference: Reference | None) -> str | None:

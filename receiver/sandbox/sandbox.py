@@ -61,6 +61,8 @@ class Sandbox:
 
     def stop(self) -> None:
         """Ends every thread and connection; what was not sent yet is forgotten."""
+        if self._organization is not None:
+            self._organization.stopping.set()
         for server in self._servers:
             server.stop()
         self._servers.clear()

@@ -111,3 +111,14 @@ def test_the_same_registration_has_the_same_id_every_time(sandbox, make_step):
     sandbox.step_set([make_step("Update")])
     assert sandbox.rows("sdkmessageprocessingstep")[0]["sdkmessageprocessingstepid"] == first
     sandbox.step_set([])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "no url", "contract": 8, "authtype": 4, "authvalue": "k"},
+        {"name": "no settings", "url": "http://127.0.0.1:9", "contract": 8, "authtype": 5, "authvalue": "k"},
+    ],
+)
+def test_an_endpoint_that_could_not_be_used_is_refused(api, body):
+    assert api("POST", "serviceendpoints", body).status_code == 400

@@ -205,3 +205,15 @@ def test_without_a_registered_certificate_the_claims_of_an_assertion_decide(trus
     with requests.Session() as session:
         answer = session.post(f"{trusted.authority}/oauth2/v2.0/token", data=form)
     assert (answer.status_code == 200) is is_accepted
+
+
+def test_an_assertion_that_is_no_jwt_is_refused(trusted):
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": trusted.client_id,
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": "nonsense",
+    }
+    with requests.Session() as session:
+        answer = session.post(f"{trusted.authority}/oauth2/v2.0/token", data=form)
+    assert answer.json()["error_codes"] == [700027]

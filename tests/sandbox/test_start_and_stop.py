@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -103,3 +104,24 @@ def test_many_writers_at_once_each_get_their_own_version(sandbox):
         thread.join()
     versions = {sandbox.row("contact", row_id)["versionnumber"] for row_id in row_ids}
     assert len(versions) == len(row_ids) == 80
+
+
+def test_stopping_does_not_wait_for_a_stalled_request():
+    sandbox = Sandbox(SandboxSettings(page_port=0, api_port=0, seeded=False)).start()
+    sandbox.faults.stall, sandbox.faults.stall_seconds = 1, 60
+    address = f"{sandbox.api_url}/api/data/v9.2/WhoAmI"
+    ca_file = str(sandbox.ca_file)
+
+    def ask():
+        with contextlib.suppress(requests.ConnectionError), requests.Session() as session:
+            session.trust_env = False
+            session.get(address, verify=ca_file)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while sandbox.faults.stall:
+        time.sleep(0.01)
+    began = time.monotonic()
+    sandbox.stop()
+    asking.join()
+    assert time.monotonic() - began < 2

@@ -5,7 +5,6 @@ A new resource is one line in `_answer`.
 
 from __future__ import annotations
 
-import time
 from uuid import uuid4
 
 from flask import Flask, Response, abort, request
@@ -89,7 +88,7 @@ def _trouble(organization: Organization) -> None:
     """The faults that strike before a request is looked at. Raises ApiError."""
     faults = organization.faults
     if faults.take("stall"):
-        time.sleep(faults.stall_seconds)
+        organization.stopping.wait(faults.stall_seconds)
     if faults.take("too_many_requests"):
         raise ApiError(
             429,

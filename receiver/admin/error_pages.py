@@ -1,0 +1,65 @@
+"""What a person sees instead of a page: what is the case, and what to do next."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from flask import Flask, Response, flash, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from receiver.admin.shared import is_htmx, pages
+from receiver.errors import NotFoundError, ReceiverError
+
+log = logging.getLogger(__name__)
+#: answered by machines' words, not by pages
+DOORS = ("/dataverse/", "/health/", "/static/")
+ADVICE = {
+    400: "Go back, load the page again and repeat the change.",
+    403: "Ask an administrator of the receiver.",
+    404: "Check the address, or start from the list of mappings.",
+    405: "Start from the list of mappings.",
+    500: "Try again. If it stays, the receiver's log has the details; look there for the time of this page.",
+    503: "Try again in a moment. Notifications from Dataverse are not lost: they are answered 503 and sent again.",
+}
+#: these come from pages; other codes keep Werkzeug's answer
+CODES = (400, 403, 404, 405, 500)
+
+
+def init_app(app: Flask) -> None:
+    for code in CODES:
+        app.register_error_handler(code, _of_http)
+    pages.register_error_handler(NotFoundError, _not_found)
+    pages.register_error_handler(ReceiverError, _unavailable)
+
+
+def _of_http(error: HTTPException) -> ResponseReturnValue:
+    if request.path.startswith(DOORS):
+        return error
+    code = error.code or 500
+    return page(code, error.description or "")
+
+
+def _not_found(error: NotFoundError) -> ResponseReturnValue:
+    return page(404, str(error))
+
+
+def _unavailable(error: ReceiverError) -> ResponseReturnValue:
+    log.warning("%s could not be answered: %s", request.path, error)
+    return page(503, str(error))
+
+
+def page(code: int, said: str) -> Response:
+    """The error page; under htmx the whole page is loaded again and shows what was said."""
+    if is_htmx() and request.method == "POST":
+        flash(said, "danger")
+        response = make_response("", code)
+        response.headers["HX-Refresh"] = "true"
+        return response
+    title = HTTPStatus(code).phrase
+    response = make_response(render_template("error.html", code=code, title=title, said=said, advice=ADVICE[code]))
+    response.status_code = code
+    if is_htmx():
+        response.headers["HX-Reswap"] = "none"
+    return response
