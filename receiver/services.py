@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from receiver.core.mapping import TableMapping
 from receiver.dataverse.client import DataverseClient
-from receiver.dataverse.columns import CHANGE_COLUMNS, DERIVED_COLUMNS, OPTIONAL_COLUMNS
+from receiver.dataverse.columns import CHANGE_COLUMNS, COMPUTED_COLUMNS, DERIVED_COLUMNS, OPTIONAL_COLUMNS
 from receiver.errors import GateClosedError, NotConnectedError
 from receiver.store import mappings as stored_mappings
 from receiver.store.database import Database
@@ -110,7 +110,8 @@ def image_columns(mappings: Mappings, table: str) -> frozenset[str]:
     """Today's list: what every enabled mapping of the table reads, and what tells versions apart."""
     enabled = [mapping for mapping in mappings_of(mappings, table) if mapping.is_enabled]
     named = frozenset[str]().union(*(mapping.dataverse_columns() for mapping in enabled))
-    return frozenset(DERIVED_COLUMNS.get(name, name) for name in named) | CHANGE_COLUMNS
+    parts = frozenset[str]().union(*(COMPUTED_COLUMNS.get(name, frozenset()) for name in named))
+    return frozenset(DERIVED_COLUMNS.get(name, name) for name in named | parts) | CHANGE_COLUMNS
 
 
 def read_columns(mappings: Mappings, table: str) -> frozenset[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from receiver.admin import error_pages, shared, words
 from receiver.config import Settings
@@ -19,10 +19,10 @@ def init_app(app: Flask, settings: Settings) -> None:
     """Register the pages; their addresses carry a hash of each static file, so files may be kept for long."""
     from receiver.admin import mapping_list, mapping_page, notification_list, notification_page, record_page
 
+    pages = Blueprint("admin", __name__)
     for module in (mapping_list, mapping_page, notification_list, notification_page, record_page):
-        module.init_views()
-    app.config.setdefault("SEND_FILE_MAX_AGE_DEFAULT", STATIC_FILES_ARE_KEPT)
-    app.send_file_max_age_default = STATIC_FILES_ARE_KEPT
+        module.init_views(pages)
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_FILES_ARE_KEPT
     words.init_app(app)
-    error_pages.init_app(app)
-    shared.init_app(app, settings)
+    error_pages.init_app(app, pages)
+    shared.init_app(app, pages, settings)

@@ -46,17 +46,17 @@ def _indented(text: str) -> Iterator[str]:
     """Token by token, so that a number keeps every digit it came with."""
     depth, last = 0, ""
     for match in _TOKEN.finditer(text):
-        token = match.group()
-        if token in "]}" and token:
+        part = match.group()
+        if part in {"]", "}"}:
             depth -= 1
-            yield token if last in {"[", "{"} else _line(depth) + token
+            yield part if last in {"[", "{"} else _line(depth) + part
         else:
-            yield (_line(depth) if last in {"[", "{", ","} else "") + token
-        if token in {"[", "{"}:
+            yield (_line(depth) if last in {"[", "{", ","} else "") + part
+        if part in {"[", "{"}:
             depth += 1
-        if token == ":":
+        if part == ":":
             yield " "
-        last = token
+        last = part
 
 
 def _line(depth: int) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 
-from flask import Flask, Response, flash, make_response, render_template, request
+from flask import Blueprint, Flask, Response, flash, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from receiver.admin.shared import is_htmx, pages
+from receiver.admin.shared import is_htmx
 from receiver.errors import NotFoundError, ReceiverError
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ ADVICE = {
 CODES = (400, 403, 404, 405, 500)
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, pages: Blueprint) -> None:
     for code in CODES:
         app.register_error_handler(code, _of_http)
     pages.register_error_handler(NotFoundError, _not_found)

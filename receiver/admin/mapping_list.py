@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug import Response
 
 from receiver.admin.changes import record
-from receiver.admin.shared import Notice, answered, is_on, pages, services, wanted, who
+from receiver.admin.shared import Notice, answered, is_on, services, wanted, who
 from receiver.admin.words import CAPTIONS, counted, said
 from receiver.commands import mappings
 from receiver.core.mapping import DeletionConflict, Direction, TableMapping, UpdateConflict
@@ -32,7 +31,7 @@ STEPS_ARE_OLD = (
 )
 
 
-def init_views() -> None:
+def init_views(pages: Blueprint) -> None:
     pages.add_url_rule("/admin/", view_func=start)
     pages.add_url_rule("/admin/mappings", "mappings", listed)
     pages.add_url_rule("/admin/mappings/<name>", "change_mapping", change, methods=["POST"])
@@ -82,12 +81,12 @@ def bring_in(name: str) -> ResponseReturnValue:
     mapping = mappings.named(services(), name)
     if mapping.synch_only_coupled_records:
         flash(f"Switch {CAPTIONS['synch_only_coupled_records']} off for {mapping.name} first.", "warning")
-        return _back(mapping)
+        return redirect(url_for("admin.mappings"), 303)
     count = mappings.bring_in(services(), mapping.name)
     record(services(), who(), f"{mapping.name}: passed over", str(count), "brought in")
     rows = f"{counted(count, 'row')} of {mapping.dataverse_table} {'is' if count == 1 else 'are'}"
     flash(f"{rows} looked at again now. Each one inside the filter is created and coupled.", "success")
-    return _back(mapping)
+    return redirect(url_for("admin.mappings"), 303)
 
 
 def offer(mapping: TableMapping, figures: dict[str, Any]) -> Notice | None:
@@ -125,8 +124,3 @@ def _row(mapping: TableMapping, notices: list[Notice], status: int) -> ResponseR
         "_mapping_changed.html", back, kept, status,
         mapping=mapping, figures=figures, offers=[one for one in notices if one.passed_over], **choices(),
     )  # fmt: skip
-
-
-def _back(mapping: TableMapping) -> Response:
-    del mapping
-    return redirect(url_for("admin.mappings"), 303)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from receiver.admin import changes
 from receiver.admin.mapping_list import STEPS_ARE_OLD, choices, columns_read
-from receiver.admin.shared import Notice, answered, is_on, pages, services, wanted, who
+from receiver.admin.shared import Notice, answered, is_on, services, wanted, who
 from receiver.admin.words import CAPTIONS, said, value_of
 from receiver.commands import mappings
 from receiver.core.filters import readable
@@ -40,7 +40,7 @@ class FieldLine:
         return self.local_caption or self.dataverse_caption
 
 
-def init_views() -> None:
+def init_views(pages: Blueprint) -> None:
     pages.add_url_rule("/admin/mappings/<name>", "mapping", shown, methods=["GET"])
     field = "/admin/mappings/<name>/fields/<int:number>"
     pages.add_url_rule(field, "change_field", change_field, methods=["POST"])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from receiver.admin.changes import record
-from receiver.admin.shared import pages, services, who
+from receiver.admin.shared import services, who
 from receiver.admin.words import clock, counted
 from receiver.commands import notifications
 from receiver.core.message import NO_ID
@@ -19,7 +19,7 @@ from receiver.store import mappings as stored
 ON_A_PAGE = 50
 
 
-def init_views() -> None:
+def init_views(pages: Blueprint) -> None:
     pages.add_url_rule("/admin/notifications", "notifications", listed)
     pages.add_url_rule("/admin/notifications/process-failed", view_func=process_failed, methods=["POST"])
 

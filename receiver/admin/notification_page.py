@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from receiver.admin.body import readable_body
 from receiver.admin.changes import record
 from receiver.admin.notification_list import sentences
-from receiver.admin.shared import pages, services, who
+from receiver.admin.shared import services, who
 from receiver.admin.words import plain_value
 from receiver.commands import notifications
 from receiver.core.mapping import Direction, TableMapping
@@ -33,7 +33,7 @@ class Written:
     after: str
 
 
-def init_views() -> None:
+def init_views(pages: Blueprint) -> None:
     pages.add_url_rule("/admin/notifications/<int:number>", "notification", shown)
     again = "/admin/notifications/<int:number>/process-again"
     pages.add_url_rule(again, "process_again", process_again, methods=["POST"])

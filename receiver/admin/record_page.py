@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from flask import current_app, render_template, request
+from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
-from receiver.admin.shared import pages, services, settings
+from receiver.admin.shared import services, settings
 from receiver.admin.words import value_of
 from receiver.commands.records import FieldPair, RecordView, view
 from receiver.core.coupling import Coupling
@@ -41,7 +41,7 @@ class Pair:
     mark: str
 
 
-def init_views() -> None:
+def init_views(pages: Blueprint) -> None:
     pages.add_url_rule("/records/<mapping>/<path:key>", "record", shown)
 
 

@@ -20,7 +20,6 @@ from receiver.errors import ReceiverError
 from receiver.services import Services
 from receiver.sign_in import person
 
-pages = Blueprint("admin", __name__)
 STATIC = Path(__file__).parent / "static"
 
 
@@ -34,7 +33,7 @@ class Notice:
     passed_over: int = 0
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask, pages: Blueprint, settings: Settings) -> None:
     can_sign_in = bool(settings.admin_token or settings.open_token or settings.tour)
     app.context_processor(
         lambda: {"asset": asset, "failed_count": failed_count, "can_sign_in": can_sign_in, "is_tour": settings.tour}

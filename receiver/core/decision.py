@@ -110,6 +110,10 @@ class Reason(Enum):
         "the coupled record was deleted, and the direction of {mapping} forbids restoring it there",
         "Set the direction to Bidirectional, or remove the coupling.",
     )
+    WINNING_IS_FORBIDDEN = (
+        "both sides changed the same field, and the direction of {mapping} forbids writing where the update should go",
+        "Choose a side with Synchronize Now, or set the direction of {mapping} to Bidirectional.",
+    )
     RESTORED = ("the deleted record is restored", "Nothing needs to be done.")
     DELETED_THERE = (
         "the coupled record was deleted, and {mapping} then removes the coupling",
@@ -310,8 +314,11 @@ def _failed_lookups(merged: Merged) -> Decision:
 
 
 def _conflict(now: Situation, merged: Merged) -> Decision:
+    said = tuple(map(str, merged.conflicts))
     if now.mapping.resolve_update_conflicts.winner is None:
-        return Fail(Reason.UPDATE_CONFLICT, tuple(map(str, merged.conflicts)))
+        return Fail(Reason.UPDATE_CONFLICT, said)
+    if not now.mapping.direction.allows(now.toward.back):
+        return Fail(Reason.WINNING_IS_FORBIDDEN, said)
     return TurnAround(Reason.OTHER_SIDE_WINS)
 
 

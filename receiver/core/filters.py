@@ -60,7 +60,10 @@ def parse(text: str, company: str | None = None) -> Filter:
     if not tokens:
         return EVERYTHING
     reader = _Reader(tokens, company)
-    result = reader.any_of()
+    try:
+        result = reader.any_of()
+    except RecursionError:
+        raise FilterError("The filter has more brackets within brackets than can be read.") from None
     if reader.here() is not None:
         raise FilterError(f"“and” or “or” was expected before “{reader.here()}” in the filter: {text}")
     return result

@@ -101,12 +101,12 @@ def is_empty(value: Value) -> bool:
     return value is None or value in ("", ())
 
 
-_GUID = re.compile(r"^\{?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\}?$")
+_GUID = re.compile(r"\{?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\}?")
 
 
 def guid(text: object) -> str | None:
     """A guid in any case, with or without braces, as lower-case text with hyphens; None if it is none."""
-    match = _GUID.match(text) if isinstance(text, str) else None
+    match = _GUID.fullmatch(text) if isinstance(text, str) else None
     return match[1].lower() if match else None
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from receiver.core.values import Column, ColumnType, Opaque, Reference, Value
+from receiver.core.values import NUMBERS, TEXTS, WHOLE_NUMBERS, Column, ColumnType, Reference, Value
 
 T = ColumnType
 FORMATTED = "@OData.Community.Display.V1.FormattedValue"
@@ -143,6 +143,9 @@ _USER = DataverseTable(
     _columns(
         Column("systemuserid", T.GUID, caption="User", is_read_only=True),
         Column("fullname", T.TEXT, 200, caption="Full Name", is_read_only=True),
+        _text("firstname", 64, "First Name"),
+        _text("middlename", 50, "Middle Name"),
+        _text("lastname", 64, "Last Name"),
         _text("internalemailaddress", 100, "Primary Email"),
         _text("mobilephone", 64, "Mobile Phone"),
         _text("jobtitle", 100, "Job Title"),
@@ -175,6 +178,8 @@ TABLES: Mapping[str, DataverseTable] = {table.name: table for table in (_ACCOUNT
 OPTIONAL_COLUMNS = frozenset({"bcbi_companyid"})
 #: a customer lookup's table, which no query can select: it is read off the lookup itself
 DERIVED_COLUMNS: Mapping[str, str] = {"parentcustomeridtype": "parentcustomerid"}
+#: an update submits the parts: a step filtered on the computed column alone would stay silent
+COMPUTED_COLUMNS: Mapping[str, frozenset[str]] = {"fullname": frozenset({"firstname", "middlename", "lastname"})}
 CHANGE_COLUMNS = frozenset({"modifiedon", "versionnumber"})
 
 
@@ -251,11 +256,27 @@ def from_message(column: Column, value: Value) -> Value:
     """A webhook's value in the form that the Web API gives for the same column, so that the two compare.
 
     Whole decimals come without a point, whole doubles as integers, date-only columns as midnight.
+    Raises: ValueError when the value is not of the column's type.
     """
-    if column.type in {T.DECIMAL, T.DOUBLE, T.MONEY} and isinstance(value, int) and not isinstance(value, bool):
+    if column.type in NUMBERS and type(value) is int:
         return Decimal(value)
     if column.type is T.DATE and isinstance(value, datetime):
         return value.date()
-    if column.type in {T.TEXT, T.MEMO} and isinstance(value, datetime):
+    if column.type in TEXTS and isinstance(value, datetime):
         return f"/Date({round(value.timestamp() * 1000)})/"
-    return value if not isinstance(value, Opaque) else None
+    if value is not None and type(value) is not KINDS[column.type]:
+        raise ValueError(f"A {type(value).__name__} stands in {column.name}, which is of type {column.type}.")
+    return value
+
+
+KINDS: Mapping[ColumnType, type] = {
+    **dict.fromkeys(TEXTS, str),
+    **dict.fromkeys(WHOLE_NUMBERS, int),
+    **dict.fromkeys(NUMBERS, Decimal),
+    T.BOOLEAN: bool,
+    T.CHOICES: tuple,
+    T.DATETIME: datetime,
+    T.DATE: date,
+    T.LOOKUP: Reference,
+    T.GUID: str,
+}

@@ -10,7 +10,7 @@ OUR_POST_IMAGE = "rcv_post_"
 
 def row_changed(context: ExecutionContext) -> list[SynchRequest]:
     """The primary row, with our own step's post image when it came along."""
-    reference = _primary(context) or _row_of(context.parameters.get("Target"))
+    reference = row_named(context)
     if reference is None:
         return []
     return [SynchRequest(reference.table, reference.id, _our_image(context))]
@@ -18,7 +18,7 @@ def row_changed(context: ExecutionContext) -> list[SynchRequest]:
 
 def state_changed(context: ExecutionContext) -> list[SynchRequest]:
     """SetState names its row in `EntityMoniker`; today's clients send an Update instead."""
-    reference = _primary(context) or _row_of(context.parameters.get("EntityMoniker"))
+    reference = row_named(context, "EntityMoniker")
     return [SynchRequest(reference.table, reference.id)] if reference else []
 
 
@@ -40,9 +40,10 @@ def related_rows(context: ExecutionContext) -> list[SynchRequest]:
     return [SynchRequest(row.table, row.id) for row in found if row is not None]
 
 
-def _primary(context: ExecutionContext) -> Reference | None:
+def row_named(context: ExecutionContext, parameter: str = "Target") -> Reference | None:
+    """The primary row, or where the message has none, the row that a parameter holds."""
     if context.id == NO_ID or context.table == "none":
-        return None
+        return _row_of(context.parameters.get(parameter))
     return Reference(context.table, context.id)
 
 

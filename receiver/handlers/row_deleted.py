@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from receiver.core.message import ExecutionContext, SynchRequest
+from receiver.handlers.row_changed import row_named
 
 
 def row_deleted(context: ExecutionContext) -> list[SynchRequest]:
-    return [SynchRequest(context.table, context.id, is_deletion=True)]
+    reference = row_named(context)
+    return [SynchRequest(reference.table, reference.id, is_deletion=True)] if reference else []

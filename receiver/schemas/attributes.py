@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeGuard
 
 from receiver.core.message import Defect, Parameter, Relationship, Row
-from receiver.core.values import Opaque, Reference, Value
+from receiver.core.values import Opaque, Reference, Value, guid
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DATE = re.compile(r"^/Date\((-?\d+)([+-]\d{4})?\)/$")
+_DATE = re.compile(r"/Date\((-?\d+)([+-]\d{4})?\)/")
 
 
 class Reader:
@@ -45,8 +45,10 @@ class Reader:
                 continue
             try:
                 found[pair["key"]] = self.parameter(pair["value"], f"{where}/value")
-            except (ValueError, TypeError, OverflowError, ArithmeticError) as error:
+            except ValueError as error:
                 self.note(f"{where}/value", str(error))
+            except RecursionError:
+                self.note(f"{where}/value", "the value is nested too deeply")
         return found
 
     def parameter(self, raw: Any, place: str) -> Parameter:
@@ -67,13 +69,21 @@ class Reader:
         if name == "Entity" or (not name and "Attributes" in raw):
             return self.row(raw, place)
         if name == "EntityCollection":
-            rows = raw.get("Entities") or []
-            return tuple(self.row(row, f"{place}/Entities/{index}") for index, row in enumerate(rows))
+            return tuple(self._rows(raw.get("Entities") or [], f"{place}/Entities"))
         if name in SCALARS:
             return SCALARS[name](raw)
         if not name and "LogicalName" in raw and "Id" in raw:
             return _reference(raw)
         return Opaque(json.dumps(raw, default=str))
+
+    def _rows(self, raw: Any, place: str) -> Iterator[Row]:
+        if not isinstance(raw, list):
+            raise ValueError(f"a list of rows was expected, not {_kind(raw)}")
+        for index, row in enumerate(raw):
+            try:
+                yield self.row(row, f"{place}/{index}")
+            except ValueError as error:
+                self.note(f"{place}/{index}", str(error))
 
     def row(self, raw: Any, place: str) -> Row:
         """An entity, typed as a Target or bare as an image.
@@ -90,7 +100,7 @@ class Reader:
 
 def date_or_text(text: str) -> Value:
     """`/Date(ms±hhmm)/` as an aware date-time in UTC; milliseconds are UTC already and the offset says nothing."""
-    match = _DATE.match(text)
+    match = _DATE.fullmatch(text)
     if match is None:
         return text
     try:
@@ -112,10 +122,10 @@ def is_value(value: Parameter) -> TypeGuard[Value]:
 
 
 def _reference(raw: Mapping[str, Any]) -> Reference:
-    table, id_ = raw.get("LogicalName"), raw.get("Id")
-    if not isinstance(table, str) or not isinstance(id_, str):
-        raise ValueError("LogicalName and Id were expected")
-    return Reference(table, id_.lower())
+    table, id_ = raw.get("LogicalName"), guid(raw.get("Id"))
+    if not isinstance(table, str) or id_ is None:
+        raise ValueError("a LogicalName and a guid as Id were expected")
+    return Reference(table, id_)
 
 
 def _whole_number(raw: Mapping[str, Any]) -> int:

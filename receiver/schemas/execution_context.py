@@ -14,6 +14,8 @@ from receiver.core.message import NO_ID, ExecutionContext, Parameter, Row
 from receiver.core.values import guid
 from receiver.schemas.attributes import Reader
 
+LONGEST_EXPONENT = 3
+
 
 class UnreadableError(ValueError):
     """A body that is no execution context; the text names the place."""
@@ -34,13 +36,19 @@ class Guid(fields.Field[str]):
         return found
 
 
+def _is_printable(name: str) -> None:
+    """A NUL or half a surrogate pair is text in JSON, and in no database."""
+    if not name.isprintable():
+        raise ValidationError("the name holds a character that cannot be printed")
+
+
 class EnvelopeSchema(Schema):
     """What the door needs of a body. Unknown members are Microsoft's business."""
 
     class Meta(Schema.Meta):
         unknown = EXCLUDE
 
-    _name = validate.Length(min=1, max=256)
+    _name = validate.And(validate.Length(min=1, max=128), _is_printable)
     MessageName = fields.String(required=True, validate=_name)
     PrimaryEntityName = fields.String(required=True, validate=_name)
     PrimaryEntityId = Guid(required=True)
@@ -71,7 +79,7 @@ class Envelope:
     @property
     def step_id(self) -> str:
         extension = self.body.get("OwningExtension")
-        return str(extension.get("Id")) if isinstance(extension, dict) else NO_ID
+        return (guid(extension.get("Id")) or NO_ID) if isinstance(extension, dict) else NO_ID
 
 
 def parse_json(body: bytes) -> Any:
@@ -80,7 +88,7 @@ def parse_json(body: bytes) -> Any:
     Raises: UnreadableError, also for nesting that no interpreter can follow.
     """
     try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
+        return json.loads(body, parse_float=_number, parse_constant=_no_constant)
     except RecursionError:
         raise UnreadableError("/", "the JSON is nested too deeply") from None
     except UnicodeDecodeError as error:
@@ -89,6 +97,14 @@ def parse_json(body: bytes) -> Any:
         raise UnreadableError(f"line {error.lineno}, column {error.colno}", f"not JSON: {error.msg}") from None
     except ValueError as error:
         raise UnreadableError("/", f"not JSON: {error}") from None
+
+
+def _number(text: str) -> Decimal:
+    """A Decimal may have an exponent that no memory can write out; Dataverse's numbers have 15 digits."""
+    exponent = text.lower().partition("e")[2]
+    if len(exponent.lstrip("+-0")) > LONGEST_EXPONENT:
+        raise ValueError(f"the exponent of {text[:40]} is too large")
+    return Decimal(text)
 
 
 def _no_constant(name: str) -> None:
@@ -108,9 +124,6 @@ def read_envelope(body: bytes) -> Envelope:
     except ValidationError as error:
         name, said = next(iter(error.messages_dict.items()))
         raise UnreadableError(f"/{name}", str(said[0] if isinstance(said, list) else said)) from None
-    texts = (found["MessageName"], found["PrimaryEntityName"])
-    if any("\x00" in text for text in texts):
-        raise UnreadableError("/", "a name holds a NUL character")
     return Envelope(
         message=found["MessageName"],
         table=found["PrimaryEntityName"],
