@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 from flask import Flask, current_app
+from flask.cli import ScriptInfo
 
 from receiver.commands import mappings as mapping_commands
 from receiver.commands import notifications as notification_commands
@@ -70,22 +71,28 @@ def _settings() -> Settings:
     return settings
 
 
+def _make_app() -> Flask:
+    from receiver import create_app
+
+    return create_app()
+
+
 def with_application(command: Callable[..., Any]) -> Callable[..., Any]:
     """Under `flask --app wsgi receiver …` the application is there; the console script makes it."""
 
     @click.pass_context
     @wraps(command)
     def within(ctx: click.Context, /, *args: Any, **kwargs: Any) -> Any:
-        if current_app:
-            return ctx.invoke(command, *args, **kwargs)
-        from receiver import create_app
-
-        app = create_app()
-        with app.app_context():
-            try:
+        flask_cli = ctx.find_object(ScriptInfo)
+        if flask_cli is not None:
+            with flask_cli.load_app().app_context():
                 return ctx.invoke(command, *args, **kwargs)
-            finally:
-                app.extensions["receiver"].close()
+        app = _make_app()
+        try:
+            with app.app_context():
+                return ctx.invoke(command, *args, **kwargs)
+        finally:
+            app.extensions["receiver"].close()
 
     return within
 

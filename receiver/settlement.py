@@ -29,7 +29,7 @@ from receiver.core.decision import (
 )
 from receiver.core.mapping import Direction
 from receiver.core.merge import Merged, bases_after
-from receiver.errors import MovedError
+from receiver.errors import LostRaceError, MovedError, RecordError
 from receiver.store import couplings, jobs
 from receiver.store.local_tables import LocalTable
 from receiver.store.models import passed_over, pending_coupling
@@ -44,10 +44,11 @@ def settle(connection: Connection, work: Work, outcome: Outcome, started: dateti
 
     Raises: MovedError when coupling or destination are no longer what was decided upon; LostRaceError.
     """
-    now, decision = outcome.now, outcome.decision
+    now = outcome.now
     _check_unmoved(connection, now)
     job = jobs.begin(connection, now.mapping.name, now.toward, started)
-    record = _local_record_after(connection, outcome)
+    outcome, record = _carried_out(connection, outcome)
+    decision = outcome.decision
     coupling = _coupling_after(outcome, record, job)
     clock = work.services.clock()
     if coupling is not None and coupling != now.coupling:
@@ -70,6 +71,20 @@ def _check_unmoved(connection: Connection, now: Situation) -> None:
     local = LocalTable(connection, BY_NAME[now.mapping.local_table])
     if local.get(now.coupling.local_id, lock=True) != now.destination:
         raise MovedError
+
+
+def _carried_out(connection: Connection, outcome: Outcome) -> tuple[Outcome, Record | None]:
+    """The local record after the outcome; one that the database refuses is a failure, and leaves nothing behind.
+
+    A key that somebody took this moment is taken no second time: the series goes on to the next.
+    """
+    said = ""
+    for _ in range(2):
+        try:
+            return outcome, _local_record_after(connection, outcome)
+        except (LostRaceError, RecordError) as error:
+            said = str(error)
+    return replace(outcome, decision=Fail(Reason.REFUSED, (said,))), outcome.now.destination
 
 
 def _local_record_after(connection: Connection, outcome: Outcome) -> Record | None:

@@ -24,6 +24,7 @@ from receiver.core.merge import NotCoupled
 from receiver.core.message import Freshness
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.dataverse_write import written_to_dataverse
+from receiver.errors import DataverseError
 from receiver.lookups import Currencies, Lookups, currencies_of
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable, columns_of
@@ -48,7 +49,12 @@ def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
         decision = decide(now)
     if isinstance(decision, TurnAround):
         return synchronize(work, mapping, _turned_around(request, now))
-    return Outcome(request, now, decision, written_to_dataverse(work, now, decision))
+    try:
+        return Outcome(request, now, decision, written_to_dataverse(work, now, decision))
+    except DataverseError as error:
+        if error.waiting_helps:
+            raise
+        return Outcome(request, now, Fail(Reason.REFUSED, (str(error),)))
 
 
 def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation:

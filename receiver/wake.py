@@ -25,8 +25,8 @@ LOOK_AGAIN_SECONDS = 1.0
 
 
 class Listener(Protocol):
-    def wait(self, seconds: float) -> None:
-        """Return when a lane may be ready, or after *seconds*."""
+    def wait(self, seconds: float) -> bool:
+        """Return when somebody rang, or after *seconds*; whether somebody did."""
 
     def close(self) -> None: ...
 
@@ -75,10 +75,11 @@ class _Datagrams:
         self._socket.bind(address)
         Path(address).chmod(0o600)
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> bool:
         ready, _, _ = select.select([self._socket], [], [], seconds)
         if ready:
             self._socket.recv(16)
+        return bool(ready)
 
     def close(self) -> None:
         self._socket.close()
@@ -92,15 +93,15 @@ class _Notifications:
         self._database = database
         self._connection: Connection | None = None
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> bool:
         try:
             connection = self._connection or self._listening()
             driver = connection.connection.driver_connection
             assert driver is not None  # a checked-out connection has one
-            for _ in driver.notifies(timeout=seconds, stop_after=1):
-                return
+            return bool(list(driver.notifies(timeout=seconds, stop_after=1)))
         except (SQLAlchemyError, psycopg.Error, OSError):
             self._forget()
+            return True
 
     def _listening(self) -> Connection:
         connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")

@@ -79,15 +79,18 @@ class Worker:
         while not self._stopped.is_set():
             try:
                 listener = listener or self._services.waker.listener()
-                listener.wait(LOOK_AGAIN_SECONDS / 2)
+                if listener.wait(LOOK_AGAIN_SECONDS / 2):
+                    self._ring()
             except OSError as error:
                 log.warning("Nobody can ring for this worker (%s); it looks each second.", error)
                 self._stopped.wait(LOOK_AGAIN_SECONDS)
-            with self._ready:
-                self._rings += 1
-                self._ready.notify_all()
         if listener is not None:
             listener.close()
+
+    def _ring(self) -> None:
+        with self._ready:
+            self._rings += 1
+            self._ready.notify_all()
 
     def _beat(self) -> None:
         started, tested = self._services.clock(), -CONNECTION_TEST_SECONDS

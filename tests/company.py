@@ -6,6 +6,9 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import insert, select
+from werkzeug.serving import make_server
+
 from receiver import create_app
 from receiver.commands import mappings as mapping_commands
 from receiver.commands import notifications as notification_commands
@@ -21,8 +24,6 @@ from receiver.store.local_tables import LocalTable
 from receiver.store.models import job, job_error
 from receiver.tables import BY_NAME
 from receiver.worker import run_one
-from sqlalchemy import insert, select
-from werkzeug.serving import make_server
 
 KEY = "the-key"
 ADMIN_TOKEN = "the-admin-token"
@@ -35,7 +36,7 @@ class Company:
     def __init__(self, database_url: str, sandbox: Sandbox, **settings: str) -> None:
         self.sandbox = sandbox
         self._ahead = timedelta()
-        environment = {
+        self.environment = {
             "RECEIVER_DATABASE_URL": database_url,
             "RECEIVER_WEBHOOK_KEYS": KEY,
             "RECEIVER_DATAVERSE_URL": sandbox.api_url,
@@ -47,7 +48,7 @@ class Company:
             "RECEIVER_OPEN_TOKEN": OPEN_TOKEN,
             **settings,
         }
-        self.app = create_app(environment, self.now)
+        self.app = create_app(self.environment, self.now)
         self.services: Services = self.app.extensions["receiver"]
         self._server = make_server("127.0.0.1", 0, self.app, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

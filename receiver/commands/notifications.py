@@ -37,9 +37,8 @@ def listed(
 def counts(services: Services) -> dict[str, int]:
     """How many notifications are in each state."""
     with services.database.reading() as connection:
-        found: dict[str, int] = dict(
-            connection.execute(select(inbox.c.state, func.count()).group_by(inbox.c.state)).tuples().all()
-        )
+        query = select(inbox.c.state, func.count()).group_by(inbox.c.state)
+        found = {state: int(count) for state, count in connection.execute(query)}
     return {state: found.get(state, 0) for state in STATES}
 
 

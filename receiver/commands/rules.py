@@ -149,6 +149,10 @@ LINES = (
     Line("both changed the same field; Resolve Update Conflicts is blank", _COLLISION),
     Line("both changed the same field; the source wins", _both(_COLLISION, _wins(source=True))),
     Line("both changed the same field; the destination wins", _both(_COLLISION, _wins(source=False))),
+    Line(
+        "both changed the same field; the destination wins, one-way mapping",
+        _both(_COLLISION, _wins(source=False), _one_way),
+    ),
     Line("both changed the same field; forced", _both(_COLLISION, _now(is_forced=True))),
 )
 

@@ -114,6 +114,10 @@ class Reason(Enum):
         "both sides changed the same field, and the direction of {mapping} forbids writing where the update should go",
         "Choose a side with Synchronize Now, or set the direction of {mapping} to Bidirectional.",
     )
+    REFUSED = (
+        "the side that it was to be written to refused the record",
+        "Mend what the message says, then Retry.",
+    )
     RESTORED = ("the deleted record is restored", "Nothing needs to be done.")
     DELETED_THERE = (
         "the coupled record was deleted, and {mapping} then removes the coupling",

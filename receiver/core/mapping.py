@@ -132,7 +132,7 @@ class TableMapping:
         """The enabled field mappings of a run, turned round to source and destination, in their order."""
         rows = sorted(self.fields, key=lambda row: row.number)
         return tuple(
-            _turned(row, toward)
+            _turned(row, toward, is_bidirectional=self.direction is row.direction is Direction.BIDIRECTIONAL)
             for row in rows
             if row.is_enabled and row.direction.allows(toward) and _has_end(row, toward)
         )
@@ -154,15 +154,15 @@ def _has_end(row: FieldMapping, toward: Direction) -> bool:
     return (row.local_column if toward is Direction.FROM else row.dataverse_column) is not None
 
 
-def _turned(row: FieldMapping, toward: Direction) -> Transfer:
+def _turned(row: FieldMapping, toward: Direction, *, is_bidirectional: bool) -> Transfer:
+    """Under a one-way mapping every field is one-way: what changed at its destination is overwritten."""
     comes_in = toward is Direction.FROM
     source = row.dataverse_column if comes_in else row.local_column
     destination = row.local_column if comes_in else row.dataverse_column
     assert destination is not None  # _has_end looked
     rule = row.transformation_rule if row.transformation_direction is toward else ""
-    bidirectional = row.direction is Direction.BIDIRECTIONAL
     return Transfer(
-        row.number, source, destination, bidirectional, row.constant, rule,
+        row.number, source, destination, is_bidirectional, row.constant, rule,
         row.clear_value_on_failed_sync, row.not_null, row.conversion, row.related,
     )  # fmt: skip
 

@@ -1,0 +1,156 @@
+"""The terminal: what it prints, and the exit codes 0 done, 1 failed, 2 usage, 3 not found."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from company import Company
+
+from receiver.cli import receiver
+
+ACCOUNT = "a0000000-0000-4000-8000-000000000001"
+NOBODY = "a0000000-0000-4000-8000-00000000ffff"
+
+
+def run(company: Company, *words: str) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error, as `flask --app wsgi receiver …` gives them."""
+    result = company.app.test_cli_runner().invoke(receiver, list(words))
+    return result.exit_code, result.stdout, result.stderr
+
+
+def run_json(company: Company, *words: str) -> Any:
+    code, output, _ = run(company, *words, "--json")
+    assert code == 0
+    return json.loads(output)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("mappings", "show", "NOSUCH"), 3, "There is no mapping NOSUCH"),
+        (("mappings", "reset", "NOSUCH"), 3, "No mapping NOSUCH is shipped"),
+        (("mappings", "set", "NOSUCH", "--enabled", "off"), 3, "There is no mapping NOSUCH"),
+        (("mappings", "set", "CUSTOMER"), 2, "Nothing to set"),
+        (("mappings", "set", "CUSTOMER", "--direction", "Sideways"), 2, "is not one of"),
+        (("mappings", "set", "CUSTOMER", "--field", "10", "perhaps"), 2, "on or off"),
+        (("mappings", "set", "CUSTOMER", "--field", "999", "on"), 3, "no field mapping 999"),
+        (("mappings", "set", "CUSTOMER", "--table-filter", "colour = 'red'"), 1, "Column “colour”"),
+        (("mappings", "set", "CUSTOMER", "--table-filter", "name ="), 1, "ends where a value was expected"),
+        (
+            ("mappings", "set", "SALESPEOPLE", "--direction", "ToIntegrationTable"),
+            1,
+            "needs at least one enabled field",
+        ),
+        (("inbox", "show", "4711"), 3, "There is no notification 4711"),
+        (("inbox", "retry", "4711"), 3, "There is no notification 4711"),
+        (("inbox", "retry"), 2, "NUMBER"),
+        (("show", "account", "no-guid"), 2, "is no guid"),
+        (("show", "account", NOBODY), 3, "Nothing is coupled"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    small_company: Company, words: tuple[str, ...], code: int, said: str
+) -> None:
+    found = run(small_company, *words)
+
+    assert (found[0], found[1]) == (code, "")
+    assert said in found[2]
+    assert "Traceback" not in found[2]
+
+
+def test_a_refused_mapping_leaves_the_old_one(small_company: Company) -> None:
+    before = run_json(small_company, "mappings", "show", "CUSTOMER")
+
+    run(small_company, "mappings", "set", "CUSTOMER", "--table-filter", "colour = 'red'", "--enabled", "off")
+
+    assert run_json(small_company, "mappings", "show", "CUSTOMER") == before
+
+
+def test_a_mapping_is_set_and_reset(small_company: Company) -> None:
+    words = ("--synch-only-coupled-records", "off", "--direction", "FromIntegrationTable", "--field", "20", "off")
+    code, _, _ = run(small_company, "mappings", "set", "customer", *words)
+
+    changed = run_json(small_company, "mappings", "show", "CUSTOMER")
+    assert (code, changed["synch_only_coupled_records"], changed["direction"]) == (0, False, "FromIntegrationTable")
+    assert [row["enabled"] for row in changed["fields"] if row["number"] == 20] == [False]
+
+    run(small_company, "mappings", "reset", "CUSTOMER")
+    reset = run_json(small_company, "mappings", "show", "CUSTOMER")
+    assert (reset["synch_only_coupled_records"], reset["direction"]) == (True, "Bidirectional")
+
+
+def test_switching_only_coupled_off_tells_how_many_rows_were_passed_over(small_company: Company) -> None:
+    small_company.sandbox.update("account", ACCOUNT, {"name": "Nordwind AG"})
+    small_company.work()
+
+    _, said, _ = run(small_company, "mappings", "set", "CUSTOMER", "--synch-only-coupled-records", "off")
+    assert "1 row(s) were passed over" in said
+
+    assert run(small_company, "mappings", "bring-in", "CUSTOMER")[0] == 0
+    small_company.work()
+    assert small_company.coupled_record("CUSTOMER", ACCOUNT)["name"] == "Nordwind AG"
+
+
+def test_show_prints_what_is_coupled_and_an_empty_list_if_nothing_is(small_company: Company) -> None:
+    assert run_json(small_company, "show", "account", NOBODY) == []
+
+    small_company.open_for_all("CUSTOMER")
+    key = small_company.couple_by_click("account", ACCOUNT)
+    (found,) = run_json(small_company, "show", "account", "{" + ACCOUNT.upper() + "}")
+
+    assert (found["mapping"], found["coupled"], found["record"]["no"]) == ("CUSTOMER", True, key)
+    assert found["coupling"]["dataverse_id"] == ACCOUNT
+
+
+def test_the_inbox_is_listed_shown_retried_and_purged(small_company: Company) -> None:
+    small_company.sandbox.update("account", ACCOUNT, {"name": "Nordwind AG"})
+    small_company.work()
+
+    (listed,) = run_json(small_company, "inbox", "list")
+    shown = run_json(small_company, "inbox", "show", str(listed["id"]))
+    assert (listed["state"], listed["message"], listed["table_name"]) == ("ignored", "Update", "account")
+    assert json.loads(shown["body"])["PrimaryEntityId"] == ACCOUNT
+
+    assert run(small_company, "inbox", "retry", str(listed["id"]))[0] == 0
+    assert run_json(small_company, "inbox", "list", "--state", "waiting")[0]["id"] == listed["id"]
+    small_company.work()
+
+    small_company.pass_time(31 * 24 * 3600)
+    assert run(small_company, "inbox", "purge", "--older-than-days", "30")[1] == "1 notification(s) were deleted.\n"
+    assert run_json(small_company, "inbox", "list") == []
+
+
+def test_the_steps_are_those_that_the_images_are_believed_by(small_company: Company) -> None:
+    steps = {(step["table"], step["message"]): step for step in run_json(small_company, "steps", "list")}
+    create, update, delete = (steps["account", message] for message in ("Create", "Update", "Delete"))
+
+    assert {step["mode"] for step in steps.values()} == {1}
+    assert create["image"]["message_property_name"] == "Id"
+    assert update["image"]["alias"] == create["image"]["alias"]
+    assert set(update["image"]["attributes"]) - set(update["filtering_attributes"]) == {"modifiedon", "versionnumber"}
+    assert delete["image"]["alias"].startswith("rcv_pre_")
+    assert ("none", "rcv_OpenInBusinessCentral") in steps
+
+
+def test_a_step_on_a_computed_name_listens_to_its_parts(small_company: Company) -> None:
+    steps = {(step["table"], step["message"]): step for step in run_json(small_company, "steps", "list")}
+
+    assert {"fullname", "firstname", "lastname"} <= set(steps["systemuser", "Update"]["filtering_attributes"])
+
+
+def test_every_list_is_readable_without_json(small_company: Company) -> None:
+    small_company.sandbox.update("account", ACCOUNT, {"name": "Nordwind AG"})
+    small_company.work()
+
+    assert "CUSTOMER" in run(small_company, "mappings", "list")[1]
+    assert "transactioncurrencyid" in run(small_company, "mappings", "show", "CUSTOMER")[1]
+    assert "only coupled" in run(small_company, "inbox", "list")[1]
+    assert "rcv_post_" in run(small_company, "steps", "list")[1]
+    assert "ReadWholeSource" in run(small_company, "rules")[1]
+    assert "RECEIVER_DATABASE_URL" in run(small_company, "settings")[1]
+
+
+def test_migrate_says_where_the_schema_stands(small_company: Company) -> None:
+    assert run(small_company, "migrate")[1] == "The schema is 0001.\n"

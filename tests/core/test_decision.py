@@ -1,0 +1,244 @@
+"""`decide`: each rule has its named case, and whatever the situation, the promises at the end hold."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from core.situations import LOCAL_ID, LOOKUP, LOOKUPS, MAPPING, ROW_ID, TOWARD, every_situation, names, situation
+from receiver.core.decision import (
+    AlreadyEqual,
+    Decision,
+    Fail,
+    IgnoreUnchanged,
+    Insert,
+    Modify,
+    ReadWholeSource,
+    Reason,
+    RemoveCoupling,
+    Situation,
+    Skip,
+    TurnAround,
+    decide,
+)
+from receiver.core.mapping import DeletionConflict, Direction, FieldMapping, UpdateConflict
+from receiver.core.message import Freshness
+
+RESTORE, UNCOUPLE = DeletionConflict.RESTORE, DeletionConflict.DELETE_COUPLING
+WINS = {Direction.TO: UpdateConflict.SEND, Direction.FROM: UpdateConflict.GET}
+UNCHANGED, ABSENT = {"has_moved": False}, {"destination": "absent"}
+GONE, UNCOUPLED = {"source": "gone"}, {"coupling": "none", **ABSENT}
+ONE_WAY, SOURCE_WINS, OTHER_WINS = "one-way", "source wins", "other side wins"
+
+TABLE = [
+    # what is the case                                       the situation                                  the mapping                             the decision
+    ("the mapping is off", {}, {"is_enabled": False}, Skip(Reason.MAPPING_IS_OFF)),
+    ("the mapping goes the other way", {}, {"direction": "back"}, Skip(Reason.DIRECTION)),
+    ("every field goes the other way", {}, {"fields": "back"}, Fail(Reason.NO_FIELDS)),
+    ("the coupling is skipped", {"coupling": "skipped"}, {}, Skip(Reason.SKIPPED)),
+    ("the coupling is skipped and the source is partial", {"coupling": "skipped", "source": "partial"}, {}, Skip(Reason.SKIPPED)),
+    ("only some columns are known", {"source": "partial"}, {}, ReadWholeSource()),
+    ("two versions carry the same second", {"freshness": Freshness.UNCERTAIN}, {}, ReadWholeSource()),
+    ("an image comes late", {"freshness": Freshness.LATE}, {}, IgnoreUnchanged(Reason.LATE)),
+    ("an image comes twice", {"freshness": Freshness.SAME, **UNCHANGED}, {}, IgnoreUnchanged(Reason.NOTHING_MOVED)),
+    ("gone and never coupled", {**GONE, **UNCOUPLED}, {}, Skip(Reason.NOT_COUPLED_AND_GONE)),
+    ("gone on both sides", {**GONE, **ABSENT}, {}, RemoveCoupling(Reason.BOTH_DELETED)),
+    ("gone on both sides, restore", {**GONE, **ABSENT}, {"resolve_deletion_conflicts": RESTORE}, RemoveCoupling(Reason.BOTH_DELETED)),
+    ("gone, nothing said", GONE, {}, Fail(Reason.COUPLED_RECORD_IS_DELETED)),
+    ("gone, delete the coupling", GONE, {"resolve_deletion_conflicts": UNCOUPLE}, RemoveCoupling(Reason.DELETED_THERE)),
+    ("gone, restore", GONE, {"resolve_deletion_conflicts": RESTORE}, TurnAround(Reason.RESTORED)),
+    ("gone, restore, one-way", GONE, {"resolve_deletion_conflicts": RESTORE, "direction": ONE_WAY}, Fail(Reason.RESTORE_IS_FORBIDDEN)),
+    ("outside the filter", {"source": "outside the filter"}, {}, Skip(Reason.OUTSIDE_FILTER)),
+    ("outside the filter, forced", {"source": "outside the filter", "is_forced": True}, {}, Skip(Reason.OUTSIDE_FILTER)),
+    ("the other one is gone, nothing said", ABSENT, {}, Fail(Reason.COUPLED_RECORD_IS_DELETED)),
+    ("the other one is gone, delete the coupling", ABSENT, {"resolve_deletion_conflicts": UNCOUPLE}, RemoveCoupling(Reason.DELETED_THERE)),
+    ("the other one is gone, restore", ABSENT, {"resolve_deletion_conflicts": RESTORE}, Insert),
+    ("the other one is gone, restore, only coupled", ABSENT, {"resolve_deletion_conflicts": RESTORE, "synch_only_coupled_records": True}, Insert),
+    ("the other one is gone, restore, unchanged", {**ABSENT, **UNCHANGED}, {"resolve_deletion_conflicts": RESTORE}, Insert),
+    ("not coupled", UNCOUPLED, {}, Insert),
+    ("not coupled, only coupled", UNCOUPLED, {"synch_only_coupled_records": True}, Skip(Reason.ONLY_COUPLED)),
+    ("uncoupled by a person", {**UNCOUPLED, "uncoupled_by": "Ada"}, {}, Skip(Reason.UNCOUPLED, ("Ada",))),
+    ("uncoupled by a person, clicked", {**UNCOUPLED, "uncoupled_by": "Ada", "is_click": True}, {}, Insert),
+    ("clicked, only coupled", {**UNCOUPLED, "is_click": True}, {"synch_only_coupled_records": True}, Skip(Reason.ONLY_COUPLED)),
+    ("a lookup leads nowhere", {"lookups": "not coupled", "coupling": "never synchronized"}, {}, Fail(Reason.MUST_BE_COUPLED, ("Customer C00020 is not coupled.",))),
+    ("a lookup waits", {"lookups": "waits", "coupling": "never synchronized"}, {}, Skip(Reason.WAITING_FOR_PARENT, ("account C00020 is not coupled.",))),
+    ("a new record's lookup leads nowhere", {"lookups": "not coupled", **UNCOUPLED}, {}, Fail(Reason.MUST_BE_COUPLED, ("Customer C00020 is not coupled.",))),
+    ("a lookup that has not moved leads nowhere", {"lookups": "not coupled"}, {}, Modify),
+    ("nothing moved", UNCHANGED, {}, IgnoreUnchanged(Reason.NOTHING_MOVED)),
+    ("only the destination moved", {**UNCHANGED, "destination": "changed"}, {}, IgnoreUnchanged(Reason.NOTHING_MOVED)),
+    ("only the destination moved, forced", {**UNCHANGED, "destination": "changed", "is_forced": True}, {}, Modify),
+    ("forced and equal", {**UNCHANGED, "is_forced": True}, {}, AlreadyEqual),
+    ("the source moved", {}, {}, Modify),
+    ("never synchronized", {"coupling": "never synchronized", "is_forced": True}, {}, Modify),
+    ("both moved to the same", {"destination": "equal"}, {}, AlreadyEqual),
+    ("both moved, nothing said", {"destination": "changed"}, {}, Fail),
+    ("both moved, the source wins", {"destination": "changed"}, {"resolve_update_conflicts": SOURCE_WINS}, Modify),
+    ("both moved, the other side wins", {"destination": "changed"}, {"resolve_update_conflicts": OTHER_WINS}, TurnAround(Reason.OTHER_SIDE_WINS)),
+    ("both moved, the other side wins, one-way", {"destination": "changed"}, {"resolve_update_conflicts": OTHER_WINS, "direction": ONE_WAY}, Fail),
+    ("both moved, forced", {"destination": "changed", "is_forced": True}, {}, Modify),
+]  # fmt: skip
+
+
+def turned_for(toward: Direction, changes: dict[str, object]) -> dict[str, object]:
+    """A table's words for what depends on the run's direction."""
+    meanings = {"back": toward.back, ONE_WAY: toward, SOURCE_WINS: WINS[toward], OTHER_WINS: WINS[toward.back]}
+    meant = {name: meanings.get(value, value) if isinstance(value, str) else value for name, value in changes.items()}
+    if "fields" in meant:
+        meant["fields"] = tuple(replace(row, direction=toward.back) for row in MAPPING.fields)
+    return meant
+
+
+@pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
+@pytest.mark.parametrize(("asked", "changes", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_each_rule_answers_its_case_in_both_directions(asked, changes, expected, toward):
+    now = situation(toward, mapping=replace(MAPPING, **turned_for(toward, changes)), **asked)
+    decision = decide(now)
+    assert type(decision) is expected if isinstance(expected, type) else decision == expected
+
+
+def test_the_table_above_names_every_reason():
+    named = {getattr(expected, "reason", None) for *_, expected in TABLE}
+    named |= {Reason.UPDATE_CONFLICT, Reason.WINNING_IS_FORBIDDEN}  # told with values, see below
+    assert named >= set(Reason)
+
+
+@pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
+def test_an_unresolved_conflict_names_both_columns_and_both_values(toward):
+    source, destination = names(toward)[0], names(toward.back)[0]
+    decision = decide(situation(toward, destination="changed"))
+    said = f"{source} is “new” on one side, {destination} is “other” on the other"
+    assert decision == Fail(Reason.UPDATE_CONFLICT, (said,))
+
+
+@pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
+def test_a_winner_that_the_direction_forbids_fails_with_that_reason(toward):
+    mapping = replace(MAPPING, direction=toward, resolve_update_conflicts=WINS[toward.back])
+    decision = decide(situation(toward, destination="changed", mapping=mapping))
+    assert isinstance(decision, Fail)
+    assert decision.reason is Reason.WINNING_IS_FORBIDDEN
+    assert decision.details
+
+
+@pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
+def test_a_template_adds_to_a_new_record_and_wins_over_a_mapped_value(toward):
+    name, city, parent = names(toward.back)
+    mapping = replace(MAPPING, local_template={"city": "Kiel"}, dataverse_template={"town": "Kiel"})
+    decision = decide(situation(toward, mapping=mapping, **UNCOUPLED))
+    assert isinstance(decision, Insert)
+    assert decision.values == {name: "new", city: "Kiel", parent: "C00020"}
+
+
+@pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
+def test_a_template_is_for_new_records_alone(toward):
+    mapping = replace(MAPPING, local_template={"city": "Kiel"}, dataverse_template={"town": "Kiel"})
+    decision = decide(situation(toward, mapping=mapping))
+    assert isinstance(decision, Modify)
+    assert decision.values == {names(toward.back)[0]: "new"}
+
+
+def test_failures_are_more_urgent_than_waiting():
+    fields = (*MAPPING.fields, replace(MAPPING.fields[2], number=4, local_column="owner", dataverse_column="ownerid"))
+    now = situation(coupling="never synchronized", mapping=replace(MAPPING, fields=fields))
+    now = replace(now, lookups={LOOKUP: LOOKUPS["waits"], 4: LOOKUPS["not coupled"]})
+    decision = decide(now)
+    assert isinstance(decision, Fail)
+    assert len(decision.details) == 2
+
+
+def test_an_unchanged_source_with_a_lookup_that_was_coupled_since_has_moved():
+    now = situation(has_moved=False)
+    coupling = replace(now.coupling, local_base={**now.coupling.local_base, "parent": ""}, unresolved={"parent"})
+    destination = replace(now.destination, values={**now.destination.values, "parent": ""})
+    decision = decide(replace(now, coupling=coupling, destination=destination))
+    assert isinstance(decision, Modify)
+    assert decision.values == {"parent": "C00020"}
+
+
+@pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
+def test_every_reason_says_what_is_the_case_and_what_a_person_can_do(reason):
+    assert reason.what.format(mapping="CUSTOMER")
+    assert reason.remedy.format(mapping="CUSTOMER").endswith(".")
+
+
+# -- promises that hold in every situation ------------------------------------------------------------------------
+
+
+def broken_promise(now: Situation, decision: Decision) -> str:
+    """Which of the promises *decision* breaks; empty if it keeps them all."""
+    writes = isinstance(decision, Insert | Modify)
+    transfers = writes or isinstance(decision, AlreadyEqual)
+    mapping, source = now.mapping, now.source
+    promises = {
+        "there is one decision, of the closed union": isinstance(decision, Decision),
+        "a Skip or a Fail carries no values": not isinstance(decision, Skip | Fail) or not hasattr(decision, "values"),
+        "only a missing record is inserted": not isinstance(decision, Insert) or now.destination is None,
+        "only a record that is there is modified": not isinstance(decision, Modify) or now.destination is not None,
+        "a Modify changes something": not isinstance(decision, Modify) or bool(decision.values),
+        "nothing is done for a mapping that is off": mapping.is_enabled or isinstance(decision, Skip),
+        "nothing is done in a forbidden direction": mapping.direction.allows(now.toward) or isinstance(decision, Skip),
+        "a skipped coupling is not touched": not (now.coupling and now.coupling.is_skipped) or isinstance(decision, Skip),
+        "only a whole record is transferred": not transfers or (source.is_whole and source.exists),
+        "a record outside the filter is not transferred": not transfers or "blocked" not in source.values,
+        "a known record is not read again": not isinstance(decision, ReadWholeSource)
+        or not source.is_whole
+        or now.freshness == Freshness.UNCERTAIN,
+        "a late state changes nothing": now.freshness != Freshness.LATE or not writes,
+        "only-coupled inserts only what is restored": not isinstance(decision, Insert)
+        or now.coupling is not None
+        or not mapping.synch_only_coupled_records,
+        "only a coupling that is there is removed": not isinstance(decision, RemoveCoupling)
+        or now.coupling is not None,
+        "a run turns around only where it may and where something is": not isinstance(decision, TurnAround)
+        or (mapping.direction.allows(now.toward.back) and now.destination is not None),
+    }  # fmt: skip
+    return next((promise for promise, is_kept in promises.items() if not is_kept), "")
+
+
+def seen_from_the_other_side(now: Situation) -> Situation:
+    """What `synch_job` asks after a TurnAround."""
+    destination = now.source if now.source.exists else None
+    return replace(
+        now, toward=now.toward.back, source=now.destination, destination=destination, freshness=Freshness.NEWER
+    )
+
+
+@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
+def test_the_promises_hold_in_every_situation(toward, direction):
+    turns = 0
+    for now in every_situation(toward, direction):
+        decision = decide(now)
+        assert not broken_promise(now, decision), (broken_promise(now, decision), now, decision)
+        if isinstance(decision, TurnAround):
+            turns += 1
+            assert not isinstance(decide(seen_from_the_other_side(now)), TurnAround), (now, "turns for ever")
+    assert bool(turns) == (direction is Direction.BIDIRECTIONAL)
+
+
+@pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
+def test_the_same_situation_always_gets_the_same_decision(toward):
+    every = (every_situation(toward, Direction.BIDIRECTIONAL) for _ in range(2))
+    for one, again in itertools.islice(zip(*every, strict=True), 0, None, 17):
+        assert decide(one) == decide(again)
+
+
+def test_restoring_from_each_side_in_turn_ends_with_the_pair_uncoupled():
+    mapping = replace(MAPPING, resolve_deletion_conflicts=RESTORE)
+    for toward in TOWARD:
+        both_gone = situation(toward, source="gone", destination="absent", mapping=mapping)
+        assert decide(both_gone) == RemoveCoupling(Reason.BOTH_DELETED)
+
+
+def test_a_mapping_with_a_constant_alone_writes_it_to_a_new_record_and_then_rests():
+    constant = FieldMapping(1, "type", None, Direction.FROM, constant="Person")
+    mapping = replace(MAPPING, fields=(constant,))
+    inserted = decide(situation(mapping=mapping, **UNCOUPLED))
+    assert isinstance(inserted, Insert)
+    assert inserted.values == {"type": "Person"}
+    assert decide(situation(mapping=mapping)) == IgnoreUnchanged()
+
+
+def test_the_two_records_of_a_pair_are_known_by_their_own_ids():
+    assert situation(Direction.FROM).source.id == situation(Direction.TO).destination.id == ROW_ID
+    assert situation(Direction.TO).source.id == situation(Direction.FROM).destination.id == LOCAL_ID

@@ -1,0 +1,124 @@
+"""`make run`'s processes: they start together, answer, and leave nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+STARTED = "The tour runs."
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@contextmanager
+def tour(folder: Path, ports: list[int]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The running tour and what it printed."""
+    names = ("RECEIVER_PORT", "SANDBOX_PORT", "SANDBOX_API_PORT")
+    settings = {name: str(port) for name, port in zip(names, ports, strict=True)}
+    environment = {**os.environ, **settings, "RECEIVER_INSTANCE": str(folder)}
+    command = [sys.executable, "-m", "receiver", "tour"]
+    with subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, start_new_session=True
+    ) as running:
+        assert running.stdout is not None
+        said = ""
+        try:
+            while "shows it within a second" not in said:
+                line = running.stdout.readline()
+                assert line, f"the tour ended: {said}"
+                said += line
+            yield running, said
+        finally:
+            running.send_signal(signal.SIGINT)
+            running.wait(30)
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def children_of(folder: Path) -> list[str]:
+    """Command lines of processes that use the folder."""
+    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if str(folder) in line and "ps -eo" not in line]
+
+
+def test_the_tour_starts_answers_and_stops_without_a_trace(tmp_path: Path) -> None:
+    ports = free_ports(3)
+    with tour(tmp_path, ports) as (running, said):
+        receiver, sales = f"http://localhost:{ports[0]}", f"http://localhost:{ports[1]}"
+        assert f"{sales}/account/" in said
+        assert get(f"{receiver}/health/live")[0] == 200
+        deadline = time.monotonic() + 15
+        while get(f"{receiver}/health/ready")[0] != 200 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        code, answer = get(f"{receiver}/health/ready")
+        assert (code, json.loads(answer)["status"]) == (200, "ready")
+        link = re.search(r"http://\S+/sign-in\?token=\S+", said)
+        assert link is not None
+        assert "Integration Table Mappings" in get_signed_in(link[0])
+        assert get(link[0])[1].count("used already") == 1
+
+    assert running.returncode == 0
+    assert children_of(tmp_path) == []
+    for port in ports:
+        with closing(socket.socket()) as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def get_signed_in(link: str) -> str:
+    import requests
+
+    with requests.Session() as session:
+        return session.get(link, timeout=5).text
+
+
+def test_the_second_start_takes_less_than_five_seconds(tmp_path: Path) -> None:
+    ports = free_ports(3)
+    with tour(tmp_path, ports):
+        pass
+    begun = time.monotonic()
+    with tour(tmp_path, ports):
+        taken = time.monotonic() - begun
+
+    assert taken < 5
+
+
+@pytest.mark.parametrize("name", ["RECEIVER_PORT", "SANDBOX_PORT", "SANDBOX_API_PORT"])
+def test_a_taken_port_is_one_clear_sentence(tmp_path: Path, name: str) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        free = dict(zip(("RECEIVER_PORT", "SANDBOX_PORT", "SANDBOX_API_PORT"), map(str, free_ports(3)), strict=True))
+        environment = {**os.environ, **free, name: port, "RECEIVER_INSTANCE": str(tmp_path)}
+        command = [sys.executable, "-m", "receiver", "tour"]
+        ended = subprocess.run(command, env=environment, text=True, capture_output=True, timeout=30, check=False)
+
+    assert ended.returncode == 1
+    assert f"Port {port} is taken" in ended.stderr
+    assert name in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,126 @@
+"""Real worker processes: several share the work, one that is killed loses nothing, one that is stopped returns it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from company import Company
+from sqlalchemy import func, select
+
+from receiver.sandbox import Sandbox
+from receiver.store.models import inbox, job, lane
+from receiver.wake import LOOK_AGAIN_SECONDS
+
+ACCOUNTS = 12
+
+
+@contextmanager
+def workers(company: Company, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    environment = {**os.environ, **company.environment}
+    command = [sys.executable, "-m", "receiver", "worker"]
+    running = [subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) for _ in range(count)]
+    try:
+        yield running
+    finally:
+        for one in running:
+            if one.poll() is None:
+                one.send_signal(signal.SIGTERM)
+        for one in running:
+            one.wait(20)
+
+
+def make_accounts(company: Company) -> list[str]:
+    values = {"customertypecode": 3, "statecode": 0}
+    return [company.sandbox.create("account", {**values, "name": f"Firm {number}"}) for number in range(ACCOUNTS)]
+
+
+def eventually(promise: object, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not promise() and time.monotonic() < deadline:  # type: ignore[operator]  # a function
+        time.sleep(0.05)
+    assert promise()  # type: ignore[operator]
+
+
+def states(company: Company) -> dict[str, int]:
+    with company.services.database.reading() as connection:
+        query = select(inbox.c.state, func.count()).group_by(inbox.c.state)
+        return {state: count for state, count in connection.execute(query)}
+
+
+def is_all_done(company: Company) -> bool:
+    return set(states(company)) == {"done"}
+
+
+def test_several_workers_on_postgresql_create_each_record_once(postgresql_url: str, sandbox: Sandbox) -> None:
+    with closing(Company(postgresql_url, sandbox)) as company:
+        company.open_for_all("CUSTOMER")
+        with workers(company, 2):
+            rows = make_accounts(company)
+            for row in rows:
+                company.sandbox.update("account", row, {"telephone1": "1"})
+                company.sandbox.update("account", row, {"telephone1": "2"})
+            assert company.sandbox.settle(20)
+            eventually(lambda: is_all_done(company))
+
+        names = sorted(record["name"] for record in company.locals("customer"))
+        assert names == sorted(f"Firm {number}" for number in range(ACCOUNTS))
+        assert {company.coupled_record("CUSTOMER", row)["phone_no"] for row in rows} == {"2"}
+
+
+def test_a_killed_worker_loses_nothing_and_applies_nothing_twice(database_url: str, sandbox: Sandbox) -> None:
+    with closing(Company(database_url, sandbox, RECEIVER_LEASE_SECONDS="2")) as company:
+        company.open_for_all("CUSTOMER")
+        make_accounts(company)
+        assert company.sandbox.settle(20)
+        with workers(company, 1) as (first,):
+            eventually(lambda: len(company.locals("customer")) > 0)
+            first.kill()
+            first.wait()
+            with workers(company, 1):
+                eventually(lambda: is_all_done(company))
+
+        with company.services.database.reading() as connection:
+            inserted = connection.execute(select(func.sum(job.c.inserted))).scalar()
+        assert (len(company.locals("customer")), inserted) == (ACCOUNTS, ACCOUNTS)
+
+
+def test_a_stopped_worker_ends_cleanly_and_holds_no_lane(small_company: Company) -> None:
+    small_company.open_for_all("CUSTOMER")
+    make_accounts(small_company)
+    with workers(small_company, 1) as (worker,):
+        eventually(lambda: len(small_company.locals("customer")) > 0)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 0
+
+    with small_company.services.database.reading() as connection:
+        assert connection.execute(select(func.count()).where(lane.c.owner.is_not(None))).scalar() == 0
+    assert states(small_company).get("working", 0) == 0
+
+
+def test_a_worker_refuses_an_old_schema_and_names_the_command(tmp_path: object) -> None:
+    environment = {**os.environ, "RECEIVER_DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite"}
+    command = [sys.executable, "-m", "receiver", "worker"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False)
+
+    assert ended.returncode == 1
+    assert "receiver migrate" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_notification_wakes_a_sleeping_worker_at_once(company: Company) -> None:
+    company.open_for_all("CUSTOMER")
+    with workers(company, 1):
+        row = company.sandbox.create("account", {"name": "Firm", "customertypecode": 3})
+        eventually(lambda: len(company.locals("customer")) == 1)
+        time.sleep(1.5)  # long enough for the worker to fall asleep
+        begun = time.monotonic()
+        company.sandbox.update("account", row, {"name": "Firm & Sons"})
+        eventually(lambda: company.locals("customer")[0]["name"] == "Firm & Sons")
+
+        assert time.monotonic() - begun < LOOK_AGAIN_SECONDS / 2
