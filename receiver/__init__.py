@@ -34,6 +34,7 @@ def create_app(environment: Mapping[str, str] | None = None, clock: Callable[[],
     app = Flask(__name__, template_folder="admin/templates", static_folder="admin/static")
     app.extensions["receiver"] = make_services(settings, clock)
     app.extensions["receiver_settings"] = settings
+    app.config["SALES_FORM_URL"] = settings.sales_url
     sign_in.init_app(app, settings)
     web.init_app(app, settings)
     admin.init_app(app, settings)

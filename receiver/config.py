@@ -62,6 +62,9 @@ class Settings:
     open_token: str = _setting("Signs in people who may open records and nothing else.", "")
     session_key: str = _setting("Secret that signs sessions; default: derived from the two tokens.", "")
     open_url: str = _setting("Where a coupled record opens: a URL with {mapping}, {table} and {key}.", "")
+    sales_url: str = _setting(
+        "Where a row opens in Sales: a URL with {table} and {id}; default the environment's own form.", ""
+    )
     public_url: str = _setting("This receiver's address as Dataverse reaches it, for the steps.", "")
     worker_threads: int = _setting("Lanes a worker process works on at once.", 4, _count)
     lease_seconds: int = _setting("How long a worker may hold a lane; longer than the longest call.", 120, _count)

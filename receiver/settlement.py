@@ -22,6 +22,7 @@ from receiver.core.decision import (
     Modify,
     Reason,
     Record,
+    Refusal,
     RemoveCoupling,
     Situation,
     Skip,
@@ -84,7 +85,7 @@ def _carried_out(connection: Connection, outcome: Outcome) -> tuple[Outcome, Rec
             return outcome, _local_record_after(connection, outcome)
         except (LostRaceError, RecordError) as error:
             said = str(error)
-    return replace(outcome, decision=Fail(Reason.REFUSED, (said,))), outcome.now.destination
+    return replace(outcome, decision=Fail(Refusal.REFUSED, (said,))), outcome.now.destination
 
 
 def _local_record_after(connection: Connection, outcome: Outcome) -> Record | None:

@@ -15,6 +15,7 @@ from receiver.core.decision import (
     Fail,
     ReadWholeSource,
     Reason,
+    Refusal,
     Situation,
     TurnAround,
     decide,
@@ -54,7 +55,7 @@ def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
     except DataverseError as error:
         if error.waiting_helps:
             raise
-        return Outcome(request, now, Fail(Reason.REFUSED, (str(error),)))
+        return Outcome(request, now, Fail(Refusal.REFUSED, (str(error),)))
 
 
 def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation:

@@ -84,6 +84,8 @@ def _taken() -> ResponseReturnValue:
         return Response(status=401, headers={"WWW-Authenticate": _settings().webhook_key_header})
     if request.mimetype != "application/json":
         return problem(415, "Content type", "application/json was expected.")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        return problem(415, "Content encoding", "The body was expected as it is, without Content-Encoding.")
     delivery = Delivery(_body(), _headers(), request.remote_addr or "")
     services = _services()
     try:
@@ -103,7 +105,7 @@ def _taken() -> ResponseReturnValue:
 def _has_key() -> bool:
     """Compared in constant time with every valid key, before the body is read."""
     header = _settings().webhook_key_header
-    offered = (request.headers.get(header), request.args.get("code"), request.args.get(header))
+    offered = (request.headers.get(header), *request.args.getlist("code"), *request.args.getlist(header))
     keys: Iterable[bytes] = current_app.extensions["receiver_keys"]
     matches = [hmac.compare_digest(one.encode(), key) for one in offered if one for key in keys]
     return any(matches)
@@ -122,16 +124,17 @@ def _body() -> bytes:
 
 
 def _headers() -> dict[str, str]:
-    """Lower-case, and never the key's."""
-    key = _settings().webhook_key_header.lower()
-    return {name.lower(): value for name, value in request.headers.items() if name.lower() != key}
+    """Lower-case, and never one with a key: a proxy may repeat the whole address in a header of its own."""
+    named, keys = _settings().webhook_key_header.lower(), _settings().webhook_keys
+    plain = {name.lower(): value for name, value in request.headers.items() if name.lower() != named}
+    return {name: value for name, value in plain.items() if not any(key in unquote(value) for key in keys)}
 
 
 def _organization() -> str:
     """The organisation that we serve: the setting's, else the connection's, else any."""
-    configured = _settings().organization_id.lower()
+    configured = _settings().organization_id
     if configured:
-        return configured
+        return guid(configured) or configured.lower()
     cache = current_app.extensions.setdefault("receiver_organization", {"until": 0.0, "id": ""})
     if time.monotonic() >= cache["until"]:
         with _services().database.reading() as connection:
@@ -154,8 +157,14 @@ class KeyRefusals:
             self._unwritten += 1
             if time.monotonic() < self._next:
                 return
-            count, self._unwritten = self._unwritten, 0
             self._next = time.monotonic() + COUNT_EVERY_SECONDS
+        self.write(services)
+
+    def write(self, services: Services) -> None:
+        with self._lock:
+            count, self._unwritten = self._unwritten, 0
+        if not count:
+            return
         log.warning("%s request(s) without a valid key were refused.", count)
         try:
             with services.database.writing() as connection:
@@ -164,6 +173,8 @@ class KeyRefusals:
                 connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=total))
         except ReceiverError as error:
             log.warning("The refusals could not be counted: %s", error)
+            with self._lock:
+                self._unwritten += count
 
 
 def problem(status: int, title: str, detail: str, **more: Any) -> Response:
@@ -241,6 +252,7 @@ def ready() -> ResponseReturnValue:
     services = _services()
     checks = {"database": _database_check(services)}
     if checks["database"]["ok"]:
+        current_app.extensions["receiver_key_refusals"].write(services)
         checks |= {"worker": _worker_check(services), "dataverse": _connection_check(services)}
     is_well = all(check["ok"] for check in checks.values())
     return jsonify(status="ready" if is_well else "not ready", checks=checks), 200 if is_well else 503
@@ -268,9 +280,9 @@ def _worker_check(services: Services) -> dict[str, Any]:
 def _connection_check(services: Services) -> dict[str, Any]:
     with services.database.reading() as connection:
         row = connection.execute(select(connection_state)).first()
+    refused = {"refused_keys": row.refused_keys if row else 0}
     if row is None or row.tested_at is None:
-        return {"ok": False, "said": "The connection was never tested; a worker does it when it starts."}
-    refused = {"refused_keys": row.refused_keys}
+        return {"ok": False, "said": "The connection was never tested; a worker does it when it starts.", **refused}
     if services.clock() - row.tested_at > TEST_IS_OLD_AFTER:
         return {"ok": False, "said": f"Last tested at {row.tested_at:%Y-%m-%d %H:%M:%S} UTC.", **refused}
     return {"ok": bool(row.is_good), "said": row.said, **refused}

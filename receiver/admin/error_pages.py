@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from flask import Blueprint, Flask, Response, flash, make_response, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from receiver.admin.shared import is_htmx
@@ -16,9 +17,9 @@ log = logging.getLogger(__name__)
 #: answered by machines' words, not by pages
 DOORS = ("/dataverse/", "/health/", "/static/")
 ADVICE = {
-    400: "Go back, load the page again and repeat the change.",
+    400: "Load the page again and repeat the change.",
     403: "Ask an administrator of the receiver.",
-    404: "Check the address, or start from the list of mappings.",
+    404: "Check the address. A record is opened from Sales, a mapping or a notification from its list.",
     405: "Start from the list of mappings.",
     500: "Try again. If it stays, the receiver's log has the details; look there for the time of this page.",
     503: "Try again in a moment. Notifications from Dataverse are not lost: they are answered 503 and sent again.",
@@ -37,8 +38,9 @@ def init_app(app: Flask, pages: Blueprint) -> None:
 def _of_http(error: HTTPException) -> ResponseReturnValue:
     if request.path.startswith(DOORS):
         return error
-    code = error.code or 500
-    return page(code, error.description or "")
+    is_stale = isinstance(error, CSRFError)
+    said = "This page is older than your session, so nothing was changed." if is_stale else error.description
+    return page(error.code or 500, said or "")
 
 
 def _not_found(error: NotFoundError) -> ResponseReturnValue:

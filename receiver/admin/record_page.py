@@ -80,16 +80,16 @@ def _coupling_state(coupling: Coupling) -> list[Any]:
 
 def _pairs(found: RecordView, *, is_read: bool) -> list[Pair]:
     mapped = [one for one in found.mapping.fields if one.is_enabled and one.local_column and one.dataverse_column]
-    return [_pair(found, field, pair, is_read) for field, pair in zip(mapped, found.fields, strict=True)]
+    return [_pair(found, field, pair, is_read=is_read) for field, pair in zip(mapped, found.fields, strict=True)]
 
 
-def _pair(found: RecordView, field: FieldMapping, pair: FieldPair, is_read: bool) -> Pair:  # noqa: FBT001  # its own
+def _pair(found: RecordView, field: FieldMapping, pair: FieldPair, *, is_read: bool) -> Pair:
     column = field.dataverse_column or ""
     base = (found.coupling and found.coupling.dataverse_base) or {}
     value = pair.dataverse_value if is_read else base.get(column)
     theirs = DATAVERSE_TABLES[found.mapping.dataverse_table].columns[column]
     is_plain = field.conversion is Conversion.PLAIN and not field.transformation_rule
-    differs = found.coupling is not None and is_plain and not same(pair.local_value, value)
+    differs = is_plain and _is_known(found, is_read=is_read) and not same(pair.local_value, value)
     return Pair(
         field.local_column or "",
         pair.caption,
@@ -100,6 +100,13 @@ def _pair(found: RecordView, field: FieldMapping, pair: FieldPair, is_read: bool
         field.direction,
         _mark(pair, is_read=is_read, differs=differs),
     )
+
+
+def _is_known(found: RecordView, *, is_read: bool) -> bool:
+    """Whether there is another side to compare with: nothing differs from a row that nobody could read."""
+    if is_read:
+        return any(pair.dataverse_value is not None for pair in found.fields)
+    return found.coupling is not None and bool(found.coupling.dataverse_base)
 
 
 def _mark(pair: FieldPair, *, is_read: bool, differs: bool) -> str:

@@ -58,7 +58,27 @@ class Situation:
     uncoupled_by: str = ""
 
 
-class Reason(Enum):
+class Why(Enum):
+    """What is the case, and what a person can do about it."""
+
+    @property
+    def what(self) -> str:
+        said: str = self.value[0]
+        return said
+
+    @property
+    def remedy(self) -> str:
+        said: str = self.value[1]
+        return said
+
+
+class Refusal(Why):
+    """No rule's answer: the decision was carried out, and the side that was to be written said no."""
+
+    REFUSED = ("the record was refused where it was to be written", "Mend what the message says, then Retry.")
+
+
+class Reason(Why):
     """Why: what is the case, and what a person can do about it. `{mapping}` is filled in by the outcome."""
 
     MAPPING_IS_OFF = ("{mapping} is switched off", "Enable the mapping {mapping}.")
@@ -110,10 +130,6 @@ class Reason(Enum):
         "the coupled record was deleted, and the direction of {mapping} forbids restoring it there",
         "Set the direction to Bidirectional, or remove the coupling.",
     )
-    WINNING_IS_FORBIDDEN = (
-        "both sides changed the same field, and the direction of {mapping} forbids writing where the update should go",
-        "Choose a side with Synchronize Now, or set the direction of {mapping} to Bidirectional.",
-    )
     REFUSED = (
         "the side that it was to be written to refused the record",
         "Mend what the message says, then Retry.",
@@ -124,14 +140,6 @@ class Reason(Enum):
         "Nothing needs to be done.",
     )
     BOTH_DELETED = ("both records were deleted", "Nothing needs to be done.")
-
-    @property
-    def what(self) -> str:
-        return self.value[0]
-
-    @property
-    def remedy(self) -> str:
-        return self.value[1]
 
 
 @dataclass(frozen=True)
@@ -171,7 +179,7 @@ class Skip:
 
 @dataclass(frozen=True)
 class Fail:
-    reason: Reason
+    reason: Reason | Refusal
     details: tuple[str, ...] = ()
 
 
@@ -318,11 +326,8 @@ def _failed_lookups(merged: Merged) -> Decision:
 
 
 def _conflict(now: Situation, merged: Merged) -> Decision:
-    said = tuple(map(str, merged.conflicts))
     if now.mapping.resolve_update_conflicts.winner is None:
-        return Fail(Reason.UPDATE_CONFLICT, said)
-    if not now.mapping.direction.allows(now.toward.back):
-        return Fail(Reason.WINNING_IS_FORBIDDEN, said)
+        return Fail(Reason.UPDATE_CONFLICT, tuple(map(str, merged.conflicts)))
     return TurnAround(Reason.OTHER_SIDE_WINS)
 
 

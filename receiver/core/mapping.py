@@ -155,7 +155,10 @@ def _has_end(row: FieldMapping, toward: Direction) -> bool:
 
 
 def _turned(row: FieldMapping, toward: Direction, *, is_bidirectional: bool) -> Transfer:
-    """Under a one-way mapping every field is one-way: what changed at its destination is overwritten."""
+    """Under a one-way mapping every field is one-way: what changed at its destination is overwritten, no conflict.
+
+    Source: BC's OneWaySynchIgnoresDestinationChanges; reference §2.5, scenario A23.
+    """
     comes_in = toward is Direction.FROM
     source = row.dataverse_column if comes_in else row.local_column
     destination = row.local_column if comes_in else row.dataverse_column

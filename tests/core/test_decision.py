@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from core.situations import LOCAL_ID, LOOKUP, LOOKUPS, MAPPING, ROW_ID, TOWARD, every_situation, names, situation
+
 from receiver.core.decision import (
     AlreadyEqual,
     Decision,
@@ -75,7 +76,6 @@ TABLE = [
     ("both moved, nothing said", {"destination": "changed"}, {}, Fail),
     ("both moved, the source wins", {"destination": "changed"}, {"resolve_update_conflicts": SOURCE_WINS}, Modify),
     ("both moved, the other side wins", {"destination": "changed"}, {"resolve_update_conflicts": OTHER_WINS}, TurnAround(Reason.OTHER_SIDE_WINS)),
-    ("both moved, the other side wins, one-way", {"destination": "changed"}, {"resolve_update_conflicts": OTHER_WINS, "direction": ONE_WAY}, Fail),
     ("both moved, forced", {"destination": "changed", "is_forced": True}, {}, Modify),
 ]  # fmt: skip
 
@@ -99,8 +99,8 @@ def test_each_rule_answers_its_case_in_both_directions(asked, changes, expected,
 
 def test_the_table_above_names_every_reason():
     named = {getattr(expected, "reason", None) for *_, expected in TABLE}
-    named |= {Reason.UPDATE_CONFLICT, Reason.WINNING_IS_FORBIDDEN}  # told with values, see below
-    assert named >= set(Reason)
+    told_elsewhere = {Reason.UPDATE_CONFLICT, Reason.REFUSED}  # with its values below; by the side that is written to
+    assert named | told_elsewhere >= set(Reason)
 
 
 @pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
@@ -112,12 +112,12 @@ def test_an_unresolved_conflict_names_both_columns_and_both_values(toward):
 
 
 @pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
-def test_a_winner_that_the_direction_forbids_fails_with_that_reason(toward):
-    mapping = replace(MAPPING, direction=toward, resolve_update_conflicts=WINS[toward.back])
+@pytest.mark.parametrize("resolution", UpdateConflict)
+def test_under_a_one_way_mapping_the_source_overwrites_and_nothing_conflicts(toward, resolution):
+    mapping = replace(MAPPING, direction=toward, resolve_update_conflicts=resolution)
     decision = decide(situation(toward, destination="changed", mapping=mapping))
-    assert isinstance(decision, Fail)
-    assert decision.reason is Reason.WINNING_IS_FORBIDDEN
-    assert decision.details
+    assert isinstance(decision, Modify)
+    assert decision.values == {names(toward.back)[0]: "new"}
 
 
 @pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])

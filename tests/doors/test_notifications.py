@@ -135,13 +135,6 @@ def test_what_is_odd_deeper_is_202_and_the_worker_notes_where(
     assert place in row["note"] or row["note"].startswith("No Integration Table Mapping")
 
 
-NESTED_DEEPER = {
-    "a list": [[]],
-    "an object": {"value": {}},
-    "an entity's attribute": target("account", ACCOUNT, {"x": []}),
-}
-
-
 @pytest.mark.parametrize("depth", [50, 300, 700, 900])
 @pytest.mark.parametrize("kind", ["list", "object"])
 def test_a_parameter_nested_deeply_never_fails_its_notification(any_door: Door, kind: str, depth: int) -> None:
@@ -187,7 +180,8 @@ NO_CONTEXT: dict[str, tuple[bytes, str]] = {
     "message null": (encoded(context(MessageName=None)), "/MessageName"),
     "message a number": (encoded(context(MessageName=5)), "/MessageName"),
     "message empty": (encoded(context(MessageName="")), "/MessageName"),
-    "message too long": (encoded(context(MessageName="x" * 257)), "/MessageName"),
+    "message too long": (encoded(context(MessageName="x" * 129)), "/MessageName"),
+    "table too long": (encoded(context(PrimaryEntityName="x" * 129)), "/PrimaryEntityName"),
     "message with NUL": (text_with(r'"Upd\u0000ate"'), "/"),
     "message with half a character": (text_with(r'"Upd\ud800ate"'), "/"),
     "no table": (encoded(without(context(), "PrimaryEntityName")), "/PrimaryEntityName"),
@@ -432,7 +426,7 @@ def test_an_odd_click_is_stored_and_ends_without_harm(any_door: Door, body: dict
     assert any_door.kept()[0]["state"] == "ignored"
 
 
-@pytest.mark.parametrize("length", [128, 160, 256])
+@pytest.mark.parametrize("length", [1, 64, 128])
 def test_a_tables_name_of_any_length_that_the_envelope_allows_is_stored(any_door: Door, length: int) -> None:
     assert any_door.post(context(table="t" * length)).status_code == 202
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from company import Company
+from sqlalchemy import select
+
 from receiver import lanes
 from receiver.coalesce import Ask
 from receiver.commands import notifications
@@ -14,7 +16,6 @@ from receiver.lane_work import process
 from receiver.store import couplings
 from receiver.store.models import job_error
 from receiver.wording import Settled
-from sqlalchemy import select
 
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 SECOND_ACCOUNT = "a0000000-0000-4000-8000-000000000002"

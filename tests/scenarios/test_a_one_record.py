@@ -5,12 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from company import KEY, Company
-from receiver.commands import mappings as mapping_commands
-from receiver.core.coupling import Result
-from receiver.core.mapping import FieldMapping
-from receiver.sandbox import ServiceEndpoint, Step
-from sqlalchemy import text
-
 from scenarios.pairs import (
     ACCOUNT,
     FROM,
@@ -29,6 +23,12 @@ from scenarios.pairs import (
     errors,
     force,
 )
+from sqlalchemy import text
+
+from receiver.commands import mappings as mapping_commands
+from receiver.core.coupling import Result
+from receiver.core.mapping import FieldMapping
+from receiver.sandbox import ServiceEndpoint, Step
 
 
 def fields_of(company: Company) -> tuple[FieldMapping, ...]:
@@ -169,7 +169,14 @@ def test_a18_a_message_that_names_no_row_is_ignored_and_says_so(company: Company
 
 
 def test_a19_a_row_of_a_table_without_mapping_is_ignored_and_says_so(company: Company) -> None:
-    step = {"table": "product", "message": "Update", "stage": 40, "mode": 1, "filtering_attributes": None, "image": None}
+    step = {
+        "table": "product",
+        "message": "Update",
+        "stage": 40,
+        "mode": 1,
+        "filtering_attributes": None,
+        "image": None,
+    }
     endpoint = ServiceEndpoint(f"{company.url}/dataverse/notifications", value=KEY)
     company.sandbox.step_set([Step.from_json(step)], endpoint)
 
