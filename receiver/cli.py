@@ -78,21 +78,25 @@ def _make_app() -> Flask:
 
 
 def with_application(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Under `flask --app wsgi receiver …` the application is there; the console script makes it."""
+    """Under `flask --app wsgi receiver …` the application is there; the console script makes it.
+
+    Every command but `migrate` wants this version's schema. Raises: SchemaError with the command to run.
+    """
 
     @click.pass_context
     @wraps(command)
     def within(ctx: click.Context, /, *args: Any, **kwargs: Any) -> Any:
         flask_cli = ctx.find_object(ScriptInfo)
-        if flask_cli is not None:
-            with flask_cli.load_app().app_context():
-                return ctx.invoke(command, *args, **kwargs)
-        app = _make_app()
+        app = _make_app() if flask_cli is None else flask_cli.load_app()
+        services: Services = app.extensions["receiver"]
         try:
             with app.app_context():
+                if ctx.info_name != "migrate":
+                    schema.check(services.database)
                 return ctx.invoke(command, *args, **kwargs)
         finally:
-            app.extensions["receiver"].close()
+            if flask_cli is None:
+                services.close()
 
     return within
 
@@ -139,7 +143,6 @@ def worker() -> None:
     from receiver.worker import Worker
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    schema.check(_services().database)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -58,6 +58,8 @@ class Ask:
     is_wanted: bool = False
     #: use the Dataverse data, whatever the coupling remembers
     is_forced: bool = False
+    #: the person was offered records to couple with, and wants a new one
+    creates_new: bool = False
     #: how many children up the chain wait for this parent
     depth: int = 0
 
@@ -100,7 +102,13 @@ def source_of(
     """The row as far as the notifications tell: our newest whole image, or a hint that wants the row read."""
     own = [request for one in read for request in one.requests if is_own(request, lease)]
     clicked = ask.is_click or any(request.is_click for request in own)
-    hint = Request(Direction.FROM, Record(lease.id, is_whole=False), is_click=clicked, is_forced=ask.is_forced)
+    hint = Request(
+        Direction.FROM,
+        Record(lease.id, is_whole=False),
+        is_click=clicked,
+        is_forced=ask.is_forced,
+        creates_new=ask.creates_new,
+    )
     is_hint = not own or any(request.image is None for request in own)
     if is_hint or has_tombstone or lease.wish or ask.looks_anyway or services.options.trust == "read":
         return hint

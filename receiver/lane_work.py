@@ -38,6 +38,7 @@ from receiver.dataverse.client import version_of
 from receiver.errors import (
     GateClosedError,
     LeaseLostError,
+    LostRaceError,
     MovedError,
     ParentIsBusyError,
     ReceiverError,
@@ -247,6 +248,8 @@ def _record_failure(services: Services, lease: Lease, error: Exception) -> None:
             elif isinstance(error, ParentIsBusyError):
                 until = now + timedelta(seconds=BUSY_PARENT_SECONDS)
                 lanes.postpone(connection, lease, until, str(error), charge=False)
+            elif isinstance(error, LostRaceError) and lease.attempts > 0:
+                _fail(connection, lease, error, now)  # the retry did not find the other's coupling: nobody raced
             elif isinstance(error, ReceiverError) and error.waiting_helps:
                 until = now + lanes.back_off(lease.attempts, options.longest_back_off_seconds)
                 lanes.postpone(connection, lease, until, str(error), charge=True)

@@ -6,6 +6,7 @@ Lax, so that the link from Sales arrives signed in; changes need the CSRF token 
 from __future__ import annotations
 
 import hmac
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -42,8 +43,7 @@ class Person:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    seed = f"{settings.admin_token}\n{settings.open_token}\n{settings.database_url}"
-    app.secret_key = settings.session_key or hmac.digest(b"receiver session", seed.encode(), "sha256")
+    app.secret_key = settings.session_key or _derived_key(settings)
     app.config.update(
         SESSION_COOKIE_NAME="receiver",
         SESSION_COOKIE_HTTPONLY=True,
@@ -58,6 +58,13 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.context_processor(lambda: {"person": person()})
 
 
+def _derived_key(settings: Settings) -> bytes:
+    """The same in every process; without tokens nobody signs in, and nobody can guess what would sign a session."""
+    tokens = (settings.admin_token, settings.open_token)
+    seed = "\n".join((*tokens, settings.database_url)) if any(tokens) else secrets.token_hex(32)
+    return hmac.digest(b"receiver session", seed.encode(), "sha256")
+
+
 def _secured(response: Any) -> Any:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
@@ -67,7 +74,9 @@ def _secured(response: Any) -> Any:
 def person() -> Person | None:
     """Who is signed in; in the tour, and nowhere else, a stranger is the tour's salesperson."""
     if "name" in session:
-        return Person(session["name"], session.get("is_admin", False))
+        # who knows the open token alone could otherwise derive the key and sign a session as administrator
+        has_admins = bool(_settings().admin_token) or _settings().tour
+        return Person(session["name"], has_admins and session.get("is_admin", False))
     if _settings().tour:
         return Person("Salesperson of the tour", is_admin=False)
     return None

@@ -10,7 +10,9 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from receiver.candidates import candidates_for
 from receiver.core.decision import (
+    Candidate,
     Decision,
     Fail,
     ReadWholeSource,
@@ -78,6 +80,7 @@ def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation
             is_forced=request.is_forced,
             is_click=request.is_click,
             uncoupled_by=uncoupled_by,
+            candidates=_candidates(connection, mapping, request) if coupling is None else (),
             limits=_limits(mapping, toward),
         )
         if toward is Direction.FROM:
@@ -87,6 +90,13 @@ def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation
         now = replace(now, destination=row if row.exists else None)
     with services.database.reading() as connection:
         return _with_lookups(work, connection, now, currencies)
+
+
+def _candidates(connection: Connection, mapping: TableMapping, request: Request) -> tuple[Candidate, ...]:
+    """Only a person is offered records to couple with; what happens by itself creates."""
+    if not request.is_click or request.creates_new or request.toward is Direction.TO or not request.source.is_whole:
+        return ()
+    return candidates_for(connection, mapping, request.source.values)
 
 
 def _currencies(work: Work, mapping: TableMapping, request: Request) -> Currencies:

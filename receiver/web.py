@@ -206,13 +206,12 @@ def open_page(table: str, row_id: str) -> ResponseReturnValue:
     context = {"table": table, "row_id": id_ or row_id}
     if id_ is None:
         return render_template("open.html", trouble=f"“{row_id}” is not a row's id (a guid).", **context), 404
-    is_meant = request.method == "POST" or request.headers.get("Sec-Fetch-Mode") == "navigate"
     try:
         answer = open_record(
             _services(),
             table.lower(),
             id_,
-            may_create=is_meant,
+            may_create=_is_meant(),
             couple_with=request.form.get("couple_with", ""),
             creates_new="create_new" in request.form,
         )
@@ -226,6 +225,13 @@ def open_page(table: str, row_id: str) -> ResponseReturnValue:
         return render_template("open.html", answer=answer, kind=type(answer).__name__, **context)
     status = 404 if answer.is_gone else 409
     return render_template("open.html", answer=answer, kind="Refused", **context), status
+
+
+def _is_meant() -> bool:
+    """A button that posts, or a person's own navigation: no frame, no preview that a browser fetches ahead."""
+    headers = request.headers
+    is_own_page = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest", "document") == "document"
+    return request.method == "POST" or (request.method == "GET" and is_own_page and "Sec-Purpose" not in headers)
 
 
 def _to_record(opened: Opened) -> ResponseReturnValue:

@@ -8,6 +8,7 @@ from typing import Any
 from receiver.core.coupling import Coupling
 from receiver.core.decision import (
     AlreadyEqual,
+    Candidate,
     Fail,
     IgnoreUnchanged,
     Insert,
@@ -19,10 +20,12 @@ from receiver.core.decision import (
     Skip,
 )
 from receiver.core.mapping import Direction
-from receiver.core.values import Value, same, to_plain
+from receiver.core.values import Value, is_empty, same, to_plain
 from receiver.tables import BY_NAME
 from receiver.work import Outcome
 
+#: what people call a row, as far as mapped columns tell
+NAMED_BY = ("name", "firstname", "lastname", "currencyname")
 WORDS: dict[type[Any], tuple[str, str]] = {
     Insert: ("Insert", "inserted"),
     Modify: ("Modify", "modified"),
@@ -51,6 +54,7 @@ class Settled:
     fields: dict[str, Any] = field(default_factory=dict)
     error: str = ""
     waits: bool = False
+    candidates: tuple[Candidate, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         names = ("mapping", "toward", "decision", "reason", "sentence", "remedy", "record", "fields")
@@ -73,6 +77,7 @@ def in_words(outcome: Outcome, coupling: Coupling | None, record: Record | None)
         record="" if isinstance(decision, RemoveCoupling) or coupling is None or record is None else coupling.local_id,
         fields=_changed_fields(outcome),
         error=error_of(now, decision) if isinstance(decision, Fail) else "",
+        candidates=now.candidates if reason is Reason.MATCHES_FOUND else (),
         waits=getattr(decision, "reason", None) in {Reason.MUST_BE_COUPLED, Reason.WAITING_FOR_PARENT},
     )
 
@@ -84,7 +89,7 @@ def error_of(now: Situation, decision: Fail) -> str:
 
 def _sentence(outcome: Outcome, record: Record | None) -> str:
     now, decision = outcome.now, outcome.decision
-    row = f"{now.mapping.dataverse_table} {_row_id(outcome)}"
+    row = _row_called(outcome)
     local = f"{BY_NAME[now.mapping.local_table].caption} {record.id}" if record else "no local record"
     source, destination = (row, local) if now.toward is Direction.FROM else (local, row)
     if isinstance(decision, Insert):
@@ -96,6 +101,15 @@ def _sentence(outcome: Outcome, record: Record | None) -> str:
     what = decision.reason.what.format(mapping=now.mapping.name)  # type: ignore[union-attr]  # the others carry one
     details = "; ".join(getattr(decision, "details", ()))
     return f"{row}: {what}" + (f": {details}" if details else "") + ("." if not details.endswith(".") else "")
+
+
+def _row_called(outcome: Outcome) -> str:
+    """The row by table, name if it is known, and id."""
+    now = outcome.now
+    row = now.source if now.toward is Direction.FROM else outcome.written or now.destination
+    values = row.values if row is not None else {}
+    name = " ".join(str(values[column]) for column in NAMED_BY if not is_empty(values.get(column)))
+    return " ".join(filter(None, (now.mapping.dataverse_table, name and f"“{name}”", _row_id(outcome))))
 
 
 def _row_id(outcome: Outcome) -> str:

@@ -26,6 +26,8 @@ class Request:
     freshness: str = Freshness.NEWER
     is_click: bool = False
     is_forced: bool = False
+    #: the person wants a new record, whatever looks alike
+    creates_new: bool = False
 
 
 @dataclass(frozen=True)

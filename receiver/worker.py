@@ -103,6 +103,8 @@ class Worker:
                     log.log(logging.INFO if found.is_good else logging.WARNING, "Connection: %s", found.said)
             except ReceiverError as error:
                 log.warning("No heartbeat: %s", error)
+            except Exception:
+                log.exception("The heartbeat met something nobody foresaw; it beats on.")
             self._stopped.wait(HEARTBEAT_SECONDS)
 
     def _record_heartbeat(self, started: object) -> None:

@@ -53,15 +53,22 @@ def _unavailable(error: ReceiverError) -> ResponseReturnValue:
 
 
 def page(code: int, said: str) -> Response:
-    """The error page; under htmx the whole page is loaded again and shows what was said."""
-    if is_htmx() and request.method == "POST":
-        flash(said, "danger")
-        response = make_response("", code)
-        response.headers["HX-Refresh"] = "true"
-        return response
+    """The error page. Under htmx the whole page is loaded again and shows what was said."""
+    if is_htmx():
+        return _for_htmx(code, said)
     title = HTTPStatus(code).phrase
     response = make_response(render_template("error.html", code=code, title=title, said=said, advice=ADVICE[code]))
     response.status_code = code
-    if is_htmx():
+    return response
+
+
+def _for_htmx(code: int, said: str) -> Response:
+    """A page that merely looks each second is left as it is until the receiver answers again."""
+    response = make_response("", code)
+    if request.method == "POST":
+        flash(said, "danger")
+    if request.method == "POST" or code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        response.headers["HX-Refresh"] = "true"
+    else:
         response.headers["HX-Reswap"] = "none"
     return response

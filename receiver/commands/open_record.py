@@ -14,15 +14,12 @@ from dataclasses import dataclass
 from receiver import lanes
 from receiver.coalesce import Ask
 from receiver.core.coupling import Coupling
-from receiver.core.decision import Record
-from receiver.core.filters import matches
+from receiver.core.decision import Candidate
 from receiver.core.mapping import Direction, TableMapping
-from receiver.core.transformation import transformed
-from receiver.core.values import Values
 from receiver.errors import NotFoundError, ReceiverError
 from receiver.lane_work import process
 from receiver.lanes import Lease
-from receiver.services import Services, mappings_of, read_columns
+from receiver.services import Services, mappings_of
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
 from receiver.tables import BY_NAME
@@ -42,13 +39,6 @@ class Opened:
     local_table: str
     key: str
     banner: str = ""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    mapping: str
-    key: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -101,11 +91,7 @@ def open_record(
     creators = [one for one in mappings if _may_create(one)]
     if creators and not may_create:
         return MayCreate()
-    if creators and not creates_new:
-        candidates = _candidates(services, table, id_, creators)
-        if candidates:
-            return Offered(candidates)
-    return _create(services, table, id_)
+    return _create(services, table, id_, creates_new=creates_new)
 
 
 def _may_create(mapping: TableMapping) -> bool:
@@ -156,12 +142,12 @@ def _opened(mappings: list[TableMapping], coupled: list[Coupling], outcomes: dic
     return Opened(chosen.name, chosen.local_table, by_name[chosen.name].local_id, banner)
 
 
-def _create(services: Services, table: str, id_: str) -> Answer:
+def _create(services: Services, table: str, id_: str, *, creates_new: bool) -> Answer:
     lease = _lease(services, table, id_, PATIENCE_SECONDS)
     if lease is None:
         return Busy()
     try:
-        settled = process(services, lease, Ask(is_click=True))
+        settled = process(services, lease, Ask(is_click=True, creates_new=creates_new))
     except ReceiverError as error:
         return Refused((), trouble=str(error))
     return _answer(services, settled)
@@ -173,6 +159,9 @@ def _answer(services: Services, settled: list[Settled]) -> Answer:
         with services.database.reading() as connection:
             mapping = services.mappings(connection)[done.mapping]
         return Opened(done.mapping, mapping.local_table, done.record)
+    offered = tuple(candidate for outcome in settled for candidate in outcome.candidates)
+    if offered:
+        return Offered(offered)
     is_gone = bool(settled) and all(outcome.reason == "NOT_COUPLED_AND_GONE" for outcome in settled)
     return Refused(tuple(settled), is_gone)
 
@@ -195,38 +184,6 @@ def _couple(services: Services, table: str, id_: str, mappings: list[TableMappin
         return _answer(services, process(services, lease, Ask(is_click=True, is_forced=True)))
     except ReceiverError as error:
         return Refused((), trouble=str(error))
-
-
-def _candidates(services: Services, table: str, id_: str, creators: list[TableMapping]) -> tuple[Candidate, ...]:
-    """Uncoupled local records whose *Match on this Field* values equal the row's."""
-    matching = [one for one in creators if any(row.match_on_this_field and row.is_enabled for row in one.fields)]
-    if not matching:
-        return ()
-    with services.database.reading() as connection:
-        columns = read_columns(services.mappings(connection), table)
-    row = services.dataverse.read(table, id_, columns)
-    if row is None:
-        return ()
-    with services.database.reading() as connection:
-        found = []
-        for mapping in matching:
-            if not matches(mapping.dataverse_filter, row.values):
-                continue
-            shipped = BY_NAME[mapping.local_table]
-            records = LocalTable(connection, shipped).equal(_match_values(mapping, row.values))
-            free = [one for one in records if couplings.find(connection, mapping.name, Direction.TO, one.id) is None]
-            found += [Candidate(mapping.name, one.id, _name(one, shipped.named_by)) for one in free]
-    return tuple(found)
-
-
-def _match_values(mapping: TableMapping, row: Values) -> Values:
-    marked = {one.number for one in mapping.fields if one.match_on_this_field}
-    transfers = (one for one in mapping.transfers(Direction.FROM) if one.number in marked and one.source)
-    return {one.destination: transformed(one.rule, row.get(one.source or "")) for one in transfers}
-
-
-def _name(record: Record, named_by: tuple[str, ...]) -> str:
-    return " ".join(str(record.values[column]) for column in named_by if record.values[column])
 
 
 def _lease(services: Services, table: str, id_: str, patience: float) -> Lease | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from receiver.candidates import name_of
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.values import Value, Values, same, to_plain_values
@@ -69,13 +70,13 @@ def _plain(local: LocalTable, coupling: Coupling) -> dict[str, Any]:
     }
 
 
-def view(services: Services, name: str, key: str, *, reads_dataverse: bool = True) -> RecordView:
+def view(services: Services, mapping_name: str, key: str, *, reads_dataverse: bool = True) -> RecordView:
     """Both sides of a local record. Raises: NotFoundError."""
     with services.database.reading() as connection:
         mappings = services.mappings(connection)
-        mapping = mappings.get(name.upper())
+        mapping = mappings.get(mapping_name.upper())
         if mapping is None:
-            raise NotFoundError(f"There is no mapping {name}.")
+            raise NotFoundError(f"There is no mapping {mapping_name}.")
         shipped = BY_NAME[mapping.local_table]
         record = LocalTable(connection, shipped).get(key)
         coupling = couplings.find(connection, mapping.name, Direction.TO, key)
@@ -85,9 +86,9 @@ def view(services: Services, name: str, key: str, *, reads_dataverse: bool = Tru
     trouble = ""
     if coupling is not None and reads_dataverse:
         row, trouble = _row(services, mapping, coupling, read_columns(mappings, mapping.dataverse_table))
-    shown_name = " ".join(str(record.values[column]) for column in shipped.named_by if record.values[column])
+    name = name_of(record, shipped.named_by)
     return RecordView(
-        mapping, key, shown_name, record.values, coupling, _pairs(mapping, record.values, row, coupling), trouble
+        mapping, key, name, record.values, coupling, _pairs(mapping, record.values, row, coupling), trouble
     )
 
 

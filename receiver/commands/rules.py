@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from receiver.core.coupling import Coupling
-from receiver.core.decision import Decision, ReadWholeSource, Reason, Record, Situation, decide
+from receiver.core.decision import Candidate, Decision, ReadWholeSource, Reason, Record, Situation, decide
 from receiver.core.filters import parse
 from receiver.core.mapping import Conversion, DeletionConflict, Direction, FieldMapping, TableMapping, UpdateConflict
 from receiver.core.merge import Keep, NotCoupled
@@ -115,6 +115,8 @@ _COLLISION = _both(_source(name="New"), _destination(name="Other"))
 _LOST_PARENT = _now(lookups={3: NotCoupled("Couple the parent first.")})
 _WAITING_PARENT = _now(lookups={3: NotCoupled("The parent is outside the filter.", waits=True)})
 
+_LOOKS_ALIKE = _now(is_click=True, candidates=(Candidate("PAIRS", "L2", "New"),))
+
 LINES = (
     Line("the mapping is switched off", _mapping(is_enabled=False)),
     Line("the mapping goes only the other way", _other_way),
@@ -139,6 +141,7 @@ LINES = (
     Line("not coupled; Synch. Only Coupled Records off", _UNCOUPLED),
     Line("not coupled; a person uncoupled it", _both(_UNCOUPLED, _now(uncoupled_by="Ann on 2026-11-22"))),
     Line("the same, and a person clicks", _both(_UNCOUPLED, _now(uncoupled_by="Ann on 2026-11-22", is_click=True))),
+    Line("not coupled; a person clicks, and an uncoupled record looks alike", _both(_UNCOUPLED, _LOOKS_ALIKE)),
     Line("not coupled; its parent is not coupled", _both(_UNCOUPLED, _LOST_PARENT)),
     Line("not coupled; its parent is outside every filter", _both(_UNCOUPLED, _WAITING_PARENT)),
     Line("no mapped field changed", _source(name="Old")),

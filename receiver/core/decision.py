@@ -38,6 +38,18 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """An uncoupled record with equal values in the fields marked *Match on this Field*."""
+
+    mapping: str
+    key: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.name}".strip()
+
+
+@dataclass(frozen=True)
 class Situation:
     """All that a decision may depend on."""
 
@@ -54,6 +66,8 @@ class Situation:
     is_forced: bool = False
     #: a person asked for exactly this record
     is_click: bool = False
+    #: records that a person may want to couple with instead of creating a new one
+    candidates: tuple[Candidate, ...] = ()
     #: who removed the coupling, and when; empty if nobody did
     uncoupled_by: str = ""
 
@@ -104,6 +118,10 @@ class Reason(Why):
     ONLY_COUPLED = (
         "the record is not coupled, and {mapping} synchronizes only coupled records",
         "Couple the record, or switch Synch. Only Coupled Records off for {mapping}.",
+    )
+    MATCHES_FOUND = (
+        "there are uncoupled records with the same values, which may be meant",
+        "Open the record from Sales: the page offers to couple with one of them, or to create a new one.",
     )
     UNCOUPLED = ("the record was uncoupled by a person", "Couple it again, or open it from Sales.")
     WAITING_FOR_PARENT = (
@@ -273,6 +291,8 @@ def _may_it_be_created(now: Situation) -> Decision | None:
         return Skip(Reason.ONLY_COUPLED)
     if now.uncoupled_by and not now.is_click:
         return Skip(Reason.UNCOUPLED, (now.uncoupled_by,))
+    if now.candidates:
+        return Skip(Reason.MATCHES_FOUND, tuple(map(str, now.candidates)))
     return None
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolIsEmptyError
 
 from receiver.errors import StoreUnavailableError
 
 BUSY_TIMEOUT_MS = 5000
+#: threads stand in line for the one writer; who waits longer is answered 503 while Dataverse still listens
+WRITER_PATIENCE_SECONDS = 10.0
+CONNECT_TIMEOUT_SECONDS = 5
 
 
 class Database:
@@ -26,7 +30,7 @@ class Database:
         if self.is_sqlite and self.url.database:
             Path(self.url.database).resolve().parent.mkdir(parents=True, exist_ok=True)
         self.engine = _engine(url, pool_size)
-        self._one_writer: Any = threading.Lock() if self.is_sqlite else nullcontext()
+        self._one_writer = threading.Lock()
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -46,10 +50,22 @@ class Database:
 
         Raises: StoreUnavailableError, also for a locked SQLite database.
         """
-        with _reachable(), self._one_writer, self.engine.connect() as connection:
+        with _reachable(), self._in_line(), self.engine.connect() as connection:
             writer = connection.execution_options(receiver_writes=True)
             with writer.begin():
                 yield writer
+
+    @contextmanager
+    def _in_line(self) -> Iterator[None]:
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._one_writer.acquire(timeout=WRITER_PATIENCE_SECONDS):
+            raise StoreUnavailableError("The database cannot be used now: others are still writing.")
+        try:
+            yield
+        finally:
+            self._one_writer.release()
 
     def dispose(self) -> None:
         self.engine.dispose()
@@ -58,7 +74,8 @@ class Database:
 def _engine(url: str, pool_size: int) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
         return create_engine(url, pool_size=pool_size, connect_args={"check_same_thread": False})
-    return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+    patience = {"connect_timeout": make_url(url).query.get("connect_timeout", CONNECT_TIMEOUT_SECONDS)}
+    return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, connect_args=patience)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -78,6 +95,8 @@ def _begin_sqlite(connection: Connection) -> None:
 def _reachable() -> Iterator[None]:
     try:
         yield
+    except PoolIsEmptyError as error:
+        raise StoreUnavailableError("The database cannot be used now: every connection is in use.") from error
     except (OperationalError, InterfaceError) as error:
         raise StoreUnavailableError(f"The database cannot be used now: {_first_line(error)}") from error
     except DBAPIError as error:

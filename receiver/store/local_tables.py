@@ -37,6 +37,12 @@ def _described(column: sa.Column[Any]) -> Column:
     return Column(column.name, type_, length, caption=column.info.get("caption", column.name))
 
 
+def _is_unique_violation(error: IntegrityError) -> bool:
+    """Both drivers say so, each in its own way; any other violation will not go away by trying again."""
+    unique_violation = "23505"
+    return getattr(error.orig, "sqlstate", "") == unique_violation or "UNIQUE constraint" in str(error.orig)
+
+
 class LocalTable:
     """One local table within one connection; a record's id is its key as text."""
 
@@ -82,7 +88,8 @@ class LocalTable:
             with self._connection.begin_nested():
                 row = self._connection.execute(statement).mappings().one()
         except IntegrityError as error:
-            raise LostRaceError(f"The {self._shipped.caption} could not be written: {error.orig}") from error
+            said = f"The {self._shipped.caption} was refused by the database: {str(error.orig).strip()}"
+            raise (LostRaceError if _is_unique_violation(error) else RecordError)(said) from error
         except DataError as error:
             raise RecordError(f"The {self._shipped.caption} was refused by the database: {error.orig}") from error
         return self._record(row)

@@ -18,6 +18,8 @@ from receiver.errors import SchemaError, StoreUnavailableError
 from receiver.store import mappings
 from receiver.store.database import Database
 
+#: the company may have an alembic_version of its own
+VERSION_TABLE = "receiver_schema_version"
 log = logging.getLogger(__name__)
 
 
@@ -54,9 +56,9 @@ def refuse_old(database: Database) -> None:
 
 
 def _current(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
+    if not inspect(connection).has_table(VERSION_TABLE):
         return None
-    return MigrationContext.configure(connection).get_current_revision()
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
 
 
 def _wanted() -> str | None:

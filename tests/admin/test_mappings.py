@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import pass_over
+from admin.visitor import pass_over
+from sqlalchemy import select
+
 from receiver.commands.mappings import named
 from receiver.store.models import change, lane
-from sqlalchemy import select
 
 CHANGES = [
     ("synch_only_coupled_records", "off", "on → off"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from conftest import ACCOUNT, NOON, keep_notification
+from admin.visitor import ACCOUNT, NOON, keep_notification
+from sqlalchemy import insert, select
+
 from receiver.admin.body import LONGEST_SHOWN, readable_body
 from receiver.store.models import change, inbox, lane
-from sqlalchemy import insert, select
 
 OUTCOME = {
     "mapping": "CUSTOMER",

@@ -6,8 +6,9 @@ import re
 from dataclasses import replace
 
 import pytest
-from conftest import ACCOUNT, NOON, app_with
+from admin.visitor import ACCOUNT, NOON, app_with
 from flask import render_template
+
 from receiver.commands.mappings import set_mapping
 from receiver.commands.open_record import Busy, Candidate, MayCreate, Offered, Refused
 from receiver.core.coupling import Coupling, LastRun, Result

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from admin.visitor import ADMIN_TOKEN, Visitor, app_with
+
 import receiver.admin
-from conftest import ADMIN_TOKEN, Visitor, app_with
 
 TEMPLATES = Path(receiver.admin.__file__).parent / "templates"
 PAGES = (
@@ -59,7 +60,7 @@ def test_a_change_without_the_csrf_token_is_refused(admin, path):
     assert "nothing was changed" in response.text
 
 
-def test_under_htmx_a_lost_session_leads_the_whole_page_to_sign_in(app, stranger):
+def test_under_htmx_a_lost_session_leads_the_whole_page_to_sign_in(stranger):
     stranger.get("/sign-in")
     response = stranger.post("/admin/mappings/CUSTOMER", htmx=True, is_enabled="off")
     assert response.headers["HX-Redirect"].startswith("/sign-in")
@@ -139,7 +140,7 @@ def test_the_doors_for_machines_get_no_pages(stranger, path):
     assert "Integration Table Mappings" not in response.text
 
 
-def test_while_the_database_is_away_the_page_says_so(admin, services, monkeypatch):
+def test_while_the_database_is_away_the_page_says_so(admin, services):
     url = services.database.engine.url.database
     services.database.dispose()
     Path(url).rename(f"{url}.away")

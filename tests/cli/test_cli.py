@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +14,7 @@ from company import Company
 
 from receiver.cli import receiver
 
+ROOT = Path(__file__).parents[2]
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 NOBODY = "a0000000-0000-4000-8000-00000000ffff"
 
@@ -154,3 +159,20 @@ def test_every_list_is_readable_without_json(small_company: Company) -> None:
 
 def test_migrate_says_where_the_schema_stands(small_company: Company) -> None:
     assert run(small_company, "migrate")[1] == "The schema is 0001.\n"
+
+
+def test_an_empty_database_is_answered_with_the_command_to_run(tmp_path: Path) -> None:
+    environment = {**os.environ, "RECEIVER_DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite"}
+    command = [sys.executable, "-m", "receiver", "mappings", "list"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.strip().endswith("Run: receiver migrate")
+
+
+def test_flask_finds_the_same_commands(small_company: Company) -> None:
+    environment = {**os.environ, **small_company.environment}
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "receiver", "mappings", "list", "--json"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False, cwd=ROOT)
+
+    assert json.loads(ended.stdout)[0]["name"] == "SALESPEOPLE"

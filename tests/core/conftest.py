@@ -5,11 +5,16 @@ from __future__ import annotations
 import socket
 
 import pytest
+from hypothesis import settings
+
+#: the same examples on every machine, and no clock: a slow machine is no failure
+settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)
 def _closed_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
-        raise AssertionError("a pure test opened a socket: what it tests does not belong to the rules")
+        raise AssertionError("a pure test opened a socket: what it tests does not belong here")
 
     monkeypatch.setattr(socket.socket, "connect", refused)
