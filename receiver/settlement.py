@@ -136,9 +136,8 @@ def _save(connection: Connection, now: Situation, coupling: Coupling, clock: dat
     couplings.save(connection, coupling, clock)
     if now.coupling is None or is_other_pair:
         lanes.wake_waiting(connection, now.mapping.dataverse_table, coupling.dataverse_id, clock)
-    if now.toward is Direction.TO:
-        is_made = pending_coupling.c.dataverse_id == coupling.dataverse_id
-        connection.execute(update(pending_coupling).where(is_made).values(is_open=False))
+    is_made = pending_coupling.c.dataverse_id == coupling.dataverse_id
+    connection.execute(update(pending_coupling).where(is_made).values(is_open=False))
 
 
 def _note_passed_over(connection: Connection, now: Situation, decision: Decision, clock: datetime) -> None:

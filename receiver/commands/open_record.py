@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from receiver import lanes
 from receiver.coalesce import Ask
 from receiver.core.coupling import Coupling
-from receiver.core.decision import Candidate
+from receiver.core.decision import Candidate, Reason
 from receiver.core.mapping import Direction, TableMapping
 from receiver.errors import NotFoundError, ReceiverError
 from receiver.lane_work import process
@@ -28,6 +28,9 @@ from receiver.wording import Settled
 PATIENCE_COUPLED_SECONDS = 3.0
 PATIENCE_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 0.05
+FILTER_NOT_ASKED = frozenset(
+    reason.name for reason in (Reason.MAPPING_IS_OFF, Reason.DIRECTION, Reason.NO_FIELDS, Reason.SKIPPED)
+)
 _background = ThreadPoolExecutor(max_workers=4, thread_name_prefix="open")
 
 
@@ -102,6 +105,7 @@ def _open_coupled(
     services: Services, table: str, id_: str, mappings: list[TableMapping], coupled: list[Coupling]
 ) -> Answer:
     begun = time.monotonic()
+    coupled = _existing(services, mappings, coupled) or coupled
     lease = _lease(services, table, id_, PATIENCE_COUPLED_SECONDS)
     if lease is None:
         return _opened(mappings, coupled, {}, "It is being synchronized right now; what you see may change.")
@@ -113,10 +117,8 @@ def _open_coupled(
     except ReceiverError as error:
         return _opened(mappings, coupled, {}, f"It could not be brought up to date: {error}")
     outcomes = {outcome.mapping: outcome for outcome in settled}
-    still = [one for one in _coupled_now(services, id_) if one.mapping in {mapping.name for mapping in mappings}]
-    if not still or not _exists(services, mappings, still):
-        return Refused(tuple(settled))
-    return _opened(mappings, still, outcomes, "")
+    still = _existing(services, mappings, _coupled_now(services, id_))
+    return _opened(mappings, still, outcomes, "") if still else _answer(services, settled)
 
 
 def _coupled_now(services: Services, id_: str) -> list[Coupling]:
@@ -124,22 +126,30 @@ def _coupled_now(services: Services, id_: str) -> list[Coupling]:
         return couplings.of_dataverse_row(connection, id_)
 
 
-def _exists(services: Services, mappings: list[TableMapping], coupled: list[Coupling]) -> bool:
-    tables = {mapping.name: mapping.local_table for mapping in mappings}
+def _existing(services: Services, mappings: list[TableMapping], coupled: list[Coupling]) -> list[Coupling]:
+    """The couplings by these mappings whose local record is there."""
+    tables = {mapping.name: BY_NAME[mapping.local_table] for mapping in mappings}
     with services.database.reading() as connection:
-        return any(LocalTable(connection, BY_NAME[tables[one.mapping]]).get(one.local_id) for one in coupled)
+        own = [one for one in coupled if one.mapping in tables]
+        return [one for one in own if LocalTable(connection, tables[one.mapping]).get(one.local_id)]
 
 
 def _opened(mappings: list[TableMapping], coupled: list[Coupling], outcomes: dict[str, Settled], banner: str) -> Opened:
     """A coupled mapping whose filter the row matches, else any coupled one in mapping order."""
     by_name = {one.mapping: one for one in coupled}
     order = [mapping for mapping in mappings if mapping.name in by_name]
-    inside = [one for one in order if one.name in outcomes and outcomes[one.name].reason != "OUTSIDE_FILTER"]
-    chosen = (inside or order)[0]
+    chosen = min(order, key=lambda mapping: _distance(outcomes.get(mapping.name)))
     outcome = outcomes.get(chosen.name)
     if outcome is not None and outcome.decision in {"Skip", "Fail"}:
         banner = f"It was not brought up to date. {outcome.sentence} {outcome.remedy}".strip()
     return Opened(chosen.name, chosen.local_table, by_name[chosen.name].local_id, banner)
+
+
+def _distance(outcome: Settled | None) -> int:
+    """0: the row matches the mapping's filter; 1: the filter was not asked; 2: outside."""
+    if outcome is None or outcome.reason in FILTER_NOT_ASKED:
+        return 1
+    return 2 if outcome.reason == Reason.OUTSIDE_FILTER.name else 0
 
 
 def _create(services: Services, table: str, id_: str, *, creates_new: bool) -> Answer:

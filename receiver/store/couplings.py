@@ -14,7 +14,7 @@ from receiver.core.mapping import Direction
 from receiver.core.values import from_plain_values, to_plain_values
 from receiver.errors import LostRaceError
 from receiver.store.models import coupling as table
-from receiver.store.models import passed_over, uncoupling
+from receiver.store.models import passed_over, pending_coupling, uncoupling
 
 
 def find(
@@ -24,7 +24,17 @@ def find(
     column = table.c.dataverse_id if toward is Direction.FROM else table.c.local_id
     query = select(table).where(table.c.mapping == mapping, column == source_id)
     row = connection.execute(query.with_for_update() if lock else query).first()
+    if row is None and toward is Direction.FROM:
+        return _pending(connection, mapping, source_id)
     return None if row is None else _frozen(row)
+
+
+def _pending(connection: Connection, mapping: str, dataverse_id: str) -> Coupling | None:
+    """A row that we are creating right now, or created before we died: its own notification must not make a twin."""
+    is_ours = (pending_coupling.c.mapping == mapping, pending_coupling.c.dataverse_id == dataverse_id)
+    query = select(pending_coupling.c.local_id).where(*is_ours, pending_coupling.c.is_open)
+    local_id = connection.execute(query).scalar()
+    return None if local_id is None else Coupling(mapping, local_id, dataverse_id)
 
 
 def of_dataverse_row(connection: Connection, dataverse_id: str) -> list[Coupling]:

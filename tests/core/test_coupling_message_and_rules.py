@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -103,9 +102,9 @@ def test_of_two_different_versions_exactly_one_is_newer(one, other):
 
 def test_an_images_alias_says_which_columns_it_holds_in_any_order():
     alias = image_alias("post", frozenset({"name", "fax"}))
-    assert alias == image_alias("post", frozenset({"fax", "name"})) == "rcv_post_61bdecc2"
+    assert alias == image_alias("post", frozenset({"fax", "name"})) == "rcv_post_732bb178"
     assert alias != image_alias("post", frozenset({"name"}))
-    assert image_alias("pre", frozenset({"name", "fax"})) == "rcv_pre_61bdecc2"
+    assert image_alias("pre", frozenset({"name", "fax"})) == "rcv_pre_732bb178"
 
 
 STEPS = [(1, 40, False), (0, 40, True), (1, 10, True), (0, 20, True)]
@@ -146,7 +145,3 @@ def test_a_rule_leaves_everything_but_text_alone(rule, value):
 
 def test_every_rule_has_its_example():
     assert {row[0] for row in RULES} == set(TRANSFORMATION_RULES)
-
-
-def test_a_coupling_that_is_replaced_keeps_what_was_not_named():
-    assert replace(COUPLING, is_skipped=True).local_id == COUPLING.local_id

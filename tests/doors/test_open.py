@@ -82,7 +82,7 @@ def test_after_signing_in_the_link_goes_on(open_company: Company) -> None:
     assert answer.location.startswith(f"/open/account/{ACCOUNT}")
 
 
-@pytest.mark.parametrize("token", ["", "wrong", OPEN_TOKEN + "x", OPEN_TOKEN[:-1], "sch\u00fcssel", "\ud83d\ude80"])
+@pytest.mark.parametrize("token", ["", "wrong", OPEN_TOKEN + "x", OPEN_TOKEN[:-1], "sch\u00fcssel", "\U0001f680"])
 def test_no_other_token_signs_in(small_company: Company, token: str) -> None:
     client = small_company.app.test_client()
     proof = CSRF.search(client.get("/sign-in").text)
@@ -257,7 +257,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, int, tuple[str, ...]]] = {
     "only coupled": ({}, f"account/{ACCOUNT}", 409, ("CUSTOMER", "Synch. Only Coupled Records")),
     "direction": ({"CUSTOMER": {"synch_only_coupled_records": False, "direction": "ToIntegrationTable"}}, f"account/{ACCOUNT}", 409, ("direction",)),
     "outside the filter": ({"CUSTOMER": {"synch_only_coupled_records": False}}, f"account/{INACTIVE_ACCOUNT}", 409, ("outside the table filter",)),
-    "no mapping": ({}, f"lead/{ACCOUNT}", 404, ("lead", "mapping")),
+    "no mapping": ({}, f"lead/{ACCOUNT}", 404, ("lead", "No Integration Table Mapping")),
     "row not found, may create": ({"CUSTOMER": {"synch_only_coupled_records": False}}, f"account/{UNKNOWN}", 404, (UNKNOWN,)),
     "row not found, only coupled": ({}, f"account/{UNKNOWN}", 404, (UNKNOWN,)),
     "row not found, one mapping off": ({"VENDOR": {"is_enabled": False}}, f"account/{UNKNOWN}", 404, (UNKNOWN,)),
