@@ -32,7 +32,7 @@ from scenarios.pairs import (
     try_again,
 )
 
-from receiver.commands.open_record import MayCreate, Opened, Refused
+from receiver.commands.open_record import MayCreate, Offered, Opened, Refused
 from receiver.errors import NotFoundError
 
 
@@ -290,6 +290,55 @@ def test_s9_a_contact_whose_company_no_filter_lets_in_waits_and_is_never_made_wi
     assert company.coupled_record("CONTACT", COMPETITOR_CONTACT)["company_no"] == customer["no"]
 
 
+# -- not coupled, and a local record matches ----------------------------------------------------------------------
+
+
+def offered(company: Company) -> str:
+    """A customer that *Match on this Field* finds for the account; its number."""
+    company.open_for_all("CUSTOMER")
+    company.set_field("CUSTOMER", "name", match_on_this_field=True)
+    return company.insert_local("customer", name="Nordwind Trading GmbH", city="Kiel")
+
+
+def test_s9_an_equal_customer_is_offered_before_a_new_one_is_made(company: Company) -> None:
+    key = offered(company)
+
+    answer = company.open("account", ACCOUNT)
+
+    assert isinstance(answer, Offered)
+    assert [one.key for one in answer.candidates] == [key]
+    assert company.coupling("CUSTOMER", ACCOUNT) is None
+
+
+def test_s9_an_offer_that_is_taken_is_coupled_and_gets_the_data_of_dataverse(company: Company) -> None:
+    key = offered(company)
+
+    answer = company.open("account", ACCOUNT, couple_with=f"CUSTOMER:{key}")
+
+    assert answer == Opened("CUSTOMER", "customer", key)
+    assert company.local("customer", key)["city"] == "Hamburg"
+
+
+def test_s9_an_offer_that_is_turned_down_makes_a_new_customer(company: Company) -> None:
+    key = offered(company)
+
+    answer = company.open("account", ACCOUNT, creates_new=True)
+
+    assert isinstance(answer, Opened)
+    assert answer.key != key
+
+
+def test_s9_a_choice_that_comes_too_late_overwrites_nothing(company: Company) -> None:
+    key = couple_customer(company)
+    other = offered(company)
+    company.change_local("customer", key, fax_no="1111")
+
+    answer = company.open("account", ACCOUNT, couple_with=f"CUSTOMER:{other}")
+
+    assert answer == Opened("CUSTOMER", "customer", key)
+    assert company.local("customer", key)["fax_no"] == "1111"
+
+
 # -- coupled, and one of the two was deleted --------------------------------------------------------------------
 
 
@@ -349,9 +398,7 @@ def test_s9_a_coupled_row_that_was_deleted_is_restored_by_the_click(company: Com
     assert answer.key == key
 
 
-def test_s9_a_coupled_row_that_was_deleted_opens_its_customer_though_the_strategy_uncouples_it(
-    company: Company,
-) -> None:
+def test_s9_a_coupled_row_that_was_deleted_is_uncoupled_by_the_click_and_its_customer_stays(company: Company) -> None:
     key = couple_customer(company)
     company.set("CUSTOMER", resolve_deletion_conflicts=DELETE_COUPLING)
     company.sandbox.delete("account", ACCOUNT, deliver=False)

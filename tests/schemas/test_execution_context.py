@@ -180,13 +180,10 @@ def test_whatever_stands_in_a_body_it_is_read_or_refused(data):
         else:
             container[key] = data.draw(anything)
     try:
-        context = read(mutated)
-    except UnreadableError as refused:
-        said = str(refused)
-    else:
-        said = "read"
-        assert all(defect.place.startswith("/") and defect.what for defect in context.defects)
-    assert said
+        defects = read(mutated).defects
+    except UnreadableError:
+        return
+    assert all(defect.place.startswith("/") and defect.what for defect in defects)
 
 
 @settings(max_examples=200)

@@ -1,0 +1,288 @@
+"""What reference §18 calls quirks, and what else is decided here: each has its row in docs/differences.md."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from company import Company
+from scenarios.pairs import (
+    ACCOUNT,
+    BIDIRECTIONAL,
+    CONTACT,
+    DELETE_COUPLING,
+    FROM,
+    POUND_ACCOUNT,
+    SECOND_ACCOUNT,
+    SEND,
+    TO,
+    account,
+    change_both,
+    couple,
+    couple_customer,
+    force,
+)
+
+from receiver.commands import mappings
+from receiver.core.coupling import Result
+
+DIFFERENCES = Path(__file__).parents[2] / "docs/differences.md"
+ROWS = (
+    *(
+        [
+            "A1",
+            "A2",
+            "A3",
+            "A5",
+            "A6",
+            "A7",
+            "A9",
+            "A10",
+            "A11",
+            "A13",
+            "A14",
+            "A15",
+            "A17",
+            "A18",
+            "A19",
+            "A21",
+            "A22",
+            "A23",
+            "A25",
+            "A26",
+            "A27",
+            "A29",
+            "A30",
+            "A31",
+            "A33",
+            "A34",
+            "A35",
+        ]
+    ),
+    *(
+        [
+            "A37",
+            "A38",
+            "A39",
+            "A41",
+            "A42",
+            "A43",
+            "B1",
+            "B2",
+            "B3",
+            "B5",
+            "B6",
+            "B7",
+            "B9",
+            "B10",
+            "B11",
+            "B13",
+            "B14",
+            "B15",
+            "C1",
+            "C2",
+            "C3",
+            "C5",
+            "C6",
+            "C7",
+            "C9",
+            "C10",
+            "C11",
+            "C13",
+        ]
+    ),
+    *(
+        [
+            "D1",
+            "D2",
+            "D3",
+            "D5",
+            "D6",
+            "D7",
+            "D9",
+            "D10",
+            "D11",
+            "D13",
+            "D14",
+            "D15",
+            "D17",
+            "E1",
+            "E2",
+            "E3",
+            "E5",
+            "E6",
+            "E7",
+            "P9",
+            "P10",
+            "P14",
+        ]
+    ),
+)
+
+
+def test_every_scenario_is_a_test_by_its_number_or_stands_among_the_differences() -> None:
+    names = re.findall(r"def test_((?:[abcdep]\d+_)+)", "".join(path.read_text() for path in _modules()))
+    tested = {number.upper() for name in names for number in name.strip("_").split("_")}
+    explained = set(re.findall(r"\b[A-EP]\d+\b", DIFFERENCES.read_text()))
+
+    assert set(ROWS) - tested - explained == set()
+
+
+def _modules() -> list[Path]:
+    return sorted(Path(__file__).parent.glob("test_*.py"))
+
+
+def test_q2_force_does_not_bypass_the_strategy_for_deleted_records(company: Company) -> None:
+    company.delete_local("customer", couple_customer(company))
+    company.set("CUSTOMER", resolve_deletion_conflicts=DELETE_COUPLING)
+
+    force(company, "account", ACCOUNT)
+
+    assert company.last_job("CUSTOMER") == {"uncoupled": 1}
+    assert company.coupling("CUSTOMER", ACCOUNT) is None
+
+
+def test_q5_a_conflict_that_the_other_side_wins_is_settled_in_the_same_run(company: Company) -> None:
+    key = couple_customer(company)
+    company.set("CUSTOMER", resolve_update_conflicts=SEND)
+    before = len(company.jobs("CUSTOMER"))
+
+    change_both(company, key)
+
+    ended = company.jobs("CUSTOMER")[before:]
+    assert [(one["direction"], one["modified"], one["skipped"]) for one in ended] == [(TO, 1, 0), (FROM, 0, 0)]
+    assert account(company)["fax"] == "1111"
+
+
+def test_q6_rows_that_only_coupled_kept_out_are_counted_remembered_and_brought_in_later(company: Company) -> None:
+    company.sandbox.update("account", ACCOUNT, {"name": "Nordwind AG"})
+    company.work()
+    assert company.last_job("CUSTOMER") == {"skipped": 1}
+
+    company.open_for_all("CUSTOMER")
+    assert mappings.bring_in(company.services, "CUSTOMER") == 1
+    company.work()
+
+    assert company.coupled_record("CUSTOMER", ACCOUNT)["name"] == "Nordwind AG"
+
+
+def test_q8_a_failure_marks_the_coupling_of_its_own_mapping_alone(company: Company) -> None:
+    key = couple_customer(company)
+    couple(company, "VENDOR", company.insert_local("vendor"), ACCOUNT)
+
+    change_both(company, key)
+
+    assert company.coupling("CUSTOMER", ACCOUNT).last_from.result is Result.FAILURE
+    assert company.coupling("VENDOR", ACCOUNT).last_from.result is Result.NONE
+
+
+def test_q10_an_insert_that_fails_again_and_again_leaves_nothing_behind(company: Company) -> None:
+    company.open_for_all("CUSTOMER")
+
+    for name in ("Harrow 1", "Harrow 2", "Harrow 3"):
+        company.sandbox.update("account", POUND_ACCOUNT, {"name": name})
+        company.work()
+        assert company.last_job("CUSTOMER") == {"failed": 1}
+
+    assert company.locals("customer") == []
+
+
+@pytest.mark.parametrize("direction", [FROM, TO, BIDIRECTIONAL])
+def test_q14_bidirectional_field_mappings_cover_every_direction(company: Company, direction: str) -> None:
+    company.set("CUSTOMER", direction=direction)
+
+    assert mappings.named(company.services, "CUSTOMER").direction == direction
+
+
+def test_q19_a_change_in_a_one_way_field_is_not_lost_beside_a_change_here(company: Company) -> None:
+    key = couple_customer(company)
+    company.set_field("CUSTOMER", "fax_no", direction=FROM)
+
+    company.change_local("customer", key, mobile_phone_no="+49 171")
+    company.sandbox.update("account", ACCOUNT, {"fax": "2222"})
+    company.work()
+
+    customer = company.local("customer", key)
+    assert (customer["mobile_phone_no"], customer["fax_no"]) == ("+49 171", "2222")
+
+
+def test_q20_two_failures_with_different_values_are_two_different_failures(company: Company) -> None:
+    key = couple_customer(company)
+
+    for there in ("2222", "3333", "4444"):
+        change_both(company, key, there=there)
+        assert company.last_job("CUSTOMER") == {"failed": 1}
+
+    assert not company.coupling("CUSTOMER", ACCOUNT).is_skipped
+
+
+def test_a_row_outside_the_filter_is_counted_as_skipped_and_travels_when_it_is_back(company: Company) -> None:
+    key = couple_customer(company)
+
+    company.sandbox.update("account", ACCOUNT, {"name": "Nordwind AG", "statecode": 1, "statuscode": 2})
+    company.work()
+    assert company.last_job("CUSTOMER") == {"skipped": 1}
+    assert company.local("customer", key)["name"] == "Nordwind Trading GmbH"
+
+    company.sandbox.update("account", ACCOUNT, {"statecode": 0, "statuscode": 1})
+    company.work()
+    assert company.last_job("CUSTOMER") == {"modified": 1}
+    assert company.local("customer", key)["name"] == "Nordwind AG"
+
+
+def test_each_mapping_of_a_table_decides_for_itself(company: Company) -> None:
+    couple_customer(company)
+
+    company.sandbox.update("account", ACCOUNT, {"name": "Nordwind AG"})
+    company.work()
+
+    assert company.last_job("CUSTOMER") == {"modified": 1}
+    assert company.last_job("VENDOR") == {"skipped": 1}
+    assert company.last_outcome("VENDOR")["reason"] == "OUTSIDE_FILTER"
+
+
+def test_a_lookup_pulls_the_missing_record_in(company: Company) -> None:
+    company.open_for_all("CUSTOMER", "CONTACT")
+
+    company.sandbox.update("contact", CONTACT, {"jobtitle": "Owner", "firstname": "Margarete"})
+    company.work()
+
+    customer = company.coupled_record("CUSTOMER", ACCOUNT)
+    assert company.coupled_record("CONTACT", CONTACT)["company_no"] == customer["no"]
+
+
+def test_a_cleared_lookup_is_filled_when_its_record_is_coupled(company: Company) -> None:
+    company.open_for_all("CUSTOMER", "CONTACT")
+    key = company.couple_by_click("account", ACCOUNT)
+    assert company.local("customer", key)["primary_contact_no"] == ""
+
+    contact = company.couple_by_click("contact", CONTACT)
+    company.work()
+
+    assert company.local("customer", key)["primary_contact_no"] == contact
+
+
+def test_a_cleared_lookup_is_never_sent_out_as_empty(company: Company) -> None:
+    key = couple_customer(company, SECOND_ACCOUNT)
+    company.set("CUSTOMER", resolve_update_conflicts=SEND)
+    primary = account(company, SECOND_ACCOUNT)["primarycontactid"]
+
+    change_both(company, key, SECOND_ACCOUNT, here="1111")
+
+    assert account(company, SECOND_ACCOUNT)["fax"] == "1111"
+    assert account(company, SECOND_ACCOUNT)["primarycontactid"] == primary
+
+
+def test_a_row_that_was_uncoupled_by_a_strategy_may_be_created_anew_when_it_changes(company: Company) -> None:
+    key = couple_customer(company)
+    company.set("CUSTOMER", resolve_deletion_conflicts=DELETE_COUPLING, synch_only_coupled_records=False)
+    company.sandbox.update("account", ACCOUNT, {"name": "Nordwind 1"})
+    company.delete_local("customer", key)
+    company.work()
+    assert company.last_job("CUSTOMER") == {"uncoupled": 1}
+
+    company.sandbox.update("account", ACCOUNT, {"name": "Nordwind 2"})
+    company.work()
+
+    assert company.last_job("CUSTOMER") == {"inserted": 1}
