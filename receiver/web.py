@@ -230,8 +230,9 @@ def open_page(table: str, row_id: str) -> ResponseReturnValue:
 def _is_meant() -> bool:
     """A button that posts, or a person's own navigation: no frame, no preview that a browser fetches ahead."""
     headers = request.headers
-    is_own_page = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest", "document") == "document"
-    return request.method == "POST" or (request.method == "GET" and is_own_page and "Sec-Purpose" not in headers)
+    is_navigation = headers.get("Sec-Fetch-Mode") == "navigate" and "Sec-Purpose" not in headers
+    is_own_page = is_navigation and headers.get("Sec-Fetch-Dest", "document") == "document"
+    return request.method == "POST" or (request.method == "GET" and is_own_page)
 
 
 def _to_record(opened: Opened) -> ResponseReturnValue:

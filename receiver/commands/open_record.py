@@ -177,7 +177,10 @@ def _answer(services: Services, settled: list[Settled]) -> Answer:
 
 
 def _couple(services: Services, table: str, id_: str, mappings: list[TableMapping], chosen: str) -> Answer:
-    """Couple with the chosen local record, then use the Dataverse data: the person stands in Sales."""
+    """Couple with the chosen local record, then use the Dataverse data: the person stands in Sales.
+
+    Where somebody coupled one of the two meanwhile, that coupling stays and nothing is overwritten by force.
+    """
     name, _, key = chosen.partition(":")
     mapping = next((one for one in mappings if one.name == name), None)
     if mapping is None or not _may_create(mapping):
@@ -188,10 +191,11 @@ def _couple(services: Services, table: str, id_: str, mappings: list[TableMappin
     with services.database.writing() as connection:
         is_there = LocalTable(connection, BY_NAME[mapping.local_table]).get(key) is not None
         is_free = couplings.find(connection, name, Direction.TO, key) is None
-        if is_there and is_free and couplings.find(connection, name, Direction.FROM, id_) is None:
+        is_chosen = is_there and is_free and couplings.find(connection, name, Direction.FROM, id_) is None
+        if is_chosen:
             couplings.save(connection, Coupling(name, key, id_), services.clock())
     try:
-        return _answer(services, process(services, lease, Ask(is_click=True, is_forced=True)))
+        return _answer(services, process(services, lease, Ask(is_click=True, is_forced=is_chosen)))
     except ReceiverError as error:
         return Refused((), trouble=str(error))
 

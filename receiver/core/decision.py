@@ -148,10 +148,6 @@ class Reason(Why):
         "the coupled record was deleted, and the direction of {mapping} forbids restoring it there",
         "Set the direction to Bidirectional, or remove the coupling.",
     )
-    REFUSED = (
-        "the side that it was to be written to refused the record",
-        "Mend what the message says, then Retry.",
-    )
     RESTORED = ("the deleted record is restored", "Nothing needs to be done.")
     DELETED_THERE = (
         "the coupled record was deleted, and {mapping} then removes the coupling",

@@ -26,6 +26,8 @@ from receiver.errors import DataverseError, DataverseUnreachableError, Throttled
 TIMEOUT = (5, 30)
 TAG = "receiver"
 DEFAULT_PAUSE = 5.0
+#: a version that is not the row's any more, and an id that exists already; a 412 of a duplicate rule is a refusal
+MOVED = frozenset({"0x80060882", "0x80040237"})
 _DECIMAL = f"decimal-{uuid.uuid4().hex}:"
 HEADERS = {
     "Accept": "application/json",
@@ -252,7 +254,7 @@ def _refusal(response: requests.Response) -> DataverseError:
         status == requests.codes.unavailable and "Retry-After" in response.headers
     ):
         return ThrottledError(status, code, message, _pause(response.headers.get("Retry-After", "")))
-    if status == requests.codes.precondition_failed:
+    if code in MOVED:
         return VersionMismatchError(status, code, message)
     return DataverseError(status, code, message)
 

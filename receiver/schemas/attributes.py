@@ -60,8 +60,6 @@ class Reader:
             return self._typed(raw, place)
         if isinstance(raw, list):
             return tuple(self.parameter(item, f"{place}/{index}") for index, item in enumerate(raw))
-        if isinstance(raw, float):
-            raise ValueError(f"{raw} is not a number that JSON knows")
         return date_or_text(raw) if isinstance(raw, str) else raw
 
     def _typed(self, raw: dict[str, Any], place: str) -> Parameter:

@@ -46,7 +46,8 @@ def save(connection: Connection, mapping: TableMapping, who: str, now: datetime)
     old = load(connection)[mapping.name]
     connection.execute(update(table).where(table.c.name == mapping.name).values(_mapping_row(mapping)))
     connection.execute(delete(field_mapping).where(field_mapping.c.mapping == mapping.name))
-    connection.execute(insert(field_mapping), [_field_row(mapping.name, row) for row in mapping.fields])
+    if mapping.fields:
+        connection.execute(insert(field_mapping), [_field_row(mapping.name, row) for row in mapping.fields])
     for what, before, after in _differences(old, mapping):
         record_change(connection, who, f"{mapping.name}: {what}", (before, after), now)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from receiver.core.coupling import Coupling
-from receiver.core.decision import Record, Situation
+from receiver.core.decision import Candidate, Record, Situation
 from receiver.core.filters import parse
 from receiver.core.mapping import (
     Conversion,
@@ -25,6 +25,7 @@ from receiver.core.values import Value
 TOWARD = (Direction.FROM, Direction.TO)
 LOCAL_ID, ROW_ID = "C00010", "a0000000-0000-4000-8000-000000000001"
 LOOKUP = 3
+CANDIDATE = Candidate("CUSTOMER", "C00099", "Nordwind")
 
 MAPPING = TableMapping(
     "CUSTOMER",
@@ -107,30 +108,29 @@ def situation(
 
 def every_situation(toward: Direction, direction: Direction) -> Iterator[Situation]:
     """All combinations of everything that a decision may depend on."""
-    mappings = [
+    options = itertools.product((True, False), DeletionConflict, UpdateConflict)
+    enabled = [
         replace(
             MAPPING,
-            is_enabled=is_enabled,
             direction=direction,
             synch_only_coupled_records=only_coupled,
             resolve_deletion_conflicts=deletion,
             resolve_update_conflicts=update,
         )
-        for is_enabled, only_coupled, deletion, update in itertools.product(
-            (True, False), (True, False), DeletionConflict, UpdateConflict
-        )
+        for only_coupled, deletion, update in options
     ]
+    mappings = [*enabled, replace(MAPPING, direction=direction, is_enabled=False)]
     pairs = itertools.product(SOURCES, COUPLINGS, DESTINATIONS, LOOKUPS, (True, False))
     made = [
         situation(toward, source=source, coupling=coupling, destination=destination, lookups=found, has_moved=has_moved)
         for source, coupling, destination, found, has_moved in pairs
     ]
-    told = list(itertools.product((False, True), ("", "Ada on 2026-01-02")))
-    #: of a coupled record nobody asks who uncoupled it: both values of both, but not each with each
+    told = list(itertools.product((False, True), ("", "Ada on 2026-01-02"), ((), (CANDIDATE,))))
+    #: of a coupled record nobody asks any of these: both values of each, but not each with each
     of_coupled = [told[0], told[-1]]
     for mapping, now in itertools.product(mappings, made):
-        clicks = told if now.coupling is None else of_coupled
-        for freshness, is_forced, (is_click, uncoupled_by) in itertools.product(FRESHNESS, (False, True), clicks):
+        asked = itertools.product(FRESHNESS, (False, True), told if now.coupling is None else of_coupled)
+        for freshness, is_forced, (is_click, uncoupled_by, candidates) in asked:
             yield Situation(
                 mapping,
                 toward,
@@ -142,5 +142,6 @@ def every_situation(toward: Direction, direction: Direction) -> Iterator[Situati
                 freshness,
                 is_forced,
                 is_click,
+                candidates,
                 uncoupled_by,
             )

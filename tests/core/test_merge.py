@@ -345,6 +345,11 @@ def test_a_constant_by_itself_causes_no_run():
     assert not merge(one_field(constant, destination={"type": "Company"})).has_moved
 
 
+def test_a_constant_has_a_base_at_its_destination_alone():
+    sides = one_field(FieldMapping(4, "type", None, FROM, constant="Person"))
+    assert bases_after(sides, merge(sides), {"type": "Person"}) == ({}, {"type": "Person"})
+
+
 def test_an_inserted_record_gets_no_empty_values():
     sides = Sides(mapping_of(NAME, CITY).transfers(FROM), FROM, {"title": "Nordwind", "town": ""}, None)
     assert merge(sides).values == {"name": "Nordwind"}

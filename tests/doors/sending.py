@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import RowMapping, select
+from werkzeug.test import TestResponse
+
 from receiver import create_app
 from receiver.services import Services
 from receiver.store.models import inbox, lane
-from sqlalchemy import RowMapping, select
-from werkzeug.test import TestResponse
 
 KEY, NEXT_KEY = "key-of-today-7f3a", "key-of-tomorrow-91c2"
 HEADER = "x-receiver-key"

@@ -72,7 +72,9 @@ def test_each_refusal_for_a_key_is_counted(door: Door) -> None:
     assert door.refusals() == 6
 
 
-def test_refusals_while_the_database_is_away_are_counted_afterwards(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals_while_the_database_is_away_are_counted_afterwards(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = door.services.database.engine.url
     monkeypatch.setattr("receiver.web.COUNT_EVERY_SECONDS", 0.0)
     door.services.database.engine.dispose()
@@ -110,7 +112,9 @@ def test_the_header_has_the_name_that_was_set(renamed: Door, how: dict[str, Any]
 
 def test_without_any_key_set_nobody_gets_in(sqlite_url: str) -> None:
     with closing(Door(sqlite_url, RECEIVER_WEBHOOK_KEYS=" , ")) as door:
-        assert [send(door, how).status_code for how in ({}, {"headers": {HEADER: ""}}, {"query_string": {"code": ""}})] == [401] * 3
+        assert [
+            send(door, how).status_code for how in ({}, {"headers": {HEADER: ""}}, {"query_string": {"code": ""}})
+        ] == [401] * 3
 
 
 class Unread(io.RawIOBase):

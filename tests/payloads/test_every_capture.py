@@ -119,7 +119,11 @@ CASES = [
 
 
 def _name(case: Case) -> str:
-    variants = ["coupled" if case.coupled_before else "", "open" if case.open_for else "", "" if case.rows else "no row"]
+    variants = [
+        "coupled" if case.coupled_before else "",
+        "open" if case.open_for else "",
+        "" if case.rows else "no row",
+    ]
     return f"{case.file.removesuffix('.json')} {case.state} {' '.join(filter(None, variants))}".strip()
 
 

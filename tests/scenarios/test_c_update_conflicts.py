@@ -101,6 +101,7 @@ def test_c9_send_writes_the_value_of_the_company_to_dataverse(company: Company) 
 
     sent = [one for one in company.jobs("CUSTOMER") if one["direction"] == "ToIntegrationTable"]
     assert [(one["modified"], one["failed"]) for one in sent] == [(1, 0)]
+    assert [one.method for one in company.sandbox.requests].count("PATCH") == 1
     assert (company.local("customer", key)["fax_no"], account(company)["fax"]) == ("1111", "1111")
 
 
