@@ -3,6 +3,19 @@
 import multiprocessing
 import os
 
+from gunicorn.glogging import Logger
+
+
+class DiscreetLogger(Logger):  # type: ignore[misc]  # it ships no types
+    """gunicorn repeats a malformed request in its warning, and with it whatever key stood there."""
+
+    def warning(self, msg: str, *args: object, **kwargs: object) -> None:
+        if msg.startswith("Invalid request"):
+            super().warning("A request that is not HTTP was refused.")
+            return
+        super().warning(msg, *args, **kwargs)
+
+
 _is_embedded = os.environ.get("RECEIVER_DATABASE_URL", "sqlite").startswith("sqlite")
 
 bind = os.environ.get("RECEIVER_BIND", f"0.0.0.0:{os.environ.get('RECEIVER_PORT', '8000')}")
@@ -16,6 +29,7 @@ reuse_port = not _is_embedded
 timeout = 55
 graceful_timeout = 15
 keepalive = 75
+logger_class = DiscreetLogger
 accesslog = "-"
 access_log_format = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(M)sms'
 errorlog = "-"

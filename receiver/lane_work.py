@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from receiver import lanes
 from receiver.coalesce import (
@@ -270,8 +270,9 @@ def _fail(connection: Connection, lease: Lease, error: Exception, now: datetime)
 
 
 def close_gate(connection: Connection, until: datetime, reason: str) -> None:
-    """From now on nobody calls Dataverse until then: neither new work nor a click passes."""
+    """From now on nobody calls Dataverse until then: neither new work nor a click passes. The later end counts."""
     row = {"id": 1, "closed_until": until, "closed_reason": reason}
     statement = lanes.upsert(connection, connection_state).values(row)
     closed = {"closed_until": until, "closed_reason": reason}
-    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=closed))
+    is_earlier = or_(connection_state.c.closed_until.is_(None), connection_state.c.closed_until < until)
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=closed, where=is_earlier))

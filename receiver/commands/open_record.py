@@ -114,7 +114,7 @@ def _open_coupled(
         settled = running.result(max(PATIENCE_COUPLED_SECONDS - (time.monotonic() - begun), 0))
     except TookTooLongError:
         return _opened(mappings, coupled, {}, "Dataverse takes long to answer; it is brought up to date meanwhile.")
-    except ReceiverError as error:
+    except Exception as error:  # noqa: BLE001  # it was logged and recorded; a coupled record always opens
         return _opened(mappings, coupled, {}, f"It could not be brought up to date: {error}")
     outcomes = {outcome.mapping: outcome for outcome in settled}
     still = _existing(services, mappings, _coupled_now(services, id_))
@@ -172,7 +172,7 @@ def _answer(services: Services, settled: list[Settled]) -> Answer:
     offered = tuple(candidate for outcome in settled for candidate in outcome.candidates)
     if offered:
         return Offered(offered)
-    is_gone = bool(settled) and all(outcome.reason == "NOT_COUPLED_AND_GONE" for outcome in settled)
+    is_gone = any(outcome.reason == "NOT_COUPLED_AND_GONE" for outcome in settled)
     return Refused(tuple(settled), is_gone)
 
 

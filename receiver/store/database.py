@@ -73,9 +73,16 @@ class Database:
 
 def _engine(url: str, pool_size: int) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
-        return create_engine(url, pool_size=pool_size, connect_args={"check_same_thread": False})
+        return create_engine(url, hide_parameters=True, pool_size=pool_size, connect_args={"check_same_thread": False})
     patience = {"connect_timeout": make_url(url).query.get("connect_timeout", CONNECT_TIMEOUT_SECONDS)}
-    return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, connect_args=patience)
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        connect_args=patience,
+    )
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

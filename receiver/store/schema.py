@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,8 @@ from receiver.store.database import Database
 
 #: the company may have an alembic_version of its own
 VERSION_TABLE = "receiver_schema_version"
+#: gunicorn takes this as "the application cannot be loaded" and ends, instead of starting it again for ever
+DO_NOT_START_AGAIN = 3
 log = logging.getLogger(__name__)
 
 
@@ -50,7 +53,8 @@ def refuse_old(database: Database) -> None:
     try:
         check(database)
     except SchemaError as error:
-        raise SystemExit(str(error)) from None
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(DO_NOT_START_AGAIN) from None
     except StoreUnavailableError as error:
         log.warning("%s Notifications are answered 503 until it can.", error)
 

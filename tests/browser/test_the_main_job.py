@@ -41,7 +41,9 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     settings = dict(zip(names, free_ports(), strict=True))
     environment = {**os.environ, **settings, "RECEIVER_INSTANCE": str(tmp_path_factory.mktemp("tour"))}
     command = [sys.executable, "-m", "receiver", "tour"]
-    with subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, start_new_session=True) as running:
+    with subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, start_new_session=True
+    ) as running:
         assert running.stdout is not None
         links = {}
         for line in running.stdout:

@@ -337,7 +337,6 @@ def test_503_with_retry_after_closes_the_gate_too(small_company: Company) -> Non
     assert states(small_company) == ["waiting"]
 
 
-@pytest.mark.xfail(reason="close_gate in receiver/lane_work.py")
 def test_a_later_shorter_pause_does_not_open_the_gate_earlier(small_company: Company) -> None:
     from receiver.lane_work import _record_failure
 

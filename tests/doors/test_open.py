@@ -299,7 +299,6 @@ def test_what_cannot_be_opened_is_a_page_that_says_why(
     assert small_company.locals("customer") == []
 
 
-@pytest.mark.xfail(reason="is_gone in receiver/commands/open_record.py asks it of every mapping")
 def test_a_row_that_is_not_found_is_404_though_another_mapping_is_off(small_company: Company) -> None:
     small_company.set("VENDOR", is_enabled=False)
 

@@ -74,5 +74,3 @@ def test_a_row_restored_twice_gets_another_id(restoring: Company) -> None:
     assert second != first
     with restoring.services.database.reading() as connection:
         assert connection.execute(select(pending_coupling.c.counter)).scalars().all() == [2]
-
-

@@ -50,7 +50,7 @@ def eventually(promise: object, seconds: float = 20) -> None:
 def states(company: Company) -> dict[str, int]:
     with company.services.database.reading() as connection:
         query = select(inbox.c.state, func.count()).group_by(inbox.c.state)
-        return {state: count for state, count in connection.execute(query)}
+        return dict(connection.execute(query).all())
 
 
 def is_all_done(company: Company) -> bool:

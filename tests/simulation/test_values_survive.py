@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from receiver.core.message import Row
-from receiver.core.values import Column, ColumnType, Reference, Value, from_plain, same, to_plain
+from receiver.core.values import Column, ColumnType, Opaque, Reference, Value, from_plain, same, to_plain
 from receiver.dataverse.client import dumps
 from receiver.dataverse.columns import FROM_JSON, KINDS, from_message, from_web_api, to_web_api
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
@@ -29,7 +29,9 @@ ID = "a0000000-0000-4000-8000-000000000001"
 T = ColumnType
 
 #: neither PostgreSQL nor UTF-8 has a place for a NUL or for half of a surrogate pair
-texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=160)
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=160) | st.sampled_from(
+    ["/Date(1700000000000)/", "3", ID, "O'Neill", " "]
+)
 moments = st.datetimes(datetime(1753, 1, 1), datetime(9999, 12, 30), timezones=st.just(UTC)).map(  # noqa: DTZ001  # hypothesis adds the zone
     lambda moment: moment.replace(microsecond=0)
 )
@@ -189,6 +191,25 @@ def test_an_empty_value_survives_too(database, type_):
     assert through_the_web_api(column, None) is None
     assert through_sql(database, type_, None) is None
     assert written(column, None) is None
+
+
+MISFITS = [
+    (T.TEXT, 5),
+    (T.INTEGER, True),
+    (T.INTEGER, "5"),
+    (T.BOOLEAN, 1),
+    (T.MONEY, True),
+    (T.LOOKUP, ID),
+    (T.DATE, "2026-01-01"),
+    (T.CHOICE, Opaque("{}")),
+    (T.TEXT, Opaque("{}")),
+]
+
+
+@pytest.mark.parametrize(("type_", "value"), MISFITS, ids=repr)
+def test_a_value_that_its_column_cannot_hold_is_refused_and_never_taken_for_empty(type_, value):
+    with pytest.raises(ValueError, match=f"stands in {type_.lower()}, which is of type {type_}"):
+        from_message(column_of(type_), value)
 
 
 def test_every_column_type_has_its_case_at_both_edges_and_here():
