@@ -14,8 +14,10 @@ from flask import Flask
 from receiver.config import Settings, read_settings
 from receiver.dataverse.auth import ClientCredentials
 from receiver.dataverse.client import DataverseClient
+from receiver.inbox import write_group
 from receiver.services import Options, Services
 from receiver.store.database import Database
+from receiver.store.group_commit import GroupCommit
 from receiver.wake import Waker
 
 
@@ -49,6 +51,7 @@ def make_services(settings: Settings, clock: Callable[[], datetime] = _now) -> S
         client=None,
         clock=clock,
         waker=Waker(database),
+        notifications=GroupCommit(database, write_group),
         options=_options(settings),
     )
     return services.connected(_client(settings, services)) if settings.connection_is_set_up else services

@@ -6,23 +6,24 @@ Storing, processing (lane_work.py) and recording a failure are three transaction
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from receiver import lanes
-from receiver.core.message import (
-    NO_ID,
-    SynchRequest,
-)
+from receiver.core.message import NO_ID, POST_OPERATION, SYNCHRONOUS, SynchRequest
 from receiver.handlers import handler_of
 from receiver.schemas.execution_context import Envelope, read_context
 from receiver.services import Services
 from receiver.store.models import inbox
+from receiver.store.types import driver_value
+from receiver.wake import CHANNEL
 
 KEPT_HEADERS = "x-ms-"
 KEPT_OF_UNREADABLE = 64 * 1024
@@ -37,39 +38,74 @@ class Delivery:
     remote_address: str
 
 
+@dataclass(frozen=True)
+class NewNotification:
+    """A notification about to be kept, and the lane that it makes ready."""
+
+    #: in the order of `COLUMNS`
+    values: tuple[Any, ...]
+    identity: str
+    touch: lanes.Touch
+
+
+COLUMNS = (
+    "received_at", "remote_address", "headers", "body", "size", "delivery", "lane", "message", "table_name", "row_id",
+    "is_synchronous", "is_click", "state", "note",
+)  # fmt: skip
+
+
 def store(services: Services, delivery: Delivery, envelope: Envelope) -> int:
     """Keep the notification and make its lane ready, in one transaction; the number it has.
 
     The same delivery twice is stored once. Raises: StoreUnavailableError.
     """
+    number = services.notifications.add(_new_notification(services, delivery, envelope))
+    services.waker.after_commit()
+    return number
+
+
+def _new_notification(services: Services, delivery: Delivery, envelope: Envelope) -> NewNotification:
     now = services.clock()
     requests = _clicked_rows(services, envelope)
     table, id_ = (requests[0].table, requests[0].id) if requests else (envelope.table, envelope.id)
     identity = _identity(envelope, delivery.body)
     key = lanes.key_of(table, id_) if id_ != NO_ID else lanes.key_of(lanes.OWN_LANE, identity[:36])
-    is_synchronous = envelope.mode == 0 or envelope.stage < 40  # noqa: PLR2004  # Microsoft's PostOperation
+    is_synchronous = envelope.mode == SYNCHRONOUS or envelope.stage < POST_OPERATION
     ready_in = services.options.synchronous_first_read_seconds if is_synchronous and not requests else 0.0
-    row = {
-        **_kept(delivery, now),
-        "delivery": identity,
-        "lane": key,
-        "message": envelope.message,
-        "table_name": table,
-        "row_id": id_,
-        "is_synchronous": is_synchronous,
-        "is_click": bool(requests),
-        "state": "waiting",
-    }
-    with services.database.writing() as connection:
-        statement = lanes.upsert(connection, inbox).values(row).on_conflict_do_nothing(index_elements=["delivery"])
-        number = connection.execute(statement.returning(inbox.c.id)).scalar()
-        if number is None:
-            return int(connection.execute(select(inbox.c.id).where(inbox.c.delivery == identity)).scalar_one())
-        ready_at = now + timedelta(seconds=ready_in)
-        lanes.touch(connection, table, id_, ready_at, is_first=bool(requests), key=key)
-        services.waker.within(connection)
-    services.waker.after_commit()
-    return int(number)
+    kept = _kept(delivery, now)
+    values = (
+        *(kept["received_at"], kept["remote_address"], json.dumps(kept["headers"]), kept["body"], kept["size"]),
+        *(identity, key, envelope.message, table, id_, is_synchronous, bool(requests), "waiting", ""),
+    )
+    touch = lanes.Touch(table, id_, now + timedelta(seconds=ready_in), is_first=bool(requests), key=key)
+    return NewNotification(values, identity, touch)
+
+
+def write_group(connection: Connection, group: Sequence[NewNotification]) -> list[int]:
+    """Write several notifications and touch their lanes; the number of each, of the first one for a repetition."""
+    values = tuple(driver_value(connection, value) for one in group for value in one.values)
+    is_sqlite = connection.dialect.name == "sqlite"
+    found = connection.exec_driver_sql(_inserting(is_sqlite, len(group)), values)
+    numbers = {row.delivery: int(row.id) for row in found}
+    lanes.touch(connection, [one.touch for one in group if one.identity in numbers])
+    if not is_sqlite and numbers:
+        connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+    repeated = {one.identity for one in group} - numbers.keys()
+    if repeated:
+        known = select(inbox.c.delivery, inbox.c.id).where(inbox.c.delivery.in_(repeated))
+        numbers |= {row.delivery: int(row.id) for row in connection.execute(known)}
+    return [numbers[one.identity] for one in group]
+
+
+@lru_cache
+def _inserting(is_sqlite: bool, count: int) -> str:  # noqa: FBT001  # a cache's key
+    row = f"({', '.join(['?' if is_sqlite else '%s'] * len(COLUMNS))})"
+    return f"""
+        INSERT INTO receiver_inbox ({", ".join(COLUMNS)})
+        VALUES {", ".join([row] * count)}
+        ON CONFLICT (delivery) DO NOTHING
+        RETURNING id, delivery
+        """  # noqa: S608  # only names of our own and placeholders are put together
 
 
 def keep_refused(services: Services, delivery: Delivery, state: str, note: str) -> int:

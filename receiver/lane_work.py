@@ -165,11 +165,15 @@ def _leave_tombstone(connection: Connection, lease: Lease, now: datetime) -> Non
 
 def _touch_others(connection: Connection, lease: Lease, read: list[Read], mappings: Mappings, now: datetime) -> None:
     """A message that names several rows wakes their lanes."""
-    for one in read:
-        others = {(request.table, request.id) for request in one.requests if not is_own(request, lease)}
-        for table, id_ in sorted(others):
-            if mappings_of(mappings, table):
-                lanes.touch(connection, table, id_, now, wish=f"named by notification {one.row.id}")
+    lanes.touch(
+        connection,
+        [
+            lanes.Touch(request.table, request.id, now, wish=f"named by notification {one.row.id}")
+            for one in read
+            for request in one.requests
+            if not is_own(request, lease) and mappings_of(mappings, request.table)
+        ],
+    )
 
 
 def _finish(

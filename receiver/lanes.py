@@ -12,8 +12,9 @@ import random
 import socket
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, delete, func, literal, or_, select, update
@@ -22,6 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from receiver.core.message import Version
 from receiver.errors import LeaseLostError
 from receiver.store.models import inbox, lane, wait
+from receiver.store.types import driver_value
 
 FIRST_BACK_OFF_SECONDS = 1.0
 OWN_LANE = "message"
@@ -56,27 +58,54 @@ def upsert(connection: Connection, table: Any) -> Any:
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
 
 
-def touch(
-    connection: Connection,
-    table: str,
-    id_: str,
-    ready_at: datetime,
-    *,
-    wish: str = "",
-    is_first: bool = False,
-    key: str = "",
-) -> None:
-    """There is work in the lane: it is ready at the earlier of *ready_at* and what it was."""
-    values = {"key": key or key_of(table, id_), "table_name": table, "row_id": id_, "ready_at": ready_at}
-    statement = upsert(connection, lane).values({**values, "generation": 1, "wish": wish, "is_first": is_first})
-    sooner = or_(lane.c.ready_at.is_(None), lane.c.ready_at > statement.excluded.ready_at)
-    changed = {
-        "ready_at": case((sooner, statement.excluded.ready_at), else_=lane.c.ready_at),
-        "generation": lane.c.generation + 1,
-        "is_first": or_(lane.c.is_first, statement.excluded.is_first),
-        "wish": case((statement.excluded.wish != "", statement.excluded.wish), else_=lane.c.wish),
-    }
-    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changed))
+@dataclass(frozen=True)
+class Touch:
+    """There is work in a lane: it is ready at the earlier of `ready_at` and what it was."""
+
+    table: str
+    id: str
+    ready_at: datetime
+    #: why, when no notification says it
+    wish: str = ""
+    is_first: bool = False
+    #: of a lane that is not a row's
+    key: str = ""
+
+    @property
+    def lane(self) -> str:
+        return self.key or key_of(self.table, self.id)
+
+
+def touch(connection: Connection, touches: Iterable[Touch]) -> None:
+    """Make lanes ready, in the order of their keys: two who touch the same ones cannot block each other for ever."""
+    merged: dict[str, Touch] = {}
+    for one in touches:
+        merged[one.lane] = _both(merged[one.lane], one) if one.lane in merged else one
+    rows = [(key, one.table, one.id, one.ready_at, one.wish, one.is_first) for key, one in sorted(merged.items())]
+    if rows:
+        statement = _touching(connection.dialect.name == "sqlite", len(rows))
+        connection.exec_driver_sql(statement, tuple(driver_value(connection, part) for row in rows for part in row))
+
+
+def _both(one: Touch, other: Touch) -> Touch:
+    ready_at = min(one.ready_at, other.ready_at)
+    return replace(other, ready_at=ready_at, wish=other.wish or one.wish, is_first=one.is_first or other.is_first)
+
+
+@lru_cache
+def _touching(is_sqlite: bool, count: int) -> str:  # noqa: FBT001  # a cache's key
+    """Written out, since it runs for every notification and SQLAlchemy would compile it anew for each count."""
+    row = f"({', '.join(['?' if is_sqlite else '%s'] * 6)}, 1)"
+    return f"""
+        INSERT INTO receiver_lane (key, table_name, row_id, ready_at, wish, is_first, generation)
+        VALUES {", ".join([row] * count)}
+        ON CONFLICT (key) DO UPDATE SET
+            ready_at = CASE WHEN receiver_lane.ready_at <= excluded.ready_at
+                            THEN receiver_lane.ready_at ELSE excluded.ready_at END,
+            wish = CASE WHEN excluded.wish <> '' THEN excluded.wish ELSE receiver_lane.wish END,
+            is_first = receiver_lane.is_first OR excluded.is_first,
+            generation = receiver_lane.generation + 1
+        """  # noqa: S608  # only placeholders are put together
 
 
 def ensure(connection: Connection, table: str, id_: str) -> None:

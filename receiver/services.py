@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -15,6 +16,7 @@ from receiver.dataverse.columns import CHANGE_COLUMNS, COMPUTED_COLUMNS, DERIVED
 from receiver.errors import GateClosedError, NotConnectedError
 from receiver.store import mappings as stored_mappings
 from receiver.store.database import Database
+from receiver.store.group_commit import GroupCommit
 from receiver.store.mappings import Mappings
 from receiver.store.models import connection as connection_state
 from receiver.wake import Waker
@@ -63,6 +65,8 @@ class Services:
     client: DataverseClient | None
     clock: Callable[[], datetime]
     waker: Waker
+    #: writes what comes at the same time in one commit
+    notifications: GroupCommit[Any, int]
     options: Options = field(default_factory=Options)
     cache: MappingCache = field(default_factory=MappingCache)
 

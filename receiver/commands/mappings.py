@@ -18,6 +18,9 @@ from receiver.store.local_tables import columns_of
 from receiver.store.models import coupling, job, passed_over
 from receiver.tables import BY_NAME, TABLES
 
+#: a statement may have some thousand placeholders
+TOUCHED_AT_ONCE = 500
+
 
 def named(services: Services, name: str) -> TableMapping:
     """The stored mapping, with every column. Raises: NotFoundError."""
@@ -90,8 +93,10 @@ def bring_in(services: Services, name: str) -> int:
             .scalars()
             .all()
         )
-        for row_id in sorted(rows):
-            lanes.touch(connection, mapping.dataverse_table, row_id, now, wish=f"brought in by {mapping.name}")
+        wish = f"brought in by {mapping.name}"
+        touches = [lanes.Touch(mapping.dataverse_table, row_id, now, wish) for row_id in rows]
+        for start in range(0, len(touches), TOUCHED_AT_ONCE):
+            lanes.touch(connection, touches[start : start + TOUCHED_AT_ONCE])
         services.waker.within(connection)
     services.waker.after_commit()
     return len(rows)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Numeric, String, TypeDecorator
+from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Integer, Numeric, String, TypeDecorator
 
 #: SQLite numbers rows by itself only in an INTEGER column
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -46,3 +46,10 @@ class Amount(TypeDecorator[Decimal]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002  # SQLAlchemy's
         return None if value is None else Decimal(value)
+
+
+def driver_value(connection: Connection, value: Any) -> Any:
+    """A value as the driver takes it where a statement is written out: what `Moment` would make of a date-time."""
+    if isinstance(value, datetime) and connection.dialect.name == "sqlite":
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return value
