@@ -1,6 +1,6 @@
 PYTHON ?= python3
 
-.PHONY: help run test check format bench lock
+.PHONY: help run test fidelity crash fuzz check format bench lock
 
 help: ## these targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -10,6 +10,15 @@ run: ## start the tour: receiver, worker and sandbox, until Ctrl-C
 
 test: ## run every test; T="-k word" narrows
 	@exec $(PYTHON) dev.py test $(T)
+
+fidelity: ## let Microsoft's own client and its serializer's bytes prove the sandbox; T="-k word" narrows
+	@exec $(PYTHON) dev.py fidelity $(T)
+
+crash: ## kill -9 every process at random points under load, and count what is lost; T="--kills 200" for more
+	@exec $(PYTHON) dev.py python -W ignore::UserWarning tests/crash/crash.py $(T)
+
+fuzz: ## send 50 000 odd bodies through the door and the worker; T="--bodies 500000" for more
+	@exec $(PYTHON) dev.py python -W ignore::UserWarning tests/fuzz/fuzz.py $(T)
 
 check: ## lint, format, types, import contracts, Dockerfile
 	@exec $(PYTHON) dev.py check
@@ -23,3 +32,4 @@ bench: ## measure, side by side, and print the table
 lock: ## write the lock files anew from requirements*.in (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements.in -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements.lock requirements.in requirements-dev.in -o requirements-dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements-dev.lock requirements.in requirements-dev.in requirements-fidelity.in -o requirements-fidelity.lock

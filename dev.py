@@ -18,7 +18,12 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 BIN = VENV / "bin"
-LOCKS = {"run": HERE / "requirements.lock", "dev": HERE / "requirements-dev.lock"}
+FIDELITY = HERE / ".venv-fidelity"  # apart, because Microsoft's client and what it needs are large
+LOCKS = {
+    "run": HERE / "requirements.lock",
+    "dev": HERE / "requirements-dev.lock",
+    "fidelity": HERE / "requirements-fidelity.lock",
+}
 OLDEST = (3, 11)
 CHECKS = (
     ("ruff", "check", "."),
@@ -30,7 +35,7 @@ CHECKS = (
 
 
 def main(arguments: list[str]) -> int:
-    """Run *arguments*: `run`, `test [pytest's own]`, `check`, `format`, `bench`, or any installed program."""
+    """Run *arguments*: `run`, `test [pytest's own]`, `fidelity`, `check`, `format`, `bench`, or a program."""
     if sys.version_info < OLDEST:
         return stop(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.")
     command, *rest = arguments or ["help"]
@@ -41,6 +46,9 @@ def main(arguments: list[str]) -> int:
     if command == "receiver":
         prepare("run")
         os.execv(BIN / "receiver", ["receiver", *rest])
+    if command == "fidelity":
+        prepare("fidelity", FIDELITY)
+        return call("pytest", "tests/fidelity", *rest, venv=FIDELITY)
     prepare("dev")
     if command == "test":
         return call("pytest", *rest)
@@ -53,21 +61,21 @@ def main(arguments: list[str]) -> int:
     return call(command, *rest)
 
 
-def prepare(kind: str) -> None:
-    """Make `.venv` hold exactly what the lock of *kind* names; nothing is done when it already does.
+def prepare(kind: str, venv: Path = VENV) -> None:
+    """Make *venv* hold exactly what the lock of *kind* names; nothing is done when it already does.
 
     The development lock holds all of the other one, so an environment made for development serves both.
     """
     wanted = {name: stamp(lock) for name, lock in LOCKS.items()}
-    done = VENV / "installed"
+    done = venv / "installed"
     present = done.read_text().split() if done.exists() else []
     if wanted[kind] in present or wanted["dev"] in present:
         return
-    if not (BIN / "python").exists():
-        make_environment()
+    if not (venv / "bin/python").exists():
+        make_environment(venv)
     print(f"Installing what is locked in {LOCKS[kind].name} …", flush=True)
-    pip("install", "--require-hashes", "-r", str(LOCKS[kind]))
-    pip("install", "--no-deps", "--no-build-isolation", "--no-index", "-e", str(HERE))
+    pip(venv, "install", "--require-hashes", "-r", str(LOCKS[kind]))
+    pip(venv, "install", "--no-deps", "--no-build-isolation", "--no-index", "-e", str(HERE))
     done.write_text(wanted[kind])
 
 
@@ -92,25 +100,28 @@ def take_terminal() -> None:
         signal.signal(signal.SIGTTOU, signal.SIG_DFL)
 
 
-def make_environment() -> None:
-    shutil.rmtree(VENV, ignore_errors=True)
-    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False, capture_output=True, text=True)
+def make_environment(venv: Path) -> None:
+    shutil.rmtree(venv, ignore_errors=True)
+    made = subprocess.run([sys.executable, "-m", "venv", str(venv)], check=False, capture_output=True, text=True)
     if made.returncode:
-        shutil.rmtree(VENV, ignore_errors=True)
+        shutil.rmtree(venv, ignore_errors=True)
         hint = "On Debian and Ubuntu: apt-get install python3-venv, then the same command again."
-        raise SystemExit(stop(f"Python could not make a virtual environment in {VENV}. {hint}\n{made.stdout}"))
+        raise SystemExit(stop(f"Python could not make a virtual environment in {venv}. {hint}\n{made.stdout}"))
+    (venv / ".gitignore").write_text("*\n")  # as newer versions of venv do; linters then pass it by as well
 
 
-def pip(*arguments: str) -> None:
+def pip(venv: Path, *arguments: str) -> None:
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
-    result = subprocess.run([str(BIN / "python"), "-m", "pip", *quiet, *arguments], check=False, cwd=HERE)
+    result = subprocess.run([str(venv / "bin/python"), "-m", "pip", *quiet, *arguments], check=False, cwd=HERE)
     if result.returncode:
         raise SystemExit(stop("The packages could not be installed; pip says why above. Run the command again."))
 
 
-def call(*command: str) -> int:
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
-    return subprocess.run([str(BIN / command[0]), *command[1:]], check=False, cwd=HERE, env=environment).returncode
+def call(*command: str, venv: Path = VENV) -> int:
+    binaries = venv / "bin"
+    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"}
+    program = [str(binaries / command[0]), *command[1:]]
+    return subprocess.run(program, check=False, cwd=HERE, env=environment).returncode
 
 
 def stop(sentence: str) -> int:

@@ -23,7 +23,6 @@ from receiver.schemas.execution_context import Envelope, read_context
 from receiver.services import Services
 from receiver.store.models import inbox
 from receiver.store.types import driver_value
-from receiver.wake import CHANNEL
 
 KEPT_HEADERS = "x-ms-"
 KEPT_OF_UNREADABLE = 64 * 1024
@@ -60,7 +59,7 @@ def store(services: Services, delivery: Delivery, envelope: Envelope) -> int:
     The same delivery twice is stored once. Raises: StoreUnavailableError.
     """
     number = services.notifications.add(_new_notification(services, delivery, envelope))
-    services.waker.after_commit()
+    services.waker.ring()
     return number
 
 
@@ -83,18 +82,33 @@ def _new_notification(services: Services, delivery: Delivery, envelope: Envelope
 
 def write_group(connection: Connection, group: Sequence[NewNotification]) -> list[int]:
     """Write several notifications and touch their lanes; the number of each, of the first one for a repetition."""
-    values = tuple(driver_value(connection, value) for one in group for value in one.values)
     is_sqlite = connection.dialect.name == "sqlite"
-    found = connection.exec_driver_sql(_inserting(is_sqlite, len(group)), values)
-    numbers = {row.delivery: int(row.id) for row in found}
-    lanes.touch(connection, [one.touch for one in group if one.identity in numbers])
-    if not is_sqlite and numbers:
-        connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+    numbers = (_written_in_turn if is_sqlite else _written_at_once)(connection, group)
     repeated = {one.identity for one in group} - numbers.keys()
     if repeated:
         known = select(inbox.c.delivery, inbox.c.id).where(inbox.c.delivery.in_(repeated))
         numbers |= {row.delivery: int(row.id) for row in connection.execute(known)}
     return [numbers[one.identity] for one in group]
+
+
+def _written_in_turn(connection: Connection, group: Sequence[NewNotification]) -> dict[str, int]:
+    found = connection.exec_driver_sql(_inserting(True, len(group)), _values(connection, group))
+    numbers = {row.delivery: int(row.id) for row in found}
+    lanes.touch(connection, [one.touch for one in group if one.identity in numbers])
+    return numbers
+
+
+def _written_at_once(connection: Connection, group: Sequence[NewNotification]) -> dict[str, int]:
+    """One message to PostgreSQL, which is a transaction by itself."""
+    touching, touched = lanes.touching(connection, [one.touch for one in group], only="SELECT lane FROM stored")
+    inserting = _inserting(False, len(group))
+    statement = f"WITH stored AS ({inserting}), touched AS ({touching}) SELECT id, delivery FROM stored"  # noqa: S608
+    found = connection.exec_driver_sql(statement, (*_values(connection, group), *touched))
+    return {row.delivery: int(row.id) for row in found}
+
+
+def _values(connection: Connection, group: Sequence[NewNotification]) -> tuple[Any, ...]:
+    return tuple(driver_value(connection, value) for one in group for value in one.values)
 
 
 @lru_cache
@@ -104,7 +118,7 @@ def _inserting(is_sqlite: bool, count: int) -> str:  # noqa: FBT001  # a cache's
         INSERT INTO receiver_inbox ({", ".join(COLUMNS)})
         VALUES {", ".join([row] * count)}
         ON CONFLICT (delivery) DO NOTHING
-        RETURNING id, delivery
+        RETURNING id, delivery, lane
         """  # noqa: S608  # only names of our own and placeholders are put together
 
 

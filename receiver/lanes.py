@@ -11,7 +11,7 @@ import os
 import random
 import socket
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -76,15 +76,23 @@ class Touch:
         return self.key or key_of(self.table, self.id)
 
 
-def touch(connection: Connection, touches: Iterable[Touch]) -> None:
-    """Make lanes ready, in the order of their keys: two who touch the same ones cannot block each other for ever."""
+def touch(connection: Connection, touches: Sequence[Touch]) -> None:
+    """Make lanes ready."""
+    if touches:
+        connection.exec_driver_sql(*touching(connection, touches))
+
+
+def touching(connection: Connection, touches: Sequence[Touch], only: str = "") -> tuple[str, tuple[Any, ...]]:
+    """The statement that makes lanes ready, and its values; *only* is a subquery of the keys that count.
+
+    In the order of their keys: two who touch the same lanes cannot block each other for ever.
+    """
     merged: dict[str, Touch] = {}
     for one in touches:
         merged[one.lane] = _both(merged[one.lane], one) if one.lane in merged else one
     rows = [(key, one.table, one.id, one.ready_at, one.wish, one.is_first) for key, one in sorted(merged.items())]
-    if rows:
-        statement = _touching(connection.dialect.name == "sqlite", len(rows))
-        connection.exec_driver_sql(statement, tuple(driver_value(connection, part) for row in rows for part in row))
+    values = tuple(driver_value(connection, part) for row in rows for part in row)
+    return _touching(connection.dialect.name == "sqlite", len(rows), only), values
 
 
 def _both(one: Touch, other: Touch) -> Touch:
@@ -93,19 +101,20 @@ def _both(one: Touch, other: Touch) -> Touch:
 
 
 @lru_cache
-def _touching(is_sqlite: bool, count: int) -> str:  # noqa: FBT001  # a cache's key
+def _touching(is_sqlite: bool, count: int, only: str) -> str:  # noqa: FBT001  # a cache's key
     """Written out, since it runs for every notification and SQLAlchemy would compile it anew for each count."""
-    row = f"({', '.join(['?' if is_sqlite else '%s'] * 6)}, 1)"
+    rows = ", ".join([f"({', '.join(['?' if is_sqlite else '%s'] * 6)}, 1)"] * count)
+    columns = "key, table_name, row_id, ready_at, wish, is_first, generation"
+    touched = f"SELECT * FROM (VALUES {rows}) AS touched ({columns}) WHERE key IN ({only}) ORDER BY key"  # noqa: S608
     return f"""
-        INSERT INTO receiver_lane (key, table_name, row_id, ready_at, wish, is_first, generation)
-        VALUES {", ".join([row] * count)}
+        INSERT INTO receiver_lane ({columns}) {touched if only else f"VALUES {rows}"}
         ON CONFLICT (key) DO UPDATE SET
             ready_at = CASE WHEN receiver_lane.ready_at <= excluded.ready_at
                             THEN receiver_lane.ready_at ELSE excluded.ready_at END,
             wish = CASE WHEN excluded.wish <> '' THEN excluded.wish ELSE receiver_lane.wish END,
             is_first = receiver_lane.is_first OR excluded.is_first,
             generation = receiver_lane.generation + 1
-        """  # noqa: S608  # only placeholders are put together
+        """  # only names of our own and placeholders are put together
 
 
 def ensure(connection: Connection, table: str, id_: str) -> None:

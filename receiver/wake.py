@@ -11,6 +11,7 @@ import os
 import select
 import socket
 import tempfile
+import threading
 from pathlib import Path
 from typing import Protocol
 
@@ -32,32 +33,82 @@ class Listener(Protocol):
 
 
 class Waker:
-    """The ringing side: one a process."""
+    """The ringing side: one a process. Ring after the commit; a bell that nobody hears is no error."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._address = _socket_path(database) if database.is_sqlite else ""
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if database.is_sqlite else None
-        if self._socket is not None:
-            self._socket.setblocking(False)
+        self._bell: _Bell | _Notifier
+        self._bell = _Bell(_socket_path(database)) if database.is_sqlite else _Notifier(database)
 
-    def within(self, connection: Connection) -> None:
-        """Ring when *connection*'s transaction commits (PostgreSQL)."""
-        if self._socket is None:
-            connection.execute(text(f"NOTIFY {CHANNEL}"))
-
-    def after_commit(self) -> None:
-        """Ring now (SQLite). Nobody listening is no error."""
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.sendto(b"!", self._address)
+    def ring(self) -> None:
+        self._bell.ring()
 
     def listener(self) -> Listener:
-        return _Datagrams(self._address) if self._socket is not None else _Notifications(self._database)
+        if self._database.is_sqlite:
+            return _Datagrams(_socket_path(self._database))
+        return _Notifications(self._database)
 
     def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
+        self._bell.close()
+
+
+class _Bell:
+    """SQLite: a datagram, which costs less than asking whether one is needed."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+
+    def ring(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.sendto(b"!", self._address)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class _Notifier:
+    """PostgreSQL: a thread says NOTIFY, once for all that rang meanwhile.
+
+    In the writers' own transactions it would make them wait for each other: NOTIFY takes one lock for the whole
+    database until the commit is on disk.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._rung = threading.Event()
+        self._is_closed = False
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ring(self) -> None:
+        if self._thread is None:
+            self._start()
+        self._rung.set()
+
+    def _start(self) -> None:
+        """At the first ring, not before: a server may fork after the application was made."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="bell", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while not self._is_closed:
+            self._rung.wait()
+            self._rung.clear()
+            try:
+                with self._database.engine.connect() as connection:
+                    connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"NOTIFY {CHANNEL}"))
+            except (SQLAlchemyError, psycopg.Error):
+                continue  # the workers look each second
+
+    def close(self) -> None:
+        self._is_closed = True
+        if self._thread is not None:
+            self._rung.set()
+            self._thread.join()
 
 
 def _socket_path(database: Database) -> str:

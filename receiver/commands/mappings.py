@@ -97,8 +97,7 @@ def bring_in(services: Services, name: str) -> int:
         touches = [lanes.Touch(mapping.dataverse_table, row_id, now, wish) for row_id in rows]
         for start in range(0, len(touches), TOUCHED_AT_ONCE):
             lanes.touch(connection, touches[start : start + TOUCHED_AT_ONCE])
-        services.waker.within(connection)
-    services.waker.after_commit()
+    services.waker.ring()
     return len(rows)
 
 

@@ -66,8 +66,7 @@ def process_again(services: Services, number: int) -> None:
         connection.execute(update(inbox).where(inbox.c.id == number).values(state="waiting", finished_at=None))
         wish = "" if row["row_id"] == NO_ID else "asked for again"
         lanes.touch(connection, [lanes.Touch(row["table_name"], row["row_id"], now, wish=wish, key=row["lane"])])
-        services.waker.within(connection)
-    services.waker.after_commit()
+    services.waker.ring()
 
 
 def process_all_failed(services: Services) -> int:

@@ -34,6 +34,24 @@ class Money:
 
 
 @dataclass(frozen=True)
+class BooleanManagedProperty:
+    Value: bool
+    CanBeChanged: bool = True
+    ManagedPropertyLogicalName: str | None = None
+
+
+@dataclass(frozen=True)
+class AliasedValue:
+    """A column of another table, as a query with a join brings it."""
+
+    AttributeLogicalName: str
+    EntityLogicalName: str
+    Value: Any
+    NeedFormatting: bool = False
+    ReturnType: int = 0
+
+
+@dataclass(frozen=True)
 class Relationship:
     SchemaName: str
     PrimaryEntityRole: int | None = None

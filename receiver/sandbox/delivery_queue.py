@@ -75,7 +75,8 @@ class DeliveryQueue:
         return self._unfinished
 
     def _add(self, parcel: Parcel) -> None:
-        waiting = _Waiting(time.monotonic() + self._faults.delay_seconds, next(self._order), parcel)
+        delay = self._faults.delay_seconds if self._faults.strikes("delay_seconds") else 0.0
+        waiting = _Waiting(time.monotonic() + delay, next(self._order), parcel)
         if self._faults.reorder:
             waiting.is_held = True
             waiting.due += self._faults.reorder_seconds

@@ -36,6 +36,7 @@ class Call:
     user_id: str
     tag: str | None = None
     skipped_modes: frozenset[int] = frozenset()
+    skipped_steps: frozenset[str] = frozenset()
     row_version: str | None = None
     depth: int = 1
     is_synchronous: bool = False

@@ -1,13 +1,15 @@
 """Switches that make the sandbox misbehave, as Dataverse and the network between do now and then.
 
-Counts: 0 is off, n means the next n, -1 means until switched off. A new fault is one field here and one
-question where it bites; the Faults page shows it by itself.
+Counts: 0 is off, n means the next n, -1 means until switched off; with a chance below 1 the seed decides which calls
+are struck. A new fault is one field here and one question where it bites; the Faults page shows it by itself.
 """
 
 from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -19,9 +21,7 @@ class Faults:
     """All switches; set them at any time, from any thread."""
 
     seed: int = field(default=1, metadata={"label": "Seed of everything random", "group": "Chance"})
-    chance: float = field(
-        default=1.0, metadata={"label": "Chance that a webhook fault strikes (0 to 1)", "group": "Chance"}
-    )
+    chance: float = field(default=1.0, metadata={"label": "Chance that a fault strikes (0 to 1)", "group": "Chance"})
     delay_seconds: float = field(
         default=0.0, metadata={"label": "Delay each delivery by (seconds)", "group": "Notifications"}
     )
@@ -43,47 +43,64 @@ class Faults:
     unavailable: int = field(default=0, metadata={"label": "Answer the next n requests with 503", "group": "Web API"})
     stall: int = field(default=0, metadata={"label": "Stall the next n requests", "group": "Web API"})
     stall_seconds: float = field(default=5.0, metadata={"label": "Stall for (seconds)", "group": "Web API"})
+    expired_token: int = field(
+        default=0, metadata={"label": "Refuse the token of the next n requests", "group": "Web API"}
+    )
     lose_answer: int = field(
         default=0, metadata={"label": "Carry out the next n writes, then answer 504", "group": "Web API"}
     )
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._random = random.Random(self.seed)  # noqa: S311 - repeatable, not secret
+        self._generators: dict[str, random.Random] = {}
         self._drawn_from = self.seed
 
-    def take(self, name: str) -> bool:
-        """Whether this counted fault strikes now; uses up one of its count."""
+    def strikes(self, name: str) -> bool:
+        """Whether this fault strikes now, with the chance that is set; a counted one uses up one of its count."""
         with self._lock:
-            left = int(getattr(self, name))
-            if left == 0:
+            left = getattr(self, name)
+            if not left or self._generator(name).random() >= self.chance:
                 return False
-            if left > 0:
+            if name in _COUNTED and left > 0:
                 setattr(self, name, left - 1)
             return True
 
-    def strikes(self, name: str) -> bool:
-        """As `take`, but only with the chance that is set."""
-        if not getattr(self, name) or self.draw() >= self.chance:
-            return False
-        return self.take(name)
-
-    def draw(self) -> float:
-        with self._lock:
-            return self._generator().random()
-
     def shuffled(self, items: list[Any]) -> list[Any]:
         with self._lock:
-            return self._generator().sample(items, len(items))
+            return self._generator("reorder").sample(items, len(items))
+
+    @contextmanager
+    def switched(self, **switches: float) -> Iterator[None]:
+        """These switches for the calls inside the block alone. Raises TypeError for a switch that does not exist."""
+        before = {name: getattr(self, name) for name in self._known(switches)}
+        for name, value in switches.items():
+            setattr(self, name, value)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                setattr(self, name, value)
 
     def clear(self) -> None:
-        """Everything off."""
+        """Everything off; what is random begins anew."""
         fresh = Faults()
-        for switch in fields(Faults):
-            setattr(self, switch.name, getattr(fresh, switch.name))
+        with self._lock:
+            self._generators.clear()
+            for switch in fields(Faults):
+                setattr(self, switch.name, getattr(fresh, switch.name))
 
-    def _generator(self) -> random.Random:
+    def _known(self, switches: dict[str, float]) -> set[str]:
+        unknown = set(switches) - {switch.name for switch in fields(Faults)}
+        if unknown:
+            raise TypeError(f"There is no fault {', '.join(sorted(unknown))}.")
+        return set(switches)
+
+    def _generator(self, name: str) -> random.Random:
+        """One for each fault: how often the others were asked changes nothing for it."""
         if self._drawn_from != self.seed:
-            self._random = random.Random(self.seed)  # noqa: S311 - repeatable, not secret
+            self._generators.clear()
             self._drawn_from = self.seed
-        return self._random
+        return self._generators.setdefault(name, random.Random(f"{self.seed} {name}"))  # noqa: S311 - repeatable
+
+
+_COUNTED = frozenset(switch.name for switch in fields(Faults) if switch.type == "int")

@@ -50,7 +50,7 @@ class Pipeline:
         """Raises ApiError when a synchronous step fails; the caller's transaction then rolls back."""
         for registered in self._registry.steps():
             step = replace(registered, mode=SYNCHRONOUS) if event.call.is_synchronous else registered
-            is_skipped = step.mode in event.call.skipped_modes
+            is_skipped = step.mode in event.call.skipped_modes or step.derived_id in event.call.skipped_steps
             if is_skipped or not step.concerns(event.message, event.table_name, event.submitted):
                 continue
             if step.is_synchronous:

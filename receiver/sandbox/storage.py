@@ -47,6 +47,7 @@ class Store:
         self._schema = schema
         self._writing = threading.Lock()
         self._reading = threading.Lock()
+        self._mine = threading.local()
         self._rows: dict[str, dict[str, Row]] = {name: {} for name in schema.tables}
         self._gone: dict[str, dict[str, int]] = {name: {} for name in schema.tables}
         self._version = _FIRST_VERSION
@@ -86,10 +87,20 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Commits when the block ends, forgets everything when it raises; then runs what waits for the commit."""
+        """Commits when the block ends, forgets everything when it raises; then runs what waits for the commit.
+
+        Inside another one of the same thread it is a part of that one: a change set is written so.
+        """
+        outer = getattr(self._mine, "transaction", None)
+        if outer is not None:
+            yield outer
+            return
         with self._writing:
-            transaction = Transaction(self, self._version)
-            yield transaction
+            transaction = self._mine.transaction = Transaction(self, self._version)
+            try:
+                yield transaction
+            finally:
+                self._mine.transaction = None
             self._commit(transaction)
         for action in transaction.after_commit:
             action()

@@ -31,6 +31,10 @@ class Tokens:
             expiry = self._expiry.get(token)
         return expiry is not None and expiry > self._now()
 
+    def expire(self, token: str) -> None:
+        with self._lock:
+            self._expiry.pop(token, None)
+
     def expire_all(self) -> None:
         with self._lock:
             self._expiry.clear()

@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from receiver.sandbox.context import (
+    AliasedValue,
+    BooleanManagedProperty,
     Entity,
     EntityCollection,
     EntityReference,
@@ -29,6 +31,8 @@ _TYPES: dict[type, str] = {
     EntityCollection: f"EntityCollection:{_CONTRACTS}",
     OptionSetValue: f"OptionSetValue:{_CONTRACTS}",
     Money: f"Money:{_CONTRACTS}",
+    BooleanManagedProperty: f"BooleanManagedProperty:{_CONTRACTS}",
+    AliasedValue: f"AliasedValue:{_CONTRACTS}",
     Relationship: f"Relationship:{_CONTRACTS}",
     KeyValuePair: "KeyValuePairOfstringstring:#System.Collections.Generic",
 }

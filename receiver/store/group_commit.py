@@ -34,7 +34,10 @@ class _Entry(Generic[Item, Result]):
 
 
 class GroupCommit(Generic[Item, Result]):
-    """`write` stores several items within one transaction and answers a result for each, in their order."""
+    """`write` stores several items in one statement and answers a result for each, in their order.
+
+    On SQLite it may be several statements. Writing the same item again must give the same result.
+    """
 
     def __init__(self, database: Database, write: Callable[[Connection, Sequence[Item]], Sequence[Result]]) -> None:
         self._database = database
@@ -66,7 +69,7 @@ class GroupCommit(Generic[Item, Result]):
 
     def _commit(self, group: list[_Entry[Item, Result]]) -> None:
         try:
-            self._write_together(group)
+            self._write_with_a_second_try(group)
         except StoreUnavailableError as error:
             for entry in group:
                 entry.error = error
@@ -79,8 +82,17 @@ class GroupCommit(Generic[Item, Result]):
         for entry in group:
             entry.is_done = True
 
+    def _write_with_a_second_try(self, group: list[_Entry[Item, Result]]) -> None:
+        """A connection that was kept may have gone stale; a locked SQLite is no reason to wait twice."""
+        try:
+            self._write_together(group)
+        except StoreUnavailableError:
+            if self._database.is_sqlite:
+                raise
+            self._write_together(group)
+
     def _write_together(self, group: list[_Entry[Item, Result]]) -> None:
-        with self._database.writing() as connection:
+        with self._database.writing_alone() as connection:
             results = self._write(connection, [entry.item for entry in group])
         for entry, result in zip(group, results, strict=True):
             entry.result = result

@@ -15,7 +15,7 @@ from receiver.sandbox.organization import Organization, RequestMade
 from receiver.sandbox.sign_in import sign_in
 from receiver.sandbox.web_api import actions, metadata, reading, writing
 from receiver.sandbox.web_api.asked import Asked
-from receiver.sandbox.web_api.batch import answer_batch
+from receiver.sandbox.web_api.batch import INNER, answer_batch
 from receiver.sandbox.web_api.resource import Resource, parse_resource
 
 _API = "/api/data/"
@@ -32,12 +32,12 @@ def make_web_api(organization: Organization) -> Flask:
     def web_api(version: str, resource: str) -> Response:
         asked = Asked(organization, request, f"{request.host_url[:-1]}{_API}v{version}")
         if resource == "$batch":
-            return answer_batch(app)
+            return answer_batch(app, organization)
         return _answer(asked, parse_resource(resource))
 
     @app.before_request
     def check() -> None:
-        if request.path.startswith(_API):
+        if request.path.startswith(_API) and INNER not in request.environ:
             _trouble(organization)
             _check_token(organization)
 
@@ -87,21 +87,23 @@ def _answer_table(asked: Asked, resource: Resource) -> Response:
 def _trouble(organization: Organization) -> None:
     """The faults that strike before a request is looked at. Raises ApiError."""
     faults = organization.faults
-    if faults.take("stall"):
+    if faults.strikes("stall"):
         organization.stopping.wait(faults.stall_seconds)
-    if faults.take("too_many_requests"):
+    if faults.strikes("too_many_requests"):
         raise ApiError(
             429,
             "0x80072322",
             "Number of requests exceeded the limit of 6000 over time window of 300 seconds.",
             {"Retry-After": str(faults.retry_after_seconds)},
         )
-    if faults.take("unavailable"):
+    if faults.strikes("unavailable"):
         raise ApiError(503, "0x80040216", "The service is temporarily unavailable.")
 
 
 def _check_token(organization: Organization) -> None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme == "Bearer" and organization.faults.strikes("expired_token"):
+        organization.tokens.expire(token)
     if scheme != "Bearer" or not organization.tokens.accepts(token):
         challenge = f"Bearer authorization_uri={request.host_url}{organization.settings.tenant_id}/oauth2/authorize"
         # No JSON comes with it: the request is refused before it reaches the Web API.
@@ -111,7 +113,8 @@ def _check_token(organization: Organization) -> None:
 def _finish(organization: Organization, answer: Response) -> Response:
     if not request.path.startswith(_API):
         return answer
-    if request.method in _WRITES and answer.status_code < 400 and organization.faults.take("lose_answer"):  # noqa: PLR2004
+    is_done = request.method in _WRITES and answer.status_code < 400  # noqa: PLR2004 - the error statuses begin there
+    if is_done and INNER not in request.environ and organization.faults.strikes("lose_answer"):
         answer = Response("<html><title>504 Gateway Timeout</title></html>", 504)
     answer.headers["OData-Version"] = "4.0"
     answer.headers["x-ms-service-request-id"] = str(uuid4())

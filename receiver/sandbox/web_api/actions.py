@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 from flask import Response
 
 from receiver.sandbox.context import Bag
-from receiver.sandbox.errors import invalid_argument, malformed, unknown_resource
+from receiver.sandbox.errors import ApiError, invalid_argument, malformed, unknown_resource
 from receiver.sandbox.organization import Organization
 from receiver.sandbox.registration import MESSAGE
 from receiver.sandbox.table import Table
 from receiver.sandbox.values import guid_of
 from receiver.sandbox.web_api.asked import Asked
 from receiver.sandbox.web_api.payload import submitted
-from receiver.sandbox.web_api.resource import Resource, id_by_key
+from receiver.sandbox.web_api.resource import Resource, id_by_key, reference_path
+from receiver.sandbox.web_api.writing import upserted
 
+_BULK_DELETE = 13
 _NAMESPACE = "Microsoft.Dynamics.CRM."
 _PLATFORM_MESSAGES = frozenset(
     ["Create", "Update", "Delete", "Merge", "Assign", "SetState", "SetStateDynamicEntity", "Associate", "Disassociate"]
@@ -36,9 +39,11 @@ def bound(asked: Asked, resource: Resource) -> Response:
 
 
 def unbound(asked: Asked, name: str) -> Response:
-    """`POST /Merge` or `POST /<Custom API>`. Raises ApiError."""
+    """`POST /Merge`, `POST /BulkDelete` or `POST /<Custom API>`. Raises ApiError."""
     if name == "Merge":
         return _merge(asked)
+    if name == "BulkDelete":
+        return _bulk_delete(asked)
     message = _custom_api(asked.organization, name.removeprefix(_NAMESPACE))
     asked.organization.rows.call_custom_api(message, None, "", _parameters(asked), asked.call)
     return asked.answer_nothing()
@@ -60,11 +65,13 @@ def _parameters(asked: Asked) -> Bag:
 
 def _bulk(asked: Asked, table: Table, name: str) -> Response:
     organization = asked.organization
-    if name not in ("CreateMultiple", "UpdateMultiple"):
+    if name not in ("CreateMultiple", "UpdateMultiple", "UpsertMultiple"):
         raise unknown_resource(name)
     targets = asked.body().get("Targets")
     if not isinstance(targets, list) or not all(isinstance(target, dict) for target in targets):
         raise malformed("'Targets' must be a list of rows.")
+    if name == "UpsertMultiple":
+        return _upsert_multiple(asked, table, targets)
     many = [submitted(organization, table, target) for target in targets]
     if name == "UpdateMultiple":
         organization.rows.update_all(table, many, asked.call)
@@ -72,6 +79,52 @@ def _bulk(asked: Asked, table: Table, name: str) -> Response:
     rows = organization.rows.create_all(table, many, asked.call)
     context = f"{asked.base}/$metadata#Microsoft.Dynamics.CRM.CreateMultipleResponse"
     return asked.answer({"@odata.context": context, "Ids": [row.id for row in rows]})
+
+
+def _upsert_multiple(asked: Asked, table: Table, targets: list[dict[str, Any]]) -> Response:
+    """All or none. A target says by `@odata.id`, or by its primary id, which row it means."""
+    with asked.organization.rows.transaction():
+        for target in targets:
+            values = submitted(asked.organization, table, target)
+            if "@odata.id" in target:
+                key = reference_path(str(target["@odata.id"])).key or ""
+            elif table.id_column in target:
+                key = str(values.pop(table.id_column))
+            else:
+                raise malformed("A target of UpsertMultiple needs '@odata.id' or its primary id.")
+            upserted(asked, table, key, values)
+    return asked.answer_nothing()
+
+
+def _bulk_delete(asked: Asked) -> Response:
+    """Deletes the rows that the queries name by their ids; a row that is gone already is passed over.
+
+    Dataverse does it in a system job, some time later; here it is done before the answer. Raises ApiError.
+    Source: learn, BulkDelete action.
+    """
+    organization, body = asked.organization, asked.body()
+    named = [pair for query in body.get("QuerySet") or [] for pair in _rows_of_query(organization, query)]
+    for table, row_id in named:
+        if organization.store.row(table.name, row_id) is not None:
+            organization.rows.delete(table, row_id, asked.call)
+    job_id = str(uuid4())
+    ended = {"statecode": 3, "statuscode": 30, "operationtype": _BULK_DELETE}
+    with organization.rows.transaction() as transaction:
+        values = {"asyncoperationid": job_id, "name": body.get("JobName"), "messagename": "BulkDelete", **ended}
+        transaction.put("asyncoperation", job_id, values)
+    context = f"{asked.base}/$metadata#Microsoft.Dynamics.CRM.BulkDeleteResponse"
+    return asked.answer({"@odata.context": context, "JobId": job_id})
+
+
+def _rows_of_query(organization: Organization, query: Any) -> list[tuple[Table, str]]:
+    try:
+        table = organization.schema.table(query["EntityName"])
+        (condition,) = query["Criteria"]["Conditions"]
+        if condition["AttributeName"] != table.id_column or condition["Operator"] not in ("In", "Equal"):
+            raise ApiError(400, "0x80040203", "The sandbox deletes in bulk by primary ids alone.")
+        return [(table, guid_of(value["Value"])) for value in condition["Values"]]
+    except (KeyError, TypeError, ValueError):
+        raise malformed("'QuerySet' must hold queries with one condition each.") from None
 
 
 def _merge(asked: Asked) -> Response:

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Request, Response
 
 from receiver.sandbox import exact_json
-from receiver.sandbox.errors import malformed
+from receiver.sandbox.errors import ApiError, invalid_argument, malformed
 from receiver.sandbox.events import Call
 from receiver.sandbox.organization import Organization
 from receiver.sandbox.seed import APPLICATION_USER
@@ -19,6 +19,8 @@ from receiver.sandbox.table import Table
 from receiver.sandbox.values import guid_of
 
 _ETAG = re.compile(r'W/"(\d+)"')
+_BYPASS = "MSCRM.BypassBusinessLogicExecution"
+_MOST_BYPASSED_STEPS = 3
 _MODES = {"CustomSync": SYNCHRONOUS, "CustomAsync": ASYNCHRONOUS}
 _CONTENT_TYPE = "application/json; odata.metadata=minimal"
 
@@ -79,15 +81,32 @@ class Asked:
     def call(self) -> Call:
         """Who asks: the application user, or whom it impersonates. Raises ApiError."""
         headers = self.request.headers
-        bypassed = headers.get("MSCRM.BypassBusinessLogicExecution", "").split(",")
-        caller = headers.get("MSCRMCallerID")
+        bypassed = {_MODES[mode] for mode in _listed(headers.get(_BYPASS, "")) if mode in _MODES}
+        if headers.get("MSCRM.BypassCustomPluginExecution", "").lower() == "true":
+            bypassed.add(SYNCHRONOUS)
+        step_ids = frozenset(guid_of(step_id) for step_id in _listed(headers.get(f"{_BYPASS}StepIds", "")))
+        if len(step_ids) > _MOST_BYPASSED_STEPS:
+            raise invalid_argument(f"No more than {_MOST_BYPASSED_STEPS} steps can be bypassed.")
         version = self.expected_version
         return Call(
-            user_id=guid_of(caller) if caller else APPLICATION_USER,
+            user_id=self._caller(),
             tag=self.option("tag"),
-            skipped_modes=frozenset(_MODES[mode.strip()] for mode in bypassed if mode.strip() in _MODES),
+            skipped_modes=frozenset(bypassed),
+            skipped_steps=step_ids,
             row_version=None if version is None else str(version),
         )
+
+    def _caller(self) -> str:
+        """Impersonation names a user by his id or by his id in Entra ID. Raises ApiError for a stranger."""
+        by_id, by_object_id = self.request.headers.get("MSCRMCallerID"), self.request.headers.get("CallerObjectId")
+        if by_id is None and by_object_id is None:
+            return APPLICATION_USER
+        column = "systemuserid" if by_id else "azureactivedirectoryobjectid"
+        wanted = guid_of(by_id or by_object_id)
+        for user in self.organization.store.rows("systemuser"):
+            if user.get(column) == wanted:
+                return user.id
+        raise ApiError(403, "0x80072560", "The user is not a member of the organization.")
 
     def body(self) -> dict[str, Any]:
         """Raises ApiError."""
@@ -114,3 +133,7 @@ class Asked:
 def _entries(headers: list[str]) -> list[str]:
     """The comma-joined entries of all Prefer headers; a comma inside quotes joins nothing."""
     return [entry for header in headers for entry in re.findall(r'(?:[^,"]|"[^"]*")+', header)]
+
+
+def _listed(joined: str) -> list[str]:
+    return [part.strip() for part in joined.split(",") if part.strip()]

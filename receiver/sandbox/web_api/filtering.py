@@ -1,4 +1,4 @@
-"""The `$filter` language: comparisons, and, or, not, parentheses, startswith, endswith, contains, In.
+"""The `$filter` language: comparisons, and, or, not, parentheses, startswith, endswith, contains, In, NotIn.
 
 Source: DP/webapi/query/filter-rows.md.
 """
@@ -23,7 +23,7 @@ Test = Callable[[Row], bool]
 
 _TOKEN = re.compile(
     r"""\s*(?:
-    (?P<text>'(?:[^']|'')*')
+    (?P<text>'(?:[^']|'')*'|"[^"]*")
   | (?P<guid>[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})
   | (?P<moment>\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:\d{2})?)?)
   | (?P<number>-?\d+(?:\.\d+)?)
@@ -43,7 +43,7 @@ _TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
     "endswith": str.endswith,
 }
 _LITERALS: dict[str, Any] = {"null": None, "true": True, "false": False}
-_IN = "Microsoft.Dynamics.CRM.In"
+_IN, _NOT_IN = "Microsoft.Dynamics.CRM.In", "Microsoft.Dynamics.CRM.NotIn"
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,9 @@ class _Reader:
             return self._text_test(_TEXT_TESTS[word])
         if word == _IN:
             return self._one_of()
+        if word == _NOT_IN:
+            is_one = self._one_of()
+            return lambda row: not is_one(row)
         return self._comparison(self._value_of(word))
 
     def _text_test(self, holds: Callable[[str, str], bool]) -> Test:
@@ -180,6 +183,8 @@ class _Reader:
         if token is None:
             raise self.problem()
         self._at += 1
+        if token.text.startswith('"'):
+            return token.text[1:-1]
         if token.kind == "text":
             return token.text[1:-1].replace("''", "'")
         if token.kind == "moment":

@@ -11,54 +11,66 @@ from uuid import NAMESPACE_URL, uuid5
 
 from flask import Response
 
-from receiver.sandbox.errors import ApiError, unknown_resource
+from receiver.sandbox.errors import ApiError, invalid_argument, unknown_resource
 from receiver.sandbox.table import Column, Kind, Table
 from receiver.sandbox.web_api.asked import Asked
+from receiver.sandbox.web_api.metadata_filter import metadata_filter
 from receiver.sandbox.web_api.resource import Resource, alternate_key
 
-_LOGICAL_NAME = re.compile(r"LogicalName eq '(\w+)'")
 _CAST = re.compile(r"Microsoft\.Dynamics\.CRM\.(\w+)AttributeMetadata")
 _OWNED = "UserOwned"
 
 
 def answer(asked: Asked, resource: Resource) -> Response:
     """Raises ApiError for a table or a part that does not exist."""
+    if asked.method != "GET":
+        raise invalid_argument("The sandbox's tables and columns cannot be changed.")
+    tables = asked.organization.schema.tables
     if not resource.is_row:
-        wanted = _LOGICAL_NAME.findall(asked.option("$filter") or "")
-        tables = [table for name, table in asked.organization.schema.tables.items() if name in wanted or not wanted]
-        return _list(asked, [_table(asked, table) for table in tables])
-    name = alternate_key(resource.key or "").get("LogicalName", "")
-    table = asked.organization.schema.tables.get(name)
+        return _list(asked, [_table(asked, table) for table in tables.values() if _is_wanted(asked, _members(table))])
+    named = alternate_key(resource.key or "").get("LogicalName", resource.key)
+    table = next((one for one in tables.values() if named in (one.name, _metadata_id(one.name))), None)
     if table is None:
-        raise ApiError(404, "0x80060888", f"Could not find an entity with the name '{name}'.")
+        raise ApiError(404, "0x80060888", f"Could not find an entity with the name '{named}'.")
     if not resource.rest:
         return asked.answer(_table(asked, table))
     return _part(asked, table, resource.rest)
 
 
+def _is_wanted(asked: Asked, members: dict[str, Any]) -> bool:
+    condition = asked.option("$filter")
+    return condition is None or metadata_filter(condition)(members)
+
+
 def _part(asked: Asked, table: Table, rest: tuple[str, ...]) -> Response:
     if rest[0].startswith("Attributes"):
-        keyed = alternate_key(rest[0].partition("(")[2].rstrip(")"))
-        columns = [column for column in table.columns if keyed.get("LogicalName", column.name) == column.name]
-        return _columns(asked, columns, rest[1] if len(rest) > 1 else "", is_single=bool(keyed))
-    if rest[0] == "ManyToOneRelationships":
-        return _list(asked, [_chosen(asked, one) for one in _relationships(table)])
-    if rest[0] == "Keys":
-        return _list(asked, [_chosen(asked, _key(key)) for key in table.alternate_keys])
-    raise unknown_resource(rest[0])
+        key = rest[0].partition("(")[2].rstrip(")")
+        named = alternate_key(key).get("LogicalName", key)
+        columns = [one for one in table.columns if not named or named in (one.name, _column_id(table, one))]
+        return _columns(asked, table, columns, rest[1] if len(rest) > 1 else "", is_single=bool(named))
+    lists = {
+        "ManyToOneRelationships": lambda: _relationships(table),
+        "OneToManyRelationships": lambda: [
+            found
+            for other in asked.organization.schema.tables.values()
+            for found in _relationships(other)
+            if found["ReferencedEntity"] == table.name
+        ],
+        "ManyToManyRelationships": list,
+        "Keys": lambda: [_key(key) for key in table.alternate_keys],
+    }
+    if rest[0] not in lists:
+        raise unknown_resource(rest[0])
+    return _list(asked, [_chosen(asked, one) for one in lists[rest[0]]() if _is_wanted(asked, one)])
 
 
-def _columns(asked: Asked, columns: list[Column], cast: str, *, is_single: bool) -> Response:
+def _columns(asked: Asked, table: Table, columns: list[Column], cast: str, *, is_single: bool) -> Response:
     found = _CAST.fullmatch(cast)
     if found is not None:
         columns = [column for column in columns if column.kind == found[1]]
     options = bool(asked.option("$expand"))
-    condition = _LOGICAL_NAME.findall(asked.option("$filter") or "")
-    shown = [
-        _chosen(asked, _column(column, with_options=options))
-        for column in columns
-        if column.name in condition or not condition
-    ]
+    described = [_column(table, column, with_options=options) for column in columns]
+    shown = [_chosen(asked, members) for members in described if _is_wanted(asked, members)]
     if not is_single:
         return _list(asked, shown)
     if not shown:
@@ -66,8 +78,8 @@ def _columns(asked: Asked, columns: list[Column], cast: str, *, is_single: bool)
     return asked.answer(shown[0])
 
 
-def _table(asked: Asked, table: Table) -> dict[str, Any]:
-    members = {
+def _members(table: Table) -> dict[str, Any]:
+    return {
         "LogicalName": table.name,
         "SchemaName": table.name.capitalize(),
         "EntitySetName": table.set_name,
@@ -78,29 +90,40 @@ def _table(asked: Asked, table: Table) -> dict[str, Any]:
         "OwnershipType": _OWNED if table.has("ownerid") else "None",
         "ChangeTrackingEnabled": table.tracks_changes,
         "IsOptimisticConcurrencyEnabled": True,
+        "DisplayName": _label(table.name.capitalize()),
+        "IsPrivate": False,
         "MetadataId": _metadata_id(table.name),
     }
-    chosen = _chosen(asked, members)
+
+
+def _table(asked: Asked, table: Table) -> dict[str, Any]:
+    chosen = _chosen(asked, _members(table))
     expand = asked.option("$expand") or ""
     if "Attributes" in expand:
         inner = re.search(r"Attributes\(\$select=([\w,]+)", expand)
         chosen["Attributes"] = [
-            _only(_column(column, with_options=False), inner[1] if inner else None) for column in table.columns
+            _only(_column(table, column, with_options=False), inner[1] if inner else None) for column in table.columns
         ]
     if "ManyToOneRelationships" in expand:
         chosen["ManyToOneRelationships"] = _relationships(table)
     return chosen
 
 
-def _column(column: Column, *, with_options: bool) -> dict[str, Any]:
+def _column(table: Table, column: Column, *, with_options: bool) -> dict[str, Any]:
     members: dict[str, Any] = {
         "@odata.type": f"#Microsoft.Dynamics.CRM.{column.kind}AttributeMetadata",
         "LogicalName": column.name,
+        "SchemaName": column.name,
+        "EntityLogicalName": table.name,
+        "DisplayName": _label(column.name),
+        "AttributeOf": None,
+        "IsPrimaryId": column.name == table.id_column,
+        "IsPrimaryName": column.name == table.name_column,
         "AttributeType": str(column.kind),
         "IsValidForCreate": "c" in column.access,
         "IsValidForUpdate": "u" in column.access,
         "IsValidForRead": "r" in column.access,
-        "MetadataId": _metadata_id(column.name),
+        "MetadataId": _column_id(table, column),
     }
     if column.kind in (Kind.TEXT, Kind.MEMO):
         members["MaxLength"] = column.length
@@ -115,8 +138,12 @@ def _column(column: Column, *, with_options: bool) -> dict[str, Any]:
 
 
 def _option(value: int, label: str) -> dict[str, Any]:
-    texts = [{"Label": label, "LanguageCode": 1033}]
-    return {"Value": value, "Label": {"LocalizedLabels": texts, "UserLocalizedLabel": texts[0]}}
+    return {"Value": value, "Label": _label(label)}
+
+
+def _label(text: str) -> dict[str, Any]:
+    texts = [{"Label": text, "LanguageCode": 1033}]
+    return {"LocalizedLabels": texts, "UserLocalizedLabel": texts[0]}
 
 
 def _relationships(table: Table) -> list[dict[str, Any]]:
@@ -135,7 +162,12 @@ def _relationships(table: Table) -> list[dict[str, Any]]:
 
 
 def _key(name: str) -> dict[str, Any]:
-    return {"LogicalName": f"{name}_key", "KeyAttributes": [name], "EntityKeyIndexStatus": "Active"}
+    return {
+        "LogicalName": f"{name}_key",
+        "SchemaName": f"{name}_key",
+        "KeyAttributes": [name],
+        "EntityKeyIndexStatus": "Active",
+    }
 
 
 def _chosen(asked: Asked, members: dict[str, Any]) -> dict[str, Any]:
@@ -152,6 +184,10 @@ def _only(members: dict[str, Any], select: str | None) -> dict[str, Any]:
 
 def _list(asked: Asked, items: list[dict[str, Any]]) -> Response:
     return asked.answer({"@odata.context": f"{asked.base}/$metadata#EntityDefinitions", "value": items})
+
+
+def _column_id(table: Table, column: Column) -> str:
+    return _metadata_id(f"{table.name}.{column.name}")
 
 
 def _metadata_id(name: str) -> str:

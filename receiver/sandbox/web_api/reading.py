@@ -13,11 +13,14 @@ from receiver.sandbox.table import Table
 from receiver.sandbox.web_api import paging
 from receiver.sandbox.web_api.asked import Asked
 from receiver.sandbox.web_api.filtering import filter_of
-from receiver.sandbox.web_api.rendering import selected, shown
+from receiver.sandbox.web_api.rendering import behind, expansions, selected, shown
 from receiver.sandbox.web_api.resource import Resource, id_by_key
 
 _NOT_WITH_TRACKING = ("$filter", "$orderby", "$expand", "$top")
 _MOST_COUNTED = 5000
+_OF_ONE_ROW = frozenset({"$select", "$expand"})
+_OF_ROWS = _OF_ONE_ROW | {"$filter", "$orderby", "$top", "$count", "$skiptoken", "$deltatoken"}
+_OTHER_QUERIES = frozenset({"sql", "fetchXml", "savedQuery", "userQuery"})
 
 
 def who_am_i(asked: Asked) -> Response:
@@ -35,7 +38,9 @@ def row(asked: Asked, resource: Resource) -> Response:
     """Raises ApiError."""
     organization = asked.organization
     table = organization.schema.entity_set(resource.name)
+    _refuse_other_options(asked, _OF_ONE_ROW)
     columns = selected(table, asked.option("$select"))
+    expanded = expansions(organization, table, asked.option("$expand"))
     row_id = id_by_key(organization, table, resource.key or "")
     found = organization.store.row(table.name, row_id)
     if found is None:
@@ -43,15 +48,22 @@ def row(asked: Asked, resource: Resource) -> Response:
     if asked.known_version == found.version:
         return Response(status=304)
     members = shown(organization, found, columns, is_annotated=asked.wants_annotations)
+    members |= behind(organization, found, expanded, is_annotated=asked.wants_annotations)
     context = f"{asked.base}/$metadata#{_context(asked, table)}/$entity"
     return asked.answer({"@odata.context": context, **members}, headers={"ETag": found.etag})
+
+
+def _refuse_other_options(asked: Asked, answered: frozenset[str]) -> None:
+    """An option passed over in silence would answer another question than the one that was asked."""
+    for name in asked.request.args:
+        if name in _OTHER_QUERIES or (name.startswith("$") and name not in answered):
+            raise invalid_argument(f"The sandbox does not answer the query option {name} here.")
 
 
 def rows(asked: Asked, resource: Resource) -> Response:
     """Raises ApiError."""
     table = asked.organization.schema.entity_set(resource.name)
-    if asked.option("$expand"):
-        raise invalid_argument("The sandbox does not answer $expand here.")
+    _refuse_other_options(asked, _OF_ROWS)
     skipped = asked.option("$skiptoken")
     if skipped is not None:
         return _page(asked, table, paging.resumed(asked.organization, skipped))
@@ -109,10 +121,15 @@ def _sort_key(value: Any) -> tuple[bool, Any]:
 def _page(asked: Asked, table: Table, remaining: paging.Remaining) -> Response:
     organization = asked.organization
     columns = selected(table, asked.option("$select"))
+    expanded = expansions(organization, table, asked.option("$expand"))
     page, rest = remaining.split(paging.page_size(asked))
     is_annotated = asked.wants_annotations
     value = [
-        shown(organization, one, columns, is_annotated=is_annotated) if isinstance(one, Row) else one for one in page
+        shown(organization, one, columns, is_annotated=is_annotated)
+        | behind(organization, one, expanded, is_annotated=is_annotated)
+        if isinstance(one, Row)
+        else one
+        for one in page
     ]
     members: dict[str, Any] = {"@odata.context": f"{asked.base}/$metadata#{_context(asked, table)}"}
     if (asked.option("$count") or "").lower() == "true":

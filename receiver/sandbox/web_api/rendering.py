@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Any
 
-from receiver.sandbox.errors import unknown_property
+from receiver.sandbox.errors import invalid_argument, unknown_property
 from receiver.sandbox.formatting import formatted
 from receiver.sandbox.organization import Organization
 from receiver.sandbox.storage import Row
@@ -13,7 +15,18 @@ from receiver.sandbox.values import Reference, to_json
 
 _FORMATTED = "@OData.Community.Display.V1.FormattedValue"
 _LOOKUP_TABLE = "@Microsoft.Dynamics.CRM.lookuplogicalname"
+_PART = re.compile(r"(?:[^,(]|\([^)]*\))+")
 _NAVIGATION = "@Microsoft.Dynamics.CRM.associatednavigationproperty"
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """One navigation property of a `$expand`, and what to show of the row behind it."""
+
+    navigation: str
+    column: Column
+    table: str
+    columns: list[Column]
 
 
 def selected(table: Table, select: str | None) -> list[Column]:
@@ -38,6 +51,36 @@ def shown(organization: Organization, row: Row, columns: list[Column], *, is_ann
         if is_annotated:
             members |= _annotations(organization, column, value)
         members[column.property_name] = to_json(column, value)
+    return members
+
+
+def expansions(organization: Organization, table: Table, expand: str | None) -> list[Expansion]:
+    """Of `$expand=primarycontactid($select=fullname),ownerid`: lookups alone, no collections. Raises ApiError."""
+    found = []
+    for part in _PART.findall(expand or ""):
+        navigation, _, inside = part.strip().partition("(")
+        known = table.by_navigation.get(navigation)
+        if known is None:
+            raise unknown_property(navigation, table.name)
+        column, target = known
+        option, _, names = inside.removesuffix(")").partition("=")
+        if inside and option != "$select":
+            raise invalid_argument(f"The sandbox does not answer {option} inside $expand.")
+        behind_it = organization.schema.table(target.table)
+        found.append(Expansion(navigation, column, target.table, selected(behind_it, names or None)))
+    return found
+
+
+def behind(
+    organization: Organization, row: Row, expanded: list[Expansion], *, is_annotated: bool
+) -> dict[str, dict[str, Any] | None]:
+    """The rows that lookups lead to, by navigation property; null for a lookup that is empty or leads elsewhere."""
+    members: dict[str, dict[str, Any] | None] = {}
+    for one in expanded:
+        reference = row.get(one.column.name)
+        is_there = isinstance(reference, Reference) and reference.table == one.table
+        found = organization.store.row(one.table, reference.id) if is_there else None
+        members[one.navigation] = found and shown(organization, found, one.columns, is_annotated=is_annotated)
     return members
 
 

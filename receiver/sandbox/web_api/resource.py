@@ -54,7 +54,7 @@ def id_by_key(organization: Organization, table: Table, key: str) -> str:
     if table.id_column in parts:
         return guid_of(parts[table.id_column])
     for name in parts:
-        if name not in table.by_property:
+        if name not in table.alternate_keys:
             raise ApiError(400, "0x80060888", f"Invalid key property '{name}' on {table.name}.")
     found = row_with(organization, table, parts)
     if found is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
-from receiver.sandbox.errors import duplicate_key, malformed, row_missing, unknown_property
+from receiver.sandbox.errors import duplicate_key, malformed, unknown_property
 from receiver.sandbox.storage import Row
 from receiver.sandbox.table import Table
 from receiver.sandbox.values import Reference
@@ -28,18 +28,25 @@ def change(asked: Asked, resource: Resource) -> Response:
     organization = asked.organization
     table = organization.schema.entity_set(resource.name)
     values = submitted(organization, table, asked.body())
+    if not asked.must_be_new and not asked.must_exist:
+        row, is_new = upserted(asked, table, resource.key or "", values)
+        return _written(asked, table, row, _CREATED if is_new else 200)
     row_id = _id_for_upsert(asked, table, resource.key or "", values)
     if asked.must_be_new:
         if organization.store.row(table.name, row_id or "") is not None:
             raise duplicate_key(table.name)
         return _written(asked, table, organization.rows.create(table, values, asked.call, row_id), _CREATED)
+    row = organization.rows.update(table, row_id or "", values, asked.call, asked.expected_version)
+    return _written(asked, table, row, 200)
+
+
+def upserted(asked: Asked, table: Table, key: str, values: dict[str, object]) -> tuple[Row, bool]:
+    """The row that the key named or names now, and whether it is new. Raises ApiError."""
+    rows = asked.organization.rows
+    row_id = _id_for_upsert(asked, table, key, values)
     if row_id is None:
-        return _written(asked, table, organization.rows.create(table, values, asked.call), _CREATED)
-    if asked.must_exist:
-        row = organization.rows.update(table, row_id, values, asked.call, asked.expected_version)
-        return _written(asked, table, row, 200)
-    row, is_new = organization.rows.upsert(table, row_id, values, asked.call)
-    return _written(asked, table, row, _CREATED if is_new else 200)
+        return rows.create(table, values, asked.call), True
+    return rows.upsert(table, row_id, values, asked.call)
 
 
 def _id_for_upsert(asked: Asked, table: Table, key: str, values: dict[str, object]) -> str | None:
@@ -47,7 +54,9 @@ def _id_for_upsert(asked: Asked, table: Table, key: str, values: dict[str, objec
     parts = alternate_key(key)
     if not parts or table.id_column in parts or asked.must_exist:
         return id_by_key(asked.organization, table, key)
-    found = row_with(asked.organization, table, parts) if set(parts) <= set(table.by_property) else None
+    if not set(parts) <= set(table.alternate_keys):
+        return id_by_key(asked.organization, table, key)  # says which property is no key
+    found = row_with(asked.organization, table, parts)
     if found is not None:
         return found.id
     for name, value in parts.items():
@@ -72,8 +81,6 @@ def change_reference(asked: Asked, resource: Resource) -> Response:
         raise unknown_property(navigation, table.name)
     column, _ = table.by_navigation[navigation]
     row_id = id_by_key(organization, table, resource.key or "")
-    if organization.store.row(table.name, row_id) is None:
-        raise row_missing(table.name, row_id)
     reference: Reference | None = None
     if asked.method == "PUT":
         uri = asked.body().get("@odata.id")
