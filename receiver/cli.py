@@ -358,7 +358,7 @@ def inbox() -> None:
 @inbox.command("list")
 @click.option("--state", type=click.Choice(notification_commands.STATES), default=None)
 @click.option("--table", default="", help="Only of this table.")
-@click.option("--limit", default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @as_json
 @with_application
 def list_inbox(state: str | None, table: str, limit: int, is_json: bool) -> None:
@@ -410,7 +410,7 @@ def retry_inbox(number: int | None, every: bool) -> None:
 
 
 @inbox.command("purge")
-@click.option("--older-than-days", default=30, show_default=True)
+@click.option("--older-than-days", type=click.IntRange(min=0), default=30, show_default=True)
 @with_application
 def purge_inbox(older_than_days: int) -> None:
     """Delete ended notifications."""

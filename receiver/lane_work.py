@@ -67,10 +67,9 @@ IN_STEP = frozenset({"Insert", "Modify", "AlreadyEqual", "IgnoreUnchanged", "Rem
 def process(services: Services, lease: Lease, ask: Ask = NOTHING_ASKED) -> list[Settled]:
     """Work on everything that waits in a leased lane, and give the lane back.
 
-    The answer is empty when the lane is to be tried again. Raises: nothing of this lane's making; what a click
-    must hear of is raised after it was recorded.
+    The answer is empty when the lane is to be tried again. Raises: nothing of this lane's making, but what a click
+    must hear of, and what makes the record that wants this one wait; both after they were recorded.
     """
-    is_click = ask.is_click
     try:
         return _process(services, lease, ask)
     except LeaseLostError:
@@ -78,13 +77,13 @@ def process(services: Services, lease: Lease, ask: Ask = NOTHING_ASKED) -> list[
         return []
     except ReceiverError as error:
         _record_failure(services, lease, error)
-        if is_click:
+        if ask.is_click or (ask.is_wanted and error.waiting_helps):
             raise
         return []
     except Exception as error:
         log.exception("Lane %s failed in a way nobody foresaw.", lease.key)
         _record_failure(services, lease, error)
-        if is_click:
+        if ask.is_click:
             raise
         return []
 
@@ -214,7 +213,7 @@ def _state_of(one: Read, lease: Lease, settled: list[Settled], own: list[TableMa
         return "done", f"Looked at as well: {named}." + (f" {one.note}" if one.note else "")
     if not own:
         return "ignored", f"No Integration Table Mapping reads the table {lease.table}."
-    if any(outcome.decision == "Fail" for outcome in settled):
+    if any(outcome.decision == "Fail" or outcome.reason == Reason.SKIPPED.name for outcome in settled):
         return "failed", one.note
     return ("done" if any(outcome.decision in IN_STEP for outcome in settled) else "ignored"), one.note
 

@@ -99,7 +99,7 @@ def _code_of(at: Lookups, one: Transfer) -> Converted:
     if code and LocalTable(at.connection, BY_NAME["currency"]).get(code) is not None:
         return Found(code)
     named = f"currency {code}" if code else f"the currency with id {reference.id}"
-    return NotCoupled(f"{named} is not in the local table Currency. Add it there.", reference)
+    return NotCoupled(f"{named} is not in the local table Currency. Add it there, then Process Again.", reference)
 
 
 def _salesperson_of(at: Lookups, one: Transfer) -> Converted:

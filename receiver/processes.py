@@ -93,9 +93,9 @@ class Together:
 
 
 def stop_signal() -> threading.Event:
-    """Set by Ctrl-C and by SIGTERM."""
+    """Set by Ctrl-C, by SIGTERM, and when the terminal is closed."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     return stop
 

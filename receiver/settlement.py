@@ -107,7 +107,9 @@ def _coupling_after(outcome: Outcome, record: Record | None, job: int) -> Coupli
     match decision:
         case Fail():
             error = error_of(now, decision)
-            return None if now.coupling is None else after_failure(now.coupling, now.toward, error, job)
+            if now.coupling is None or now.is_click:
+                return now.coupling  # a person tried again: that is no second failure of the record's own
+            return after_failure(now.coupling, now.toward, error, job)
         case Insert(merged=merged) | Modify(merged=merged) | AlreadyEqual(merged=merged):
             return _remembering(outcome, merged, record, job)
         case IgnoreUnchanged() if now.coupling is not None and now.coupling.last(now.toward).result is Result.FAILURE:

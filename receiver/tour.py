@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import secrets
 import sys
@@ -11,11 +12,13 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 from sqlalchemy import insert, select
 
 from receiver import create_app
 from receiver.commands.steps import steps_to_register
+from receiver.errors import SettingError
 from receiver.processes import Program, Together, stop_signal, taken_port, wait, web_server, worker
 from receiver.sandbox import SandboxSettings
 from receiver.services import Services
@@ -24,20 +27,25 @@ from receiver.store import schema
 from receiver.tables.currency import CURRENCY
 
 START_SECONDS = 30
+LAST_PORT = 65535
 DEFAULTS = SandboxSettings()
 FIRST_ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 LOCAL_CURRENCIES = {"GBP": ("Pound Sterling", "£"), "USD": ("US Dollar", "$")}
 
 
 def run_tour(environment: Mapping[str, str]) -> int:
-    """Run the tour until Ctrl-C (0); 1 when something does not start."""
+    """Run the tour until Ctrl-C (0); 1 when something does not start. Raises: SettingError."""
     folder = Path(environment.get("RECEIVER_INSTANCE", "instance")).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     ports = _ports(environment)
     trouble = taken_port(ports)
     if trouble:
-        sys.stderr.write(f"{trouble}\n")
-        return 1
+        raise SettingError(trouble)
+    with _locked(folder):
+        return _run(environment, folder, ports)
+
+
+def _run(environment: Mapping[str, str], folder: Path, ports: Mapping[str, int]) -> int:
     settings = _settings(environment, folder, ports)
     token = secrets.token_urlsafe(24)
     _prepare(settings, folder, token)
@@ -56,8 +64,28 @@ def run_tour(environment: Mapping[str, str]) -> int:
 
 
 def _ports(environment: Mapping[str, str]) -> dict[str, int]:
-    defaults = {"RECEIVER_PORT": 8000, "SANDBOX_PORT": 8001, "SANDBOX_API_PORT": 8002}
-    return {name: int(environment.get(name) or default) for name, default in defaults.items()}
+    """Raises: SettingError for what is no port, and for two that are the same."""
+    defaults = {"RECEIVER_PORT": "8000", "SANDBOX_PORT": "8001", "SANDBOX_API_PORT": "8002"}
+    said = {name: environment.get(name) or default for name, default in defaults.items()}
+    for name, text in said.items():
+        if not text.isdigit() or not 0 < int(text) <= LAST_PORT:
+            raise SettingError(f"{name}={text} is no port: a number from 1 to {LAST_PORT} was expected.")
+    if len(set(said.values())) < len(said):
+        raise SettingError(f"The ports must differ: {', '.join(f'{name}={text}' for name, text in said.items())}.")
+    return {name: int(text) for name, text in said.items()}
+
+
+def _locked(folder: Path) -> IO[str]:
+    """Hold the folder for this tour alone, as long as the file is open. Raises: SettingError when another has it."""
+    lock = (folder / "tour.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise SettingError(
+            f"Another tour runs in {folder}. Stop it, or set RECEIVER_INSTANCE to another folder."
+        ) from None
+    return lock
 
 
 def _settings(environment: Mapping[str, str], folder: Path, ports: Mapping[str, int]) -> dict[str, str]:

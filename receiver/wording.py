@@ -99,8 +99,15 @@ def _sentence(outcome: Outcome, record: Record | None) -> str:
     if isinstance(decision, AlreadyEqual):
         return f"{local} and {row} are equal already."
     what = decision.reason.what.format(mapping=now.mapping.name)  # type: ignore[union-attr]  # the others carry one
-    details = "; ".join(getattr(decision, "details", ()))
-    return f"{row}: {what}" + (f": {details}" if details else "") + ("." if not details.endswith(".") else "")
+    said = "; ".join(detail.rstrip(".") for detail in getattr(decision, "details", ()))
+    pair = f"{row}, coupled to {_coupled_to(outcome)}" if now.coupling else row
+    return f"{pair}: {what}" + (f": {said}." if said else ".")
+
+
+def _coupled_to(outcome: Outcome) -> str:
+    now = outcome.now
+    assert now.coupling is not None  # asked of pairs alone
+    return f"{BY_NAME[now.mapping.local_table].caption} {now.coupling.local_id}"
 
 
 def _row_called(outcome: Outcome) -> str:

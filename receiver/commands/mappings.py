@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from receiver import lanes
 from receiver.core.filters import FilterError, parse
@@ -109,9 +109,12 @@ def figures(services: Services) -> dict[str, dict[str, Any]]:
         couplings = select(coupling.c.mapping, func.count(), skipped).group_by(coupling.c.mapping)
         for name, count, skipped_count in connection.execute(couplings):
             found.setdefault(name, _no_figures()).update({"coupled": count, "skipped": skipped_count})
-        jobs = select(job.c.mapping, func.sum(job.c.failed), func.max(job.c.finished_at)).group_by(job.c.mapping)
-        for name, errors, last in connection.execute(jobs):
-            found.setdefault(name, _no_figures()).update({"errors": int(errors), "synchronized_at": last})
+        in_step = job.c.inserted + job.c.modified + job.c.unchanged
+        jobs = select(job.c.mapping, func.sum(job.c.failed), func.max(case((in_step > 0, job.c.finished_at)))).group_by(
+            job.c.mapping
+        )
+        for name, errors, last_at in connection.execute(jobs):
+            found.setdefault(name, _no_figures()).update({"errors": int(errors), "synchronized_at": last_at})
         passed = select(passed_over.c.mapping, func.count()).group_by(passed_over.c.mapping)
         for name, count in connection.execute(passed):
             found.setdefault(name, _no_figures())["passed_over"] = count

@@ -11,6 +11,7 @@ from receiver import lanes
 from receiver.core.message import NO_ID
 from receiver.errors import NotFoundError
 from receiver.services import Services
+from receiver.store import couplings
 from receiver.store.models import inbox, lane, tombstone
 
 STATES = ("waiting", "working", "done", "ignored", "failed", "unreadable", "refused")
@@ -54,7 +55,7 @@ def shown(services: Services, number: int) -> RowMapping:
 
 
 def process_again(services: Services, number: int) -> None:
-    """Put the notification back to waiting and make its lane ready.
+    """Put the notification back to waiting, take its couplings back from Skipped, and make its lane ready.
 
     Raises: NotFoundError, also for one that never had a row to look at.
     """
@@ -64,6 +65,7 @@ def process_again(services: Services, number: int) -> None:
     now = services.clock()
     with services.database.writing() as connection:
         connection.execute(update(inbox).where(inbox.c.id == number).values(state="waiting", finished_at=None))
+        couplings.take_back(connection, row["row_id"])
         wish = "" if row["row_id"] == NO_ID else "asked for again"
         lanes.touch(connection, [lanes.Touch(row["table_name"], row["row_id"], now, wish=wish, key=row["lane"])])
     services.waker.ring()
@@ -72,7 +74,8 @@ def process_again(services: Services, number: int) -> None:
 def process_all_failed(services: Services) -> int:
     """Process every failed notification again; how many."""
     with services.database.reading() as connection:
-        numbers = list(connection.execute(select(inbox.c.id).where(inbox.c.state == "failed")).scalars())
+        query = select(inbox.c.id).where(inbox.c.state == "failed", inbox.c.lane.is_not(None))
+        numbers = list(connection.execute(query).scalars())
     for number in numbers:
         process_again(services, number)
     return len(numbers)

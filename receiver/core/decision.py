@@ -89,7 +89,7 @@ class Why(Enum):
 class Refusal(Why):
     """No rule's answer: the decision was carried out, and the side that was to be written said no."""
 
-    REFUSED = ("the record was refused where it was to be written", "Mend what the message says, then Retry.")
+    REFUSED = ("the record was refused where it was to be written", "Mend what the message says, then Process Again.")
 
 
 class Reason(Why):
@@ -106,9 +106,9 @@ class Reason(Why):
     )
     SKIPPED = (
         "the coupling is skipped because the same failure came twice in a row",
-        "Mend the cause, then Retry.",
+        "Mend the cause of the failure before, then Process Again.",
     )
-    NOT_COUPLED_AND_GONE = ("the row is gone, and nothing was coupled to it", "Nothing needs to be done.")
+    NOT_COUPLED_AND_GONE = ("the row is gone, and {mapping} had coupled nothing to it", "Nothing needs to be done.")
     LATE = ("a newer state of the row has been seen already", "Nothing needs to be done.")
     NOTHING_MOVED = ("no mapped field has changed", "Nothing needs to be done.")
     OUTSIDE_FILTER = (
@@ -117,24 +117,24 @@ class Reason(Why):
     )
     ONLY_COUPLED = (
         "the record is not coupled, and {mapping} synchronizes only coupled records",
-        "Couple the record, or switch Synch. Only Coupled Records off for {mapping}.",
+        "Switch Synch. Only Coupled Records off for {mapping}; the rows passed over can then be brought in.",
     )
     MATCHES_FOUND = (
         "there are uncoupled records with the same values, which may be meant",
         "Open the record from Sales: the page offers to couple with one of them, or to create a new one.",
     )
-    UNCOUPLED = ("the record was uncoupled by a person", "Couple it again, or open it from Sales.")
+    UNCOUPLED = ("the record was uncoupled by a person", "Open it from Sales with Business Central.")
     WAITING_FOR_PARENT = (
         "the record waits for its parent, which no mapping's filter lets in",
         "Change the parent so that it matches a mapping; this record then follows by itself.",
     )
     MUST_BE_COUPLED = (
         "a related record must be coupled first",
-        "Couple it; this record then follows by itself.",
+        "Do what is said; if this record does not follow by itself then, Process Again.",
     )
     UPDATE_CONFLICT = (
         "both sides changed the same field since they were last equal",
-        "Choose a side with Synchronize Now, or set Resolve Update Conflicts on {mapping}.",
+        "Set Resolve Update Conflicts on {mapping}, or make both values equal; then Process Again.",
     )
     OTHER_SIDE_WINS = (
         "both sides changed the same field, and the other side wins",
@@ -142,11 +142,11 @@ class Reason(Why):
     )
     COUPLED_RECORD_IS_DELETED = (
         "the record is coupled to one that was deleted",
-        "Restore or delete the other one, remove the coupling, or set Resolve Deletion Conflicts on {mapping}.",
+        "Set Resolve Deletion Conflicts on {mapping}, then Process Again.",
     )
     RESTORE_IS_FORBIDDEN = (
         "the coupled record was deleted, and the direction of {mapping} forbids restoring it there",
-        "Set the direction to Bidirectional, or remove the coupling.",
+        "Set {mapping} to Bidirectional, or Resolve Deletion Conflicts to Delete coupling; then Process Again.",
     )
     RESTORED = ("the deleted record is restored", "Nothing needs to be done.")
     DELETED_THERE = (
@@ -335,7 +335,7 @@ def _transfer(now: Situation) -> Decision:
 
 
 def _failed_lookups(merged: Merged) -> Decision:
-    sentences = tuple(failure.sentence for failure in merged.failures)
+    sentences = tuple(dict.fromkeys(failure.sentence for failure in merged.failures))
     if all(failure.waits for failure in merged.failures):
         return Skip(Reason.WAITING_FOR_PARENT, sentences)
     return Fail(Reason.MUST_BE_COUPLED, sentences)

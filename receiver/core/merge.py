@@ -147,12 +147,21 @@ def _is_resolved_now(one: Transfer, sides: Sides) -> bool:
 
 
 def _stays_behind(one: Transfer, sides: Sides, moved: frozenset[int]) -> bool:
-    """A bidirectional field that the source left alone, or an emptiness that stands for an unresolved lookup."""
+    """A bidirectional field that the source left alone; an emptiness that says nothing of the destination's value."""
     if sides.destination is None:
         return False
     if sides.toward is Direction.TO and one.source in sides.unresolved and is_empty(sides.source.get(one.source)):
         return True
-    return one.is_bidirectional and one.number not in moved and not sides.is_forced
+    if one.is_bidirectional:
+        return one.number not in moved and not sides.is_forced
+    return _was_never_said(one, sides)
+
+
+def _was_never_said(one: Transfer, sides: Sides) -> bool:
+    """A one-way field that is empty and was never transferred: writing it would only wipe out what is there."""
+    if one.source is None or sides.source_base is None or sides.is_forced:
+        return False
+    return one.source not in sides.source_base and is_empty(sides.source.get(one.source))
 
 
 def _local(one: Transfer, sides: Sides) -> str:

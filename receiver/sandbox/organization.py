@@ -15,7 +15,7 @@ from receiver.sandbox.notifications import Environment
 from receiver.sandbox.pipeline import Pipeline
 from receiver.sandbox.registration import Registry, put_messages, replace_steps
 from receiver.sandbox.rows import Rows
-from receiver.sandbox.schema import Schema, make_schema
+from receiver.sandbox.schema import Schema, make_schema, metadata_id
 from receiver.sandbox.settings import SandboxSettings
 from receiver.sandbox.storage import Store
 from receiver.sandbox.table import Table
@@ -96,5 +96,9 @@ def _fill(organization: Organization) -> None:
     organization.pipeline.fail_interrupted_jobs()
     with organization.rows.transaction() as transaction:
         put_messages(organization.schema, transaction)
+        for table in organization.schema.tables.values():
+            row_id = metadata_id(table.name)
+            if transaction.row("entity", row_id) is None:
+                transaction.put("entity", row_id, {"entityid": row_id, "name": table.name, "logicalname": table.name})
         if settings.service_endpoint is not None:
             replace_steps(transaction, settings.service_endpoint, settings.steps)

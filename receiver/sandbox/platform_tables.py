@@ -1,7 +1,7 @@
-"""The platform's own tables: service endpoints, messages, steps, images and system jobs.
+"""The platform's own tables: service endpoints, messages, steps, images, system jobs, and what a button needs.
 
 Source: DP/reference/entities/{serviceendpoint,sdkmessage,sdkmessagefilter,sdkmessageprocessingstep,
-sdkmessageprocessingstepimage,asyncoperation}.md.
+sdkmessageprocessingstepimage,asyncoperation,appaction,webresource,customapi,customapirequestparameter}.md.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from receiver.sandbox.table import (
     Target,
     audit,
     choice,
+    decimal,
     flag,
     guid,
     integer,
@@ -22,6 +23,7 @@ from receiver.sandbox.table import (
     moment,
     states,
     text,
+    texts,
 )
 
 _REGARDING = ("account", "contact", "systemuser", "transactioncurrency", "product", "opportunity")
@@ -149,6 +151,81 @@ def asyncoperation() -> Table:
     return _platform("asyncoperation", "asyncoperations", 4700, columns, statuses)
 
 
+def webresource() -> Table:
+    kinds = ("HTML", "CSS", "JScript", "XML", "PNG", "JPG", "GIF", "Silverlight", "XSL", "ICO", "SVG", "RESX")
+    columns = [
+        guid("webresourceid", "cr"),
+        text("name", 256),
+        text("displayname", 200),
+        memo("description"),
+        choice("webresourcetype", kinds),
+        memo("content", 1_073_741_823),
+        *audit(),
+    ]
+    return _platform("webresource", "webresourceset", 9333, columns)
+
+
+def appaction() -> Table:
+    locations = ("Form", "Main Grid", "Sub Grid", "Associated Grid", "Quick Form", "Global Header", "Dashboard")
+    script = "onclickeventjavascriptwebresourceid"
+    columns = [
+        guid("appactionid", "cr"),
+        *texts("name uniquename onclickeventjavascriptfunctionname fonticon", 300),
+        *texts("buttonlabeltext buttontooltiptitle contextvalue", 200),
+        memo("buttontooltipdescription"),
+        memo("onclickeventjavascriptparameters", 10_000),
+        choice("type", ("Standard Button", "Dropdown Button", "Split Button", "Group"), first=0),
+        choice("location", locations, first=0),
+        choice("context", ("All", "Entity"), first=0),
+        choice("visibilitytype", ("None", "Formula", "Classic Rules"), first=0),
+        choice("onclickeventtype", ("None", "Formula", "JavaScript"), first=0),
+        decimal("sequence", 10),
+        flag("hidden", default=False),
+        flag("isdisabled", default=False),
+        integer("origin", "cr", default=0),
+        # Unlike a step's, these navigation properties are written in capitals.
+        lookup(script, "webresource", "OnClickEventJavaScriptWebResourceId"),
+        lookup("contextentity", "entity", "ContextEntity"),
+        *audit(),
+    ]
+    return _platform("appaction", "appactions", 10343, columns)
+
+
+def entity() -> Table:
+    """One row for each table, so that a button can be bound to it by its MetadataId."""
+    columns = [guid("entityid", "cr"), text("name", 64), text("logicalname", 64), *audit()]
+    return _platform("entity", "entities", 9800, columns)
+
+
+def customapi() -> Table:
+    columns = [
+        guid("customapiid", "cr"),
+        *texts("uniquename name displayname boundentitylogicalname executeprivilegename", 128),
+        memo("description"),
+        choice("bindingtype", ("Global", "Entity", "EntityCollection"), first=0),
+        choice("allowedcustomprocessingsteptype", ("None", "Async Only", "Sync and Async"), first=0),
+        flag("isfunction", default=False),
+        flag("isprivate", default=False),
+        flag("workflowsdkstepenabled", default=False),
+        *audit(),
+    ]
+    return _platform("customapi", "customapis", 10036, columns)
+
+
+def customapirequestparameter() -> Table:
+    kinds = "Boolean DateTime Decimal Entity EntityCollection EntityReference Float Integer Money Picklist String"
+    columns = [
+        guid("customapirequestparameterid", "cr"),
+        *texts("uniquename name displayname logicalentityname", 128),
+        memo("description"),
+        choice("type", (*kinds.split(), "StringArray", "Guid"), first=0),
+        flag("isoptional", default=False),
+        lookup("customapiid", "customapi", "CustomAPIId"),
+        *audit(),
+    ]
+    return _platform("customapirequestparameter", "customapirequestparameters", 10037, columns)
+
+
 def _platform(
     name: str, set_name: str, code: int, columns: list[Column], statuses: list[StatusValue] | None = None
 ) -> Table:
@@ -174,4 +251,9 @@ def platform_tables() -> list[Table]:
         sdkmessageprocessingstep(),
         sdkmessageprocessingstepimage(),
         asyncoperation(),
+        webresource(),
+        appaction(),
+        entity(),
+        customapi(),
+        customapirequestparameter(),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable
 from uuid import UUID, uuid5
@@ -17,10 +18,14 @@ from receiver.sandbox.values import Reference
 
 ENDPOINT, STEP, IMAGE = "serviceendpoint", "sdkmessageprocessingstep", "sdkmessageprocessingstepimage"
 MESSAGE, FILTER = "sdkmessage", "sdkmessagefilter"
+CUSTOM_API = "customapi"
 REGISTRATION_TABLES = frozenset({ENDPOINT, STEP, IMAGE, MESSAGE, FILTER})
 ENDPOINT_ID = "5e9d0000-0000-4000-8000-000000000001"
 WEBHOOK_CONTRACT = 8
 OPEN_IN_BUSINESS_CENTRAL = "rcv_OpenInBusinessCentral"
+_BOTH_KINDS = 2
+_PREFIXED = frozenset({CUSTOM_API, "appaction"})
+_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{1,7}_")
 _MESSAGES = UUID("3e550000-0000-4000-8000-000000000001")
 _TABLE_MESSAGES = ("Create", "Update", "Delete", "Merge", "Assign", "SetState", "SetStateDynamicEntity")
 _OTHER_MESSAGES = ("Associate", "Disassociate", OPEN_IN_BUSINESS_CENTRAL)
@@ -41,6 +46,14 @@ def put_messages(schema: Schema, transaction: Transaction) -> None:
     for table in schema.tables.values():
         for name in _TABLE_MESSAGES if table.notifies else ():
             _put_filter(transaction, name, table.name)
+
+
+def put_custom_api(transaction: Transaction, values: dict[str, object]) -> None:
+    """A Custom API is a message from the moment its row exists."""
+    name, table = str(values["uniquename"]), values.get("boundentitylogicalname")
+    _put_message(transaction, name)
+    if table:
+        _put_filter(transaction, name, str(table))
 
 
 def _put_message(transaction: Transaction, name: str) -> Reference:
@@ -132,12 +145,26 @@ def _put_image(transaction: Transaction, step: Step, image: StepImage) -> None:
     transaction.put(IMAGE, image_id, values)
 
 
+def _check_custom_api(transaction: Transaction, values: dict[str, object]) -> None:
+    """A step on a Custom API needs that API's consent: 1 for asynchronous steps, 2 for both kinds."""
+    named = values.get("sdkmessageid")
+    message = _name_of(transaction, named if isinstance(named, Reference) else None)
+    for row in transaction.rows(CUSTOM_API):
+        allowed = row.get("allowedcustomprocessingsteptype") or 0
+        if row.get("uniquename") == message and allowed < (1 if values.get("mode") == ASYNCHRONOUS else _BOTH_KINDS):
+            raise ApiError(400, "0x80040203", f"Custom processing steps of this kind are not allowed for {message}.")
+
+
 def check_registration(transaction: Transaction, table: str, values: dict[str, object]) -> None:
     """Refuses what Dataverse refuses. Raises ApiError."""
     if table == STEP and values.get("mode") == ASYNCHRONOUS and values.get("stage") != POST_OPERATION:
         raise ApiError(400, "0x80044184", "Only stage 40 is supported for asynchronous steps.")
     if table == ENDPOINT:
         _check_endpoint(values)
+    if table == STEP:
+        _check_custom_api(transaction, values)
+    if table in _PREFIXED and not _PREFIX.match(str(values.get("uniquename") or "")):
+        raise ApiError(400, "0x800608ad", "The unique name must start with a publisher's prefix and an underscore.")
     if table != IMAGE:
         return
     owner = values.get("sdkmessageprocessingstepid")

@@ -22,7 +22,14 @@ from receiver.sandbox.errors import (
 from receiver.sandbox.events import Call, Event
 from receiver.sandbox.filling import Author
 from receiver.sandbox.pipeline import Pipeline
-from receiver.sandbox.registration import ENDPOINT, REGISTRATION_TABLES, Registry, check_registration
+from receiver.sandbox.registration import (
+    CUSTOM_API,
+    ENDPOINT,
+    REGISTRATION_TABLES,
+    Registry,
+    check_registration,
+    put_custom_api,
+)
 from receiver.sandbox.schema import Schema
 from receiver.sandbox.seed import BASE_CURRENCY, BUSINESS_UNIT
 from receiver.sandbox.settings import SandboxSettings
@@ -143,6 +150,8 @@ class Rows:
         _refuse_duplicate_keys(transaction, table, own_id, accepted)
         values = filling.of_new_row(table, own_id, accepted, self._author(call))
         row = transaction.put(table.name, own_id, self._kept(transaction, table, values))
+        if table.name == CUSTOM_API:
+            put_custom_api(transaction, row.values)
         self._run(transaction, events.created(table, row, accepted, call))
         return row
 

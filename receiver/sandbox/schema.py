@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import NAMESPACE_URL, uuid5
 
 from receiver.sandbox.errors import ApiError, unknown_resource
 from receiver.sandbox.platform_tables import platform_tables
@@ -28,6 +29,11 @@ class Schema:
         if found is None:
             raise unknown_resource(set_name)
         return found
+
+
+def metadata_id(name: str) -> str:
+    """The MetadataId of a table, or of `table.column`: the same on every start."""
+    return str(uuid5(NAMESPACE_URL, name))
 
 
 def make_schema(*, with_company_id: bool = False) -> Schema:

@@ -78,6 +78,12 @@ def remove(connection: Connection, coupling: Coupling) -> None:
     connection.execute(delete(table).where(*where))
 
 
+def take_back(connection: Connection, dataverse_id: str) -> None:
+    """Retry: the row's couplings are no longer Skipped. The last failure stays: the same again makes them so again."""
+    skipped = (table.c.dataverse_id == dataverse_id, table.c.is_skipped)
+    connection.execute(update(table).where(*skipped).values(is_skipped=False))
+
+
 def remember_uncoupling(connection: Connection, coupling: Coupling, who: str, now: datetime) -> None:
     """From now on nothing couples this row by itself, until a person does."""
     values = {"mapping": coupling.mapping, "dataverse_id": coupling.dataverse_id, "who": who, "at": now}

@@ -122,3 +122,41 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path, name: str) -> None:
     assert f"Port {port} is taken" in ended.stderr
     assert name in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"RECEIVER_PORT": "abc"}, "RECEIVER_PORT=abc is no port"),
+        ({"SANDBOX_PORT": "99999"}, "SANDBOX_PORT=99999 is no port"),
+        ({"RECEIVER_PORT": "9000", "SANDBOX_PORT": "9000"}, "The ports must differ"),
+    ],
+)
+def test_ports_that_make_no_sense_are_one_sentence(tmp_path: Path, settings: dict[str, str], said: str) -> None:
+    environment = {**os.environ, **settings, "RECEIVER_INSTANCE": str(tmp_path)}
+    command = [sys.executable, "-m", "receiver", "tour"]
+    ended = subprocess.run(command, env=environment, text=True, capture_output=True, timeout=30, check=False)
+
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_second_tour_in_the_same_folder_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    with tour(tmp_path, free_ports(3)):
+        names = ("RECEIVER_PORT", "SANDBOX_PORT", "SANDBOX_API_PORT")
+        others = dict(zip(names, map(str, free_ports(3)), strict=True))
+        environment = {**os.environ, **others, "RECEIVER_INSTANCE": str(tmp_path)}
+        command = [sys.executable, "-m", "receiver", "tour"]
+        ended = subprocess.run(command, env=environment, text=True, capture_output=True, timeout=30, check=False)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("Another tour runs in")
+
+
+def test_closing_the_terminal_leaves_nothing_behind(tmp_path: Path) -> None:
+    with tour(tmp_path, free_ports(3)) as (running, _said):
+        running.send_signal(signal.SIGHUP)
+        assert running.wait(30) == 0
+
+    assert children_of(tmp_path) == []

@@ -6,12 +6,13 @@ Source: DP/webapi/query-metadata-web-api.md.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 from flask import Response
 
 from receiver.sandbox.errors import ApiError, invalid_argument, unknown_resource
+from receiver.sandbox.schema import metadata_id
 from receiver.sandbox.table import Column, Kind, Table
 from receiver.sandbox.web_api.asked import Asked
 from receiver.sandbox.web_api.metadata_filter import metadata_filter
@@ -29,7 +30,7 @@ def answer(asked: Asked, resource: Resource) -> Response:
     if not resource.is_row:
         return _list(asked, [_table(asked, table) for table in tables.values() if _is_wanted(asked, _members(table))])
     named = alternate_key(resource.key or "").get("LogicalName", resource.key)
-    table = next((one for one in tables.values() if named in (one.name, _metadata_id(one.name))), None)
+    table = next((one for one in tables.values() if named in (one.name, metadata_id(one.name))), None)
     if table is None:
         raise ApiError(404, "0x80060888", f"Could not find an entity with the name '{named}'.")
     if not resource.rest:
@@ -48,20 +49,10 @@ def _part(asked: Asked, table: Table, rest: tuple[str, ...]) -> Response:
         named = alternate_key(key).get("LogicalName", key)
         columns = [one for one in table.columns if not named or named in (one.name, _column_id(table, one))]
         return _columns(asked, table, columns, rest[1] if len(rest) > 1 else "", is_single=bool(named))
-    lists = {
-        "ManyToOneRelationships": lambda: _relationships(table),
-        "OneToManyRelationships": lambda: [
-            found
-            for other in asked.organization.schema.tables.values()
-            for found in _relationships(other)
-            if found["ReferencedEntity"] == table.name
-        ],
-        "ManyToManyRelationships": list,
-        "Keys": lambda: [_key(key) for key in table.alternate_keys],
-    }
-    if rest[0] not in lists:
+    if rest[0] not in _PARTS:
         raise unknown_resource(rest[0])
-    return _list(asked, [_chosen(asked, one) for one in lists[rest[0]]() if _is_wanted(asked, one)])
+    found = _PARTS[rest[0]](asked, table)
+    return _list(asked, [_chosen(asked, one) for one in found if _is_wanted(asked, one)])
 
 
 def _columns(asked: Asked, table: Table, columns: list[Column], cast: str, *, is_single: bool) -> Response:
@@ -92,7 +83,7 @@ def _members(table: Table) -> dict[str, Any]:
         "IsOptimisticConcurrencyEnabled": True,
         "DisplayName": _label(table.name.capitalize()),
         "IsPrivate": False,
-        "MetadataId": _metadata_id(table.name),
+        "MetadataId": metadata_id(table.name),
     }
 
 
@@ -161,6 +152,19 @@ def _relationships(table: Table) -> list[dict[str, Any]]:
     ]
 
 
+def _relationships_to(asked: Asked, table: Table) -> list[dict[str, Any]]:
+    tables = asked.organization.schema.tables.values()
+    return [one for other in tables for one in _relationships(other) if one["ReferencedEntity"] == table.name]
+
+
+_PARTS: dict[str, Callable[[Asked, Table], list[dict[str, Any]]]] = {
+    "ManyToOneRelationships": lambda _, table: _relationships(table),
+    "OneToManyRelationships": _relationships_to,
+    "ManyToManyRelationships": lambda *_: [],
+    "Keys": lambda _, table: [_key(key) for key in table.alternate_keys],
+}
+
+
 def _key(name: str) -> dict[str, Any]:
     return {
         "LogicalName": f"{name}_key",
@@ -187,8 +191,4 @@ def _list(asked: Asked, items: list[dict[str, Any]]) -> Response:
 
 
 def _column_id(table: Table, column: Column) -> str:
-    return _metadata_id(f"{table.name}.{column.name}")
-
-
-def _metadata_id(name: str) -> str:
-    return str(uuid5(NAMESPACE_URL, name))
+    return metadata_id(f"{table.name}.{column.name}")

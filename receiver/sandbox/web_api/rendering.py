@@ -80,7 +80,9 @@ def behind(
         reference = row.get(one.column.name)
         is_there = isinstance(reference, Reference) and reference.table == one.table
         found = organization.store.row(one.table, reference.id) if is_there else None
-        members[one.navigation] = found and shown(organization, found, one.columns, is_annotated=is_annotated)
+        members[one.navigation] = (
+            None if found is None else shown(organization, found, one.columns, is_annotated=is_annotated)
+        )
     return members
 
 
