@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -23,12 +22,16 @@ from receiver.commands.steps import steps_to_register
 from receiver.config import Settings, example
 from receiver.core.mapping import DeletionConflict, Direction, TableMapping, UpdateConflict
 from receiver.core.values import guid
-from receiver.errors import NotFoundError, ReceiverError
+from receiver.errors import NotFoundError, ReceiverError, StoreUnavailableError
+from receiver.processes import stop_signal
 from receiver.services import Services
 from receiver.store import mappings as stored_mappings
 from receiver.store import schema
+from receiver.wake import LOOK_AGAIN_SECONDS
 
 FAILED, NOT_FOUND = 1, 3
+#: one makes the schema, the other waits for a database that is away
+MANAGES_ITS_SCHEMA = frozenset({"migrate", "worker"})
 WHO = "the terminal"
 
 
@@ -91,7 +94,7 @@ def with_application(command: Callable[..., Any]) -> Callable[..., Any]:
         services: Services = app.extensions["receiver"]
         try:
             with app.app_context():
-                if ctx.info_name != "migrate":
+                if ctx.info_name not in MANAGES_ITS_SCHEMA:
                     schema.check(services.database)
                 return ctx.invoke(command, *args, **kwargs)
         finally:
@@ -143,10 +146,20 @@ def worker() -> None:
     from receiver.worker import Worker
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_signal()
+    while not _schema_is_known(stop):
+        continue
     Worker(_services(), _settings().worker_threads).run(stop)
+
+
+def _schema_is_known(stop: threading.Event) -> bool:
+    """Whether the database answered; one that is away is asked again. Raises: SchemaError."""
+    try:
+        schema.check(_services().database)
+    except StoreUnavailableError as error:
+        logging.getLogger(__name__).warning("%s The worker waits for it.", error)
+        return stop.wait(LOOK_AGAIN_SECONDS)
+    return True
 
 
 @receiver.command()

@@ -84,6 +84,12 @@ class Settings:
         return bool(self.dataverse_url and self.client_id and (self.client_secret or self.client_certificate))
 
 
+#: read where the server starts (gunicorn_conf.py), before there is an application
+OF_THE_SERVER = {
+    "RECEIVER_PORT": ("Port of the doors and pages.", "8000"),
+    "RECEIVER_BIND": ("Address and port instead.", ""),
+    "RECEIVER_WEB_PROCESSES": ("Processes of the server on PostgreSQL; default one a processor.", ""),
+}
 SECRETS = frozenset({"webhook_keys", "client_secret", "admin_token", "open_token", "session_key"})
 
 
@@ -115,3 +121,6 @@ def example() -> Iterable[str]:
         default = "" if one.default in {(), ""} else one.default
         yield f"\n# {one.metadata['meaning']}"
         yield f"#{variable(one.name)}={default if not isinstance(default, bool) else ''}"
+    for name, (meaning, usual) in OF_THE_SERVER.items():
+        yield f"\n# {meaning}"
+        yield f"#{name}={usual}"

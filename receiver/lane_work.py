@@ -265,9 +265,8 @@ def _record_failure(services: Services, lease: Lease, error: Exception) -> None:
 
 def _fail(connection: Connection, lease: Lease, error: Exception, now: datetime) -> None:
     note = str(error) if isinstance(error, ReceiverError) else f"{type(error).__name__}: {error}"
-    numbers = [row.id for row in lease.notifications]
     failed = {"state": "failed", "note": note, "finished_at": now}
-    connection.execute(update(inbox).where(inbox.c.id.in_(numbers)).values(failed))
+    connection.execute(update(inbox).where(lanes.held_by(lease)).values(failed))
     lanes.release(connection, lease)
     connection.execute(update(lane_rows).where(lane_rows.c.key == lease.key).values(last_error=note))
 

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.core.message import Version
@@ -201,10 +201,13 @@ def _as_owner(connection: Connection, held: Lease, values: dict[str, Any]) -> No
         raise LeaseLostError
 
 
+def held_by(held: Lease) -> ColumnElement[bool]:
+    """The notifications of a lease, not by their ids: there may be more than a statement can have parameters."""
+    return and_(inbox.c.lane == held.key, inbox.c.state == "working")
+
+
 def _back_to_waiting(connection: Connection, held: Lease) -> None:
-    numbers = [notification.id for notification in held.notifications]
-    if numbers:
-        connection.execute(update(inbox).where(inbox.c.id.in_(numbers)).values(state="waiting"))
+    connection.execute(update(inbox).where(held_by(held)).values(state="waiting"))
 
 
 def back_off(attempts: int, longest: float) -> timedelta:

@@ -5,6 +5,8 @@ send: images, hints without images, doubled deliveries, of new rows and of rows 
 database writes down every write to a customer, so nothing depends on what the receiver says of itself.
 """
 
+# ruff: noqa: T201  # it prints a table
+
 from __future__ import annotations
 
 import argparse

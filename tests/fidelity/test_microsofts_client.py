@@ -9,18 +9,18 @@ import pytest
 pytest.importorskip("PowerPlatform.Dataverse", reason="Microsoft's client is not installed here: make fidelity")
 pytest.importorskip("azure.identity", reason="azure-identity is not installed here: make fidelity")
 
-import pandas as pd  # noqa: E402 - only where Microsoft's client is
-from azure.core.exceptions import ClientAuthenticationError  # noqa: E402
-from azure.identity import ClientSecretCredential  # noqa: E402
-from PowerPlatform.Dataverse.client import DataverseClient  # noqa: E402
-from PowerPlatform.Dataverse.core.config import DataverseConfig  # noqa: E402
-from PowerPlatform.Dataverse.core.errors import HttpError, MetadataError  # noqa: E402
-from PowerPlatform.Dataverse.models import col  # noqa: E402
-from PowerPlatform.Dataverse.models.query_builder import ExpandOption  # noqa: E402
-from PowerPlatform.Dataverse.models.upsert import UpsertItem  # noqa: E402
+import pandas as pd
+from azure.core.exceptions import ClientAuthenticationError
+from azure.identity import ClientSecretCredential
+from PowerPlatform.Dataverse.client import DataverseClient
+from PowerPlatform.Dataverse.core.config import DataverseConfig
+from PowerPlatform.Dataverse.core.errors import HttpError, MetadataError
+from PowerPlatform.Dataverse.models import col
+from PowerPlatform.Dataverse.models.query_builder import ExpandOption
+from PowerPlatform.Dataverse.models.upsert import UpsertItem
 
-from receiver.sandbox import ALWAYS  # noqa: E402
-from receiver.sandbox.seed import FIRST_ACCOUNT, FIRST_CONTACT, POUND  # noqa: E402
+from receiver.sandbox import ALWAYS
+from receiver.sandbox.seed import FIRST_ACCOUNT, FIRST_CONTACT, POUND
 
 MISSING = "00000000-0000-4000-8000-0000000000ff"
 
@@ -79,7 +79,11 @@ def test_it_writes_a_lookup_and_a_choice_by_its_label(sandbox, client):
         "creditlimit": 12.5,
     }
     row = sandbox.row("account", client.records.create("account", body))
-    assert (row["customertypecode"], row["primarycontactid"], row["transactioncurrencyid"]) == (11, FIRST_CONTACT, POUND)
+    assert (row["customertypecode"], row["primarycontactid"], row["transactioncurrencyid"]) == (
+        11,
+        FIRST_CONTACT,
+        POUND,
+    )
 
 
 @pytest.mark.parametrize("table", ["account", "contact", "systemuser", "transactioncurrency", "product", "opportunity"])
@@ -178,7 +182,11 @@ def test_it_reads_labels_and_the_row_behind_a_lookup(client):
 
 def test_it_finds_tables_columns_and_lookups_in_the_metadata(client):
     table = client.tables.get("Account")
-    assert (table.logical_name, table.entity_set_name, table.primary_id_attribute) == ("account", "accounts", "accountid")
+    assert (table.logical_name, table.entity_set_name, table.primary_id_attribute) == (
+        "account",
+        "accounts",
+        "accountid",
+    )
     assert "contact" in [one["LogicalName"] for one in client.tables.list(select=["LogicalName"])]
     assert [one["LogicalName"] for one in client.tables.list(filter="LogicalName eq 'contact'")] == ["contact"]
     columns = client.query.sql_columns("account")

@@ -3,6 +3,8 @@
 `make fuzz` sends 50 000; a test sends 2 000. `--only NUMBER` prints one body and sends it alone.
 """
 
+# ruff: noqa: T201  # it prints a table
+
 from __future__ import annotations
 
 import argparse
@@ -21,7 +23,8 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parents[1])
 
 from company import KEY, Company
 from fuzz.bodies import Bodies, captured, hand_made

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from company import Company
 from sqlalchemy import func, select
@@ -124,3 +125,13 @@ def test_a_notification_wakes_a_sleeping_worker_at_once(company: Company) -> Non
         eventually(lambda: company.locals("customer")[0]["name"] == "Firm & Sons")
 
         assert time.monotonic() - begun < LOOK_AGAIN_SECONDS / 2
+
+
+def test_a_worker_waits_for_a_database_that_is_away(tmp_path: Path) -> None:
+    environment = {**os.environ, "RECEIVER_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere"}
+    command = [sys.executable, "-m", "receiver", "worker"]
+    with (tmp_path / "log").open("w+") as log, subprocess.Popen(command, env=environment, stderr=log) as worker:
+        eventually(lambda: "The worker waits for it" in (tmp_path / "log").read_text())
+        assert worker.poll() is None
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 0

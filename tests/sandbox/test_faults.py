@@ -111,3 +111,36 @@ def test_an_answer_is_lost_although_the_write_was_done(sandbox, api):
     assert sandbox.row("account", row_id)["name"] == "Written"
     answer = api("PATCH", f"accounts({row_id})", {"name": "Written"}, If_None_Match="*")
     assert (answer.status_code, answer.json()["error"]["code"]) == (412, "0x80040237")
+
+
+def test_a_token_expires_under_the_next_request_and_a_new_one_works(sandbox, api):
+    with sandbox.faults.switched(expired_token=1):
+        assert [api("GET", "WhoAmI").status_code for _ in range(2)] == [401, 401]
+        api.sign_in()
+        assert api("GET", "WhoAmI").status_code == 200
+
+
+def test_faults_are_switched_for_the_calls_of_one_block(sandbox, api):
+    with sandbox.faults.switched(unavailable=ALWAYS):
+        assert api("GET", "WhoAmI").status_code == 503
+    assert api("GET", "WhoAmI").status_code == 200
+    with pytest.raises(TypeError, match="no fault nonsense"), sandbox.faults.switched(nonsense=1):
+        pass
+
+
+def test_a_seed_strikes_the_same_requests_of_the_web_api_again(sandbox, api):
+    struck = []
+    for _ in range(2):
+        sandbox.faults.clear()
+        with sandbox.faults.switched(seed=5, chance=0.4, unavailable=ALWAYS):
+            struck.append([api("GET", "WhoAmI").status_code for _ in range(20)])
+    sandbox.faults.clear()
+    assert struck[0] == struck[1]
+    assert set(struck[0]) == {200, 503}
+
+
+def test_how_often_one_fault_is_asked_for_changes_nothing_for_another():
+    alone, beside = Faults(seed=3, chance=0.5, drop=ALWAYS), Faults(seed=3, chance=0.5, drop=ALWAYS, strip=ALWAYS)
+    for _ in range(50):
+        beside.strikes("strip")
+        assert alone.strikes("drop") == beside.strikes("drop")

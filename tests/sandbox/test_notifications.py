@@ -222,3 +222,40 @@ def test_writes_without_delivery_and_put_rows_tell_nobody(notifying, receiver):
     assert notifying.settle()
     assert receiver.requests == []
     assert notifying.row("account", FIRST_ACCOUNT)["fax"] == "5"
+
+
+def test_single_steps_can_be_bypassed_by_their_ids(notifying, receiver, api, make_step):
+    notifying.step_set([make_step("Update"), make_step("Update", mode=0)])
+    steps = {row["mode"]: row["sdkmessageprocessingstepid"] for row in notifying.rows("sdkmessageprocessingstep")}
+    named = {"MSCRM.BypassBusinessLogicExecutionStepIds": steps[1]}
+    assert api("PATCH", f"accounts({FIRST_ACCOUNT})", {"fax": "by id"}, **named).status_code == 204
+    assert notifying.settle()
+    assert [request.body["Mode"] for request in receiver.requests] == [0]
+    too_many = {"MSCRM.BypassBusinessLogicExecutionStepIds": ",".join([*steps.values(), SALES_MANAGER, FIRST_CONTACT])}
+    assert api("PATCH", f"accounts({FIRST_ACCOUNT})", {"fax": "x"}, **too_many).status_code == 400
+
+
+def test_the_older_bypass_keeps_synchronous_steps_alone_from_running(notifying, receiver, api, make_step):
+    notifying.step_set([make_step("Update"), make_step("Update", mode=0)])
+    api("PATCH", f"accounts({FIRST_ACCOUNT})", {"fax": "older"}, **{"MSCRM.BypassCustomPluginExecution": "true"})
+    assert notifying.settle()
+    assert [request.body["Mode"] for request in receiver.requests] == [1]
+
+
+def test_an_impersonated_user_is_the_initiating_one_and_a_stranger_is_refused(notifying, receiver, api):
+    named = {"MSCRMCallerID": SALES_MANAGER}
+    assert api("PATCH", f"accounts({FIRST_ACCOUNT})", {"fax": "as Anna"}, **named).status_code == 204
+    assert notifying.settle()
+    assert receiver.requests[0].body["InitiatingUserId"] == SALES_MANAGER
+    answer = api("GET", "WhoAmI", CallerObjectId=FIRST_ACCOUNT)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "0x80072560")
+
+
+def test_a_body_that_is_really_over_256_kilobytes_is_stripped(notifying, receiver, api):
+    assert api("POST", "rcv_OpenInBusinessCentral", {"Table": "x" * 140_000}).status_code == 204
+    assert api("POST", "rcv_OpenInBusinessCentral", {"Table": "x" * 100_000}).status_code == 204
+    assert notifying.settle()
+    marks = {
+        len(request.raw) > 10_000: "x-ms-dynamics-msg-size-exceeded" in request.headers for request in receiver.requests
+    }
+    assert marks == {False: True, True: False}

@@ -122,3 +122,35 @@ def test_the_same_registration_has_the_same_id_every_time(sandbox, make_step):
 )
 def test_an_endpoint_that_could_not_be_used_is_refused(api, body):
     assert api("POST", "serviceendpoints", body).status_code == 400
+
+
+def test_a_custom_api_is_a_message_that_steps_need_its_consent_for(api):
+    body = {"uniquename": "rcv_Ask", "name": "Ask", "allowedcustomprocessingsteptype": 1}
+    assert api("POST", "customapis", body).status_code == 204
+    (message,) = api.get("sdkmessages?$filter=name eq 'rcv_Ask'&$select=sdkmessageid")["value"]
+    step = {"name": "ask", "stage": 40, "sdkmessageid@odata.bind": f"/sdkmessages({message['sdkmessageid']})"}
+    assert api("POST", "sdkmessageprocessingsteps", {**step, "mode": 0}).status_code == 400
+    assert api("POST", "sdkmessageprocessingsteps", {**step, "mode": 1}).status_code == 204
+    assert api("POST", "rcv_Ask", {"Table": "account"}).status_code == 204
+
+
+def test_a_button_is_registered_with_its_script_and_its_table(api):
+    script = {"name": "rcv_/open.js", "displayname": "Open", "webresourcetype": 3, "content": "Ly8="}
+    resource = api("POST", "webresourceset", script).headers["OData-EntityId"]
+    table = api.get("EntityDefinitions(LogicalName='account')?$select=MetadataId")["MetadataId"]
+    button = {
+        "name": "Open in Business Central",
+        "uniquename": "rcv_open_account",
+        "type": 0,
+        "location": 0,
+        "context": 1,
+        "contextvalue": "account",
+        "ContextEntity@odata.bind": f"/entities({table})",
+        "onclickeventtype": 2,
+        "OnClickEventJavaScriptWebResourceId@odata.bind": resource,
+        "onclickeventjavascriptfunctionname": "Rcv.open",
+        "onclickeventjavascriptparameters": '[{"type":5}]',
+    }
+    assert api("POST", "appactions", button).status_code == 204
+    refused = api("POST", "appactions", {**button, "uniquename": "open"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "0x800608ad")

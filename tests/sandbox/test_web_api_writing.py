@@ -270,3 +270,12 @@ def test_every_request_is_logged(sandbox, api):
     last = sandbox.requests[-1]
     assert (last.method, last.status) == ("GET", 200)
     assert last.path.startswith("/api/data/v9.2/accounts?")
+
+
+def test_a_get_in_a_change_set_and_more_than_1000_requests_are_refused(api):
+    part = "--b\r\nContent-Type: application/http\r\n\r\nGET WhoAmI HTTP/1.1\r\n\r\n"
+    inner = "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n" + part.replace("--b", "--c") + "--c--\r\n"
+    kind = {"Content-Type": "multipart/mixed; boundary=b"}
+    assert api("POST", "$batch", inner + "--b--", **kind).status_code == 400
+    assert api("POST", "$batch", part * 1001 + "--b--", **kind).status_code == 400
+    assert api("POST", "$batch", part * 3 + "--b--", **kind).status_code == 200

@@ -93,6 +93,7 @@ def test_e5_a_failed_pair_is_picked_up_again_although_nothing_changed_and_its_ne
     first, second = couple_customer(company), couple_customer(company, SECOND_ACCOUNT)
 
     company.sandbox.update("account", SECOND_ACCOUNT, {"name": "Brasserie SA"})
+    company.work()
     change_both(company, first)
     assert [one["modified"] for one in company.jobs("CUSTOMER")[-2:]] == [1, 0]
     assert [one["failed"] for one in company.jobs("CUSTOMER")[-2:]] == [0, 1]
