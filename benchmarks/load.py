@@ -1,6 +1,6 @@
 """A sender that costs little: raw sockets, prepared requests, one loop. Run as a process of its own.
 
-usage: python -m benchmarks.load HOST PORT CONNECTIONS SECONDS BODY_BYTES [PER_SECOND]
+usage: python -m benchmarks.load HOST PORT CONNECTIONS SECONDS BODY_BYTES [PER_SECOND [IMAGE_ALIAS]]
 Prints JSON: answered (2xx a second), others, p50_ms, p99_ms.
 """
 
@@ -39,8 +39,8 @@ class Connection:
         return int(lines[0].split()[1]) if len(rest) >= length else None
 
 
-def request(host: str, size: int) -> bytes:
-    body = notification(str(uuid.uuid4()), str(uuid.uuid4()), size)
+def request(host: str, size: int, alias: str) -> bytes:
+    body = notification(str(uuid.uuid4()), str(uuid.uuid4()), size, alias)
     head = (
         f"POST /dataverse/notifications HTTP/1.1\r\nHost: {host}\r\nx-receiver-key: {KEY}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -48,7 +48,9 @@ def request(host: str, size: int) -> bytes:
     return head.encode() + body
 
 
-def run(host: str, port: int, connections: int, seconds: float, size: int, per_second: float = 0) -> dict[str, float]:
+def run(
+    host: str, port: int, connections: int, seconds: float, size: int, per_second: float = 0, alias: str = ""
+) -> dict[str, float]:
     selector = selectors.DefaultSelector()
     idle = [Connection(host, port) for _ in range(connections)]
     for one in idle:
@@ -59,7 +61,7 @@ def run(host: str, port: int, connections: int, seconds: float, size: int, per_s
     while time.perf_counter() - begun < seconds or len(idle) < connections:
         now = time.perf_counter()
         while idle and now - begun < seconds and (not per_second or sent < (now - begun) * per_second):
-            idle.pop().send(request(host, size))
+            idle.pop().send(request(host, size, alias))
             sent += 1
         for key, _ in selector.select(0.002):
             one: Connection = key.data
@@ -83,5 +85,6 @@ def run(host: str, port: int, connections: int, seconds: float, size: int, per_s
 
 
 if __name__ == "__main__":
-    host, port, connections, seconds, size, *rate = sys.argv[1:]
-    print(json.dumps(run(host, int(port), int(connections), float(seconds), int(size), float(rate[0]) if rate else 0)))
+    host, port, connections, seconds, size, *more = sys.argv[1:]
+    rate, alias = [*more, "0", ""][:2] if len(more) < 2 else more
+    print(json.dumps(run(host, int(port), int(connections), float(seconds), int(size), float(rate), alias)))

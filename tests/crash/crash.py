@@ -250,7 +250,9 @@ class Editor:
         # a few rows change all the time, the others now and then
         row = self._chance.choice(rows[:8] if self._chance.random() < 0.4 else rows)
         state = self.states[row] + 1
-        self._sandbox.update("account", row, {"name": f"Firm {rows.index(row)}, state {state}", "telephone1": str(state)})
+        self._sandbox.update(
+            "account", row, {"name": f"Firm {rows.index(row)}, state {state}", "telephone1": str(state)}
+        )
         self.states[row] = state
 
 
@@ -527,7 +529,7 @@ def table(results: list[Result]) -> str:
         lost, twice = one.wrong["lost"], one.wrong["applied twice"]
         rows.append(
             (one.database, f"{sum(one.kills.values())} ({kills})", one.changes, one.records, one.acknowledged)
-            + (one.applied, one.writes, lost, twice)  # noqa: RUF005  # two halves of one row
+            + (one.applied, one.writes, lost, twice)  # two halves of one row
         )
     widths = [max(len(str(row[at])) for row in rows) for at in range(len(COLUMNS))]
     return "\n".join("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
@@ -546,7 +548,9 @@ def main() -> int:
     print(table(results))
     for one in results:
         others = {name: count for name, count in one.wrong.items() if name not in {"lost", "applied twice"}}
-        print(f"{one.database}: sent again {one.asked_again}; ended by itself {dict(one.revived)}; {one.seconds:.0f} s; {others}")
+        print(
+            f"{one.database}: sent again {one.asked_again}; ended by itself {dict(one.revived)}; {one.seconds:.0f} s; {others}"
+        )
         print(*(f"  {line}" for line in one.examples), sep="\n")
     return 0 if all(one.is_good for one in results) else 1
 

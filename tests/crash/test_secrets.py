@@ -30,7 +30,15 @@ SECRETS = {
     "RECEIVER_SESSION_KEY": f"session-{MARK}",
 }
 PAGES = ("/", "/mappings", "/mappings/CUSTOMER", "/notifications", "/notifications?state=failed", "/notifications/1", "/health/ready", "/nowhere", f"/open/account/{ACCOUNT}")  # fmt: skip
-COMMANDS = ("settings", "inbox list", "inbox list --json", "inbox show 1", "mappings list", "steps list --json", "show account " + ACCOUNT)
+COMMANDS = (
+    "settings",
+    "inbox list",
+    "inbox list --json",
+    "inbox show 1",
+    "mappings list",
+    "steps list --json",
+    "show account " + ACCOUNT,
+)
 
 
 def everything_kept(company: Company) -> str:

@@ -140,7 +140,11 @@ def odd_value(chance: Chance, depth: int = 0) -> Any:
         return chance.choice((None, True, False, [], {}))
     if kind == 6 or depth > 3:
         return [odd_value(chance, depth + 1) if depth < 4 else 0 for _ in range(chance.randrange(4))]
-    inner = {chance.choice(("Value", "Id", "LogicalName", "Entities", "Attributes", "key", "value")): odd_value(chance, depth + 1)}
+    inner = {
+        chance.choice(("Value", "Id", "LogicalName", "Entities", "Attributes", "key", "value")): odd_value(
+            chance, depth + 1
+        )
+    }
     return typed(chance.choice(TYPES), **inner) if kind == 7 else inner
 
 
@@ -190,7 +194,12 @@ def attribute(body: Any, chance: Chance, rows: Any) -> None:
         column = chance.choice(COLUMNS)
         container[:] = [pair for pair in container if not isinstance(pair, dict) or pair.get("key") != column]
         value = odd_value(chance)
-        shapes = (value, typed("OptionSetValue", Value=value), typed("Money", Value=value), typed("EntityReference", Id=value, LogicalName="account"))
+        shapes = (
+            value,
+            typed("OptionSetValue", Value=value),
+            typed("Money", Value=value),
+            typed("EntityReference", Id=value, LogicalName="account"),
+        )
         container.append({"key": column, "value": chance.choice(shapes)})
     return None
 
@@ -235,7 +244,11 @@ def flip(raw: bytes, chance: Chance) -> bytes:
 
 def insert(raw: bytes, chance: Chance) -> bytes:
     at = chance.randrange(len(raw) + 1)
-    return raw[:at] + chance.choice((b"\x00", b"\xff\xfe", b"\\u0000", b'"', b"{", b"1e999999999", b",", b"\xc3\x28", b"\r\n")) + raw[at:]
+    return (
+        raw[:at]
+        + chance.choice((b"\x00", b"\xff\xfe", b"\\u0000", b'"', b"{", b"1e999999999", b",", b"\xc3\x28", b"\r\n"))
+        + raw[at:]
+    )
 
 
 def encode(raw: bytes, chance: Chance) -> bytes:

@@ -86,7 +86,9 @@ def prepare(company: Company) -> tuple[list[dict[str, object]], list[tuple[str, 
     """A few coupled rows, and valid bodies: what the sandbox sent of them, made by hand, and captured."""
     company.open_for_all("CUSTOMER", "VENDOR", "CONTACT")
     sandbox = company.sandbox
-    accounts = [sandbox.create("account", {"name": f"Firm {at}", "customertypecode": (3, 11)[at % 2]}) for at in range(ROWS)]
+    accounts = [
+        sandbox.create("account", {"name": f"Firm {at}", "customertypecode": (3, 11)[at % 2]}) for at in range(ROWS)
+    ]
     contacts = [
         sandbox.create("contact", {"lastname": f"Person {at}", "parentcustomerid": ("account", accounts[at])})
         for at in range(ROWS // 2)
