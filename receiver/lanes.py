@@ -234,6 +234,10 @@ def wake_waiting(connection: Connection, table: str, id_: str, now: datetime) ->
     connection.execute(update(inbox).where(inbox.c.lane.in_(keys), inbox.c.waits).values(state="waiting", waits=False))
 
 
+def is_any_ready(connection: Connection, now: datetime) -> bool:
+    return connection.execute(select(lane.c.key).where(lane.c.ready_at <= now).limit(1)).first() is not None
+
+
 def depth(connection: Connection, now: datetime) -> tuple[int, datetime | None]:
     """How many lanes are ready, and since when the oldest."""
     query = select(func.count(), func.min(lane.c.ready_at)).where(lane.c.ready_at <= now)

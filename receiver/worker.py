@@ -119,7 +119,7 @@ def run_one(services: Services) -> bool:
     """Lease the first ready lane and process it; whether there was one. Raises: StoreUnavailableError."""
     now = services.clock()
     with services.database.reading() as connection:
-        if lanes.depth(connection, now)[0] == 0:
+        if not lanes.is_any_ready(connection, now):
             return False
     with services.database.writing() as connection:
         held = lanes.lease(connection, lanes.new_owner(), now, services.options.lease_seconds)

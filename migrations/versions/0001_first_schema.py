@@ -211,6 +211,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("receiver_lane", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_receiver_lane_ready_at"), ["ready_at"], unique=False)
+    op.create_index("ix_receiver_lane_order", "receiver_lane", [sa.text("is_first DESC"), "ready_at"])
 
     op.create_table(
         "receiver_number_series",
@@ -378,6 +379,7 @@ def downgrade() -> None:
     op.drop_table("receiver_pending_coupling")
     op.drop_table("receiver_passed_over")
     op.drop_table("receiver_number_series")
+    op.drop_index("ix_receiver_lane_order", "receiver_lane")
     with op.batch_alter_table("receiver_lane", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_receiver_lane_ready_at"))
 

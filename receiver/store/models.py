@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
     true,
 )
 
@@ -77,6 +78,8 @@ lane = Table(
     Column("wish", String(200), nullable=False, server_default=""),
     Column("version_number", Number),
     Column("modified_on", Moment),
+    #: the order in which lanes are leased: with thousands ready, none is sorted
+    Index("ix_receiver_lane_order", text("is_first DESC"), "ready_at"),
 )
 
 #: A lane that waits for a row to be coupled, or holds a cleared lookup to it.

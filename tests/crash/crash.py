@@ -67,8 +67,10 @@ AUDIT = {
     ),
     "postgresql": (
         "CREATE TABLE crash_audit (id bigserial PRIMARY KEY, no text, name text)",
-        "CREATE FUNCTION crash_note() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN INSERT INTO crash_audit (no, name) VALUES (NEW.no, NEW.name); RETURN NEW; END $$",
+        (
+            "CREATE FUNCTION crash_note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " INSERT INTO crash_audit (no, name) VALUES (NEW.no, NEW.name); RETURN NEW; END $$"
+        ),
         "CREATE TRIGGER crash_note AFTER INSERT OR UPDATE ON customer FOR EACH ROW EXECUTE FUNCTION crash_note()",
     ),
 }
@@ -405,7 +407,9 @@ def company_steps(company: Company) -> list[dict[str, Any]]:
     return steps_to_register(company.services)
 
 
-def judged(result: Result, company: Company, postman: Postman, editor: Editor, *, awake: int) -> Result:
+def judged(  # noqa: C901, PLR0912  # one question after the other
+    result: Result, company: Company, postman: Postman, editor: Editor, *, awake: int
+) -> Result:
     """Compare what was acknowledged, what Dataverse has, and what the company's database has."""
     with company.services.database.reading() as connection:
         kept = {row.id: row for row in connection.execute(select(inbox))}
@@ -527,10 +531,9 @@ def table(results: list[Result]) -> str:
     for one in results:
         kills = ", ".join(f"{count} {victim}" for victim, count in one.kills.items())
         lost, twice = one.wrong["lost"], one.wrong["applied twice"]
-        rows.append(
-            (one.database, f"{sum(one.kills.values())} ({kills})", one.changes, one.records, one.acknowledged)
-            + (one.applied, one.writes, lost, twice)  # two halves of one row
-        )
+        total = f"{sum(one.kills.values())} ({kills})"
+        counted = (one.changes, one.records, one.acknowledged, one.applied, one.writes)
+        rows.append((one.database, total, *counted, lost, twice))
     widths = [max(len(str(row[at])) for row in rows) for at in range(len(COLUMNS))]
     return "\n".join("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 

@@ -7,11 +7,9 @@ import subprocess
 import sys
 from contextlib import suppress
 
-import pytest
 from doors.test_real_server import free_port
 
 
-@pytest.mark.xfail(strict=True, reason="receiver/cli.py checks the schema before the worker starts, and ends")
 def test_a_worker_that_starts_while_the_database_is_away_waits_for_it() -> None:
     url = f"postgresql+psycopg://u:p@127.0.0.1:{free_port()}/x"
     environment = {**os.environ, "RECEIVER_DATABASE_URL": url}

@@ -12,7 +12,7 @@ from receiver.config import SECRETS, Settings, example
 from receiver.core.decision import Reason
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-fidelity.lock")
 
 
 def test_the_rules_page_is_what_the_code_prints() -> None:
