@@ -459,6 +459,7 @@ def judged(  # noqa: C901, PLR0912  # one question after the other
         note("couplings without a record", no)
     wrong["lanes awake"] = awake
     wrong["refused"] = sum(postman.refused.values())
+    wrong["ended by itself"] = sum(result.revived.values())
     result.changes, result.records, result.writes = editor.changes, len(records), len(audit)
     result.acknowledged, result.asked_again = len(postman.acknowledged), postman.asked_again
     result.wrong = dict(wrong)
@@ -552,7 +553,7 @@ def main() -> int:
     for one in results:
         others = {name: count for name, count in one.wrong.items() if name not in {"lost", "applied twice"}}
         print(
-            f"{one.database}: sent again {one.asked_again}; ended by itself {dict(one.revived)}; {one.seconds:.0f} s; {others}"
+            f"{one.database}: sent again {one.asked_again}; {one.seconds:.0f} s; {others}"
         )
         print(*(f"  {line}" for line in one.examples), sep="\n")
     return 0 if all(one.is_good for one in results) else 1
