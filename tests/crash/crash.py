@@ -552,9 +552,7 @@ def main() -> int:
     print(table(results))
     for one in results:
         others = {name: count for name, count in one.wrong.items() if name not in {"lost", "applied twice"}}
-        print(
-            f"{one.database}: sent again {one.asked_again}; {one.seconds:.0f} s; {others}"
-        )
+        print(f"{one.database}: sent again {one.asked_again}; {one.seconds:.0f} s; {others}")
         print(*(f"  {line}" for line in one.examples), sep="\n")
     return 0 if all(one.is_good for one in results) else 1
 
