@@ -99,7 +99,7 @@ def test_a_salesperson_lands_on_the_customer_once_the_administrator_allows_it(
 
     refusal = click_business_central(sales)
     expect(refusal.locator("#refusal")).to_contain_text("CUSTOMER synchronizes only coupled records")
-    expect(refusal.locator("#refusal")).to_contain_text("switch Synch. Only Coupled Records off")
+    expect(refusal.locator("#refusal")).to_contain_text("Switch Synch. Only Coupled Records off")
     picture(refusal, "2-refusal")
 
     admin = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
