@@ -105,7 +105,7 @@ def _touching(is_sqlite: bool, count: int, only: str) -> str:  # noqa: FBT001  #
     """Written out, since it runs for every notification and SQLAlchemy would compile it anew for each count."""
     rows = ", ".join([f"({', '.join(['?' if is_sqlite else '%s'] * 6)}, 1)"] * count)
     columns = "key, table_name, row_id, ready_at, wish, is_first, generation"
-    touched = f"SELECT * FROM (VALUES {rows}) AS touched ({columns}) WHERE key IN ({only}) ORDER BY key"  # noqa: S608
+    touched = f"SELECT * FROM (VALUES {rows}) AS touched ({columns}) WHERE key IN ({only}) ORDER BY key"  # noqa: S608  # placeholders
     return f"""
         INSERT INTO receiver_lane ({columns}) {touched if only else f"VALUES {rows}"}
         ON CONFLICT (key) DO UPDATE SET

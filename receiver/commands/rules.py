@@ -121,10 +121,8 @@ LINES = (
     Line("the mapping is switched off", _mapping(is_enabled=False)),
     Line("the mapping goes only the other way", _other_way),
     Line("no field mapping is enabled", _mapping(fields=())),
-    Line("the coupling is Skipped", lambda now: _now(coupling=replace(now.coupling, is_skipped=True))(now)),  # type: ignore[type-var]  # the plain one is coupled
-    Line(
-        "only some columns of the source are known", lambda now: _now(source=replace(now.source, is_whole=False))(now)
-    ),
+    Line("the coupling is Skipped", _skipped),
+    Line("only some columns of the source are known", _partial),
     Line("two versions of the source within one second", _now(freshness=Freshness.UNCERTAIN)),
     Line("the image is older than what was seen", _now(freshness=Freshness.LATE)),
     Line("the source is gone; nothing was coupled", _both(_UNCOUPLED, _gone)),

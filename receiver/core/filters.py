@@ -13,10 +13,12 @@ of Business Central do.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from receiver.core.values import Column, Reference, Value, Values, is_empty
 
@@ -175,7 +177,7 @@ def _equal(one: Value, other: Value) -> bool:
     return _folded(one) == _folded(other)
 
 
-def _ordered(compare: Callable[[Value, Value], bool]) -> Callable[[Value, Value], bool]:
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Value], bool]:
     def compared(one: Value, other: Value) -> bool:
         if is_empty(one) or is_empty(other):
             return False
@@ -194,10 +196,10 @@ def _begins(one: Value, other: Value) -> bool:
 _COMPARISONS: Mapping[str, Callable[[Value, Value], bool]] = {
     "=": _equal,
     "<>": lambda one, other: not _equal(one, other),
-    ">": _ordered(lambda one, other: one > other),  # type: ignore[operator]  # TypeError is the answer no
-    ">=": _ordered(lambda one, other: one >= other),  # type: ignore[operator]
-    "<": _ordered(lambda one, other: one < other),  # type: ignore[operator]
-    "<=": _ordered(lambda one, other: one <= other),  # type: ignore[operator]
+    ">": _ordered(operator.gt),
+    ">=": _ordered(operator.ge),
+    "<": _ordered(operator.lt),
+    "<=": _ordered(operator.le),
     "begins with": _begins,
 }
 

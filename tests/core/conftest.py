@@ -17,4 +17,4 @@ def _closed_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         raise AssertionError("a pure test opened a socket: what it tests does not belong here")
 
-    monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setattr(socket.socket, "connect", refused)  # sockets are shut here

@@ -308,7 +308,7 @@ def test_429_closes_one_gate_for_every_row_and_every_click_until_retry_after(sma
         pass
     answer = company.open("account", VENDOR_ACCOUNT)
 
-    assert "Dataverse asked us to wait until" in answer.trouble  # type: ignore[union-attr]
+    assert "Dataverse asked us to wait until" in answer.trouble  # type: ignore[union-attr]  # it was refused
     assert len(company.sandbox.requests) == asked
     assert states(company) == ["waiting", "waiting"]
     assert [row["attempts"] for row in company.notifications()] == [0, 0]
@@ -439,7 +439,7 @@ def test_a_deletion_leaves_a_tombstone_and_no_image_of_the_row_is_believed(compa
     company.work()
 
     assert len(company.sandbox.requests) == before + 1
-    assert company.local("customer", "C00010")["name"] != "Believed?"  # type: ignore[index]
+    assert company.local("customer", "C00010")["name"] != "Believed?"  # type: ignore[index]  # it is there
 
 
 def test_a_delete_among_what_waits_always_means_one_read(company: Company) -> None:
@@ -482,7 +482,7 @@ def test_a_bell_wakes_a_sleeping_worker_at_once(company: Company) -> None:
         for _ in range(3):
             begun = time.monotonic()
             number = post(company, hint())
-            until(lambda number=number: states(company)[number - 1] != "waiting")  # type: ignore[misc]
+            until(lambda number=number: states(company)[number - 1] != "waiting")  # type: ignore[misc]  # bound early on purpose
             slowest = max(slowest, time.monotonic() - begun)
             time.sleep(0.05)
 
@@ -492,7 +492,7 @@ def test_a_bell_wakes_a_sleeping_worker_at_once(company: Company) -> None:
 def test_the_heart_beats_on_after_something_nobody_foresaw(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.worker.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("receiver.worker.HEARTBEAT_SECONDS", 0.05)  # nobody waits ten seconds for a heart
     with closing(Door(postgresql_url)) as door:
         _rename(door, "receiver_worker", "away")
         worker = Worker(door.services, 1)

@@ -58,7 +58,7 @@ def test_msal_signs_it_in_at_the_token_endpoint_once_for_many_requests(sandbox, 
 
 
 def test_a_wrong_secret_gets_no_token(sandbox):
-    with credential(sandbox, "wrong") as signed_in, DataverseClient(sandbox.api_url, signed_in) as client:  # noqa: SIM117
+    with credential(sandbox, "wrong") as signed_in, DataverseClient(sandbox.api_url, signed_in) as client:  # noqa: SIM117  # two promises
         with pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
             client.records.retrieve("account", FIRST_ACCOUNT)
 

@@ -45,7 +45,7 @@ def eventually(promise: object, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not promise() and time.monotonic() < deadline:  # type: ignore[operator]  # a function
         time.sleep(0.05)
-    assert promise()  # type: ignore[operator]
+    assert promise()  # type: ignore[operator]  # a function
 
 
 def states(company: Company) -> dict[str, int]:

@@ -143,7 +143,7 @@ def test_a_large_body_is_stripped_and_the_header_says_so(notifying, receiver):
 
 
 def test_a_body_over_256_kilobytes_is_stripped(notifying, receiver, monkeypatch):
-    monkeypatch.setattr("receiver.sandbox.delivery.LARGEST_BODY", 1000)
+    monkeypatch.setattr("receiver.sandbox.delivery.LARGEST_BODY", 1000)  # not 256 KB for each case
     notifying.update("account", FIRST_ACCOUNT, {"description": "x" * 1500})
     assert notifying.settle()
     assert receiver.requests[0].body["InputParameters"] == []

@@ -46,7 +46,7 @@ def test_python_values_become_logical_ones(column, given, logical):
 @pytest.mark.parametrize(
     ("column", "given", "problem"),
     [
-        ("createdon", dt.datetime(2026, 5, 1), TypeError),  # noqa: DTZ001
+        ("createdon", dt.datetime(2026, 5, 1), TypeError),  # noqa: DTZ001  # naive is the case
         ("createdon", "noon", ApiError),
         ("primarycontactid", "nobody", ApiError),
         ("customertypecode", "3", ApiError),
