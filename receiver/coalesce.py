@@ -6,6 +6,7 @@ step, registered with today's columns, of a row that was never deleted; everythi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from receiver.core.message import (
     freshness,
     image_alias,
 )
-from receiver.core.values import Values
+from receiver.core.values import Reference, Values
 from receiver.dataverse.client import version_of, with_derived
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.dataverse.columns import from_message
@@ -81,6 +82,12 @@ def read_notification(services: Services, row: Row[Any]) -> Read:
         return Read(row, context, (), f"No handler answers the message {context.message}.")
     note = "; ".join(map(str, context.defects))
     return Read(row, context, tuple(handler(context)), note)
+
+
+def references_of(read: Iterable[Read]) -> set[str]:
+    """The ids of the rows that images refer to: their couplings are asked for together with the row's own."""
+    images = (request.image for one in read for request in one.requests if request.image is not None)
+    return {value.id for image in images for value in image.values.values() if isinstance(value, Reference)}
 
 
 def concerns_row(read: list[Read], lease: Lease) -> bool:

@@ -29,7 +29,7 @@ def written_to_dataverse(work: Work, now: Situation, decision: Decision) -> Reco
     if now.toward is Direction.FROM or not isinstance(decision, Insert | Modify):
         return None
     table, columns = now.mapping.dataverse_table, read_columns(work.mappings, now.mapping.dataverse_table)
-    client = work.services.dataverse
+    client = work.dataverse
     try:
         if isinstance(decision, Insert):
             return _created(work, now, decision.values, columns)
@@ -44,7 +44,7 @@ def written_to_dataverse(work: Work, now: Situation, decision: Decision) -> Reco
 
 def _created(work: Work, now: Situation, values: Values, columns: frozenset[str]) -> Record:
     """Create under a derived id that was committed before: neither a lost answer nor a crash can make a twin."""
-    client, table = work.services.dataverse, now.mapping.dataverse_table
+    client, table = work.dataverse, now.mapping.dataverse_table
     id_ = _pending_id(work.services, now)
     try:
         row = client.create(table, id_, values, columns)

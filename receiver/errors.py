@@ -50,6 +50,12 @@ class MovedError(ReceiverError):
     waiting_helps = True
 
 
+class NotAtOnceError(ReceiverError):
+    """The decision needs Dataverse, so the record is looked at by itself."""
+
+    waiting_helps = True
+
+
 class LostRaceError(ReceiverError):
     """Another worker made the same record first; the next attempt finds it."""
 

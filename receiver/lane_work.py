@@ -7,12 +7,14 @@ lane's release are written in one transaction: after any crash either all or non
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from receiver import lanes
 from receiver.coalesce import (
@@ -25,32 +27,23 @@ from receiver.coalesce import (
     may_conclude_gone,
     names_deletion,
     read_notification,
+    references_of,
     source_of,
 )
 from receiver.core.decision import Reason, Record
 from receiver.core.mapping import Direction, TableMapping
-from receiver.core.message import (
-    Freshness,
-    Version,
-)
+from receiver.core.message import Freshness, Version
 from receiver.core.values import Reference
 from receiver.dataverse.client import version_of
-from receiver.errors import (
-    GateClosedError,
-    LeaseLostError,
-    LostRaceError,
-    MovedError,
-    ParentIsBusyError,
-    ReceiverError,
-    ThrottledError,
-)
+from receiver.errors import LeaseLostError, MovedError, NotAtOnceError, ParentIsBusyError, ReceiverError
+from receiver.known import Known
+from receiver.lane_failure import record_failure
 from receiver.lanes import Lease
 from receiver.services import Services, mappings_of
 from receiver.settlement import settle, waits_of
+from receiver.store import couplings
 from receiver.store.mappings import Mappings
-from receiver.store.models import connection as connection_state
 from receiver.store.models import inbox, tombstone
-from receiver.store.models import lane as lane_rows
 from receiver.synch_job import synchronize
 from receiver.wording import Settled
 from receiver.work import Outcome, Request, Work
@@ -58,7 +51,6 @@ from receiver.work import Outcome, Request, Work
 log = logging.getLogger(__name__)
 
 DECISIONS_A_LANE = 3
-BUSY_PARENT_SECONDS = 0.25
 DEEPEST_PULL = 3
 #: outcomes that mean the row was looked at and is in step
 IN_STEP = frozenset({"Insert", "Modify", "AlreadyEqual", "IgnoreUnchanged", "RemoveCoupling"})
@@ -76,56 +68,148 @@ def process(services: Services, lease: Lease, ask: Ask = NOTHING_ASKED) -> list[
         log.warning("Lane %s was taken over by another worker; nothing of this run was written.", lease.key)
         return []
     except ReceiverError as error:
-        _record_failure(services, lease, error)
+        record_failure(services, lease, error)
         if ask.is_click or (ask.is_wanted and error.waiting_helps):
             raise
         return []
     except Exception as error:
         log.exception("Lane %s failed in a way nobody foresaw.", lease.key)
-        _record_failure(services, lease, error)
+        record_failure(services, lease, error)
         if ask.is_click:
             raise
         return []
+
+
+def process_together(services: Services, leases: Sequence[Lease]) -> list[Lease]:
+    """Work on many lanes in one transaction; the lanes that must be worked on by themselves come back.
+
+    Those are the ones that need Dataverse. Where anything goes wrong, all come back and nothing was written: each by
+    itself meets what is its own.
+    """
+    started = services.clock()
+    alone: list[Lease] = []
+    looked_at: list[Look] = []
+    try:
+        lanes_read = [(lease, [read_notification(services, row) for row in lease.notifications]) for lease in leases]
+        with services.database.reading() as connection:
+            mappings = services.mappings(connection)
+            known = known_of(services, connection, mappings, lanes_read)
+        for lease, read in lanes_read:
+            work = Work(services, mappings, known, _not_at_once, may_ask_dataverse=False)
+            try:
+                looked_at.append(_look(work, lease, read, started, NOTHING_ASKED))
+            except NotAtOnceError:
+                alone.append(lease)
+        with services.database.writing() as connection:
+            _write(connection, services, looked_at, started)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the lane that it belongs to meets it again and records it
+        log.debug("%d lanes are worked on one by one: %s", len(leases), error)
+        return list(leases)
+    return alone
+
+
+def _not_at_once(_reference: Reference) -> bool:
+    raise NotAtOnceError
 
 
 def _process(services: Services, lease: Lease, ask: Ask) -> list[Settled]:
     started = services.clock()
     read = [read_notification(services, row) for row in lease.notifications]
     for _ in range(DECISIONS_A_LANE):
+        with services.database.reading() as connection:
+            mappings = services.mappings(connection)
+            known = known_of(services, connection, mappings, [(lease, read)])
+        look = _look(Work(services, mappings, known, partial(_pull, services, ask.depth)), lease, read, started, ask)
         try:
-            return _once(services, lease, read, started, ask)
+            with services.database.writing() as connection:
+                return _write(connection, services, [look], started)
         except MovedError:
             continue
     raise MovedError("The record changed each time it was about to be written; it is tried again shortly.")
 
 
-def _once(services: Services, lease: Lease, read: list[Read], started: datetime, ask: Ask) -> list[Settled]:
-    """Decide and write once. Raises: MovedError when something moved in between."""
-    with services.database.reading() as connection:
-        mappings = services.mappings(connection)
-        has_tombstone = _has_tombstone(connection, lease)
-    work = Work(services, mappings, partial(_pull, services, ask.depth))
+def known_of(
+    services: Services, connection: Connection, mappings: Mappings, lanes_read: Sequence[tuple[Lease, list[Read]]]
+) -> Known:
+    """All that the database is asked of these lanes' rows, before anything is decided."""
+    known, tables = Known(services.database), {lease.table for lease, _ in lanes_read}
+    own = [mapping for table in sorted(tables) for mapping in mappings_of(mappings, table)]
+    rows = {lease.id for lease, _ in lanes_read if mappings_of(mappings, lease.table)}
+    known.look_up(rows | references_of([one for _, read in lanes_read for one in read]), own, connection)
+    known.deleted |= deleted_of(connection, rows)
+    return known
+
+
+@dataclass(frozen=True)
+class Look:
+    """A lane looked at: what waits in it, and what was decided of its row; no outcome where nothing is to be said."""
+
+    work: Work
+    lease: Lease
+    read: list[Read]
+    own: list[TableMapping]
+    source: Request
+    outcomes: list[Outcome]
+    is_gone: bool
+
+    @property
+    def waits(self) -> list[tuple[str, str]]:
+        return [wanted for outcome in self.outcomes for wanted in waits_of(outcome)]
+
+
+def _look(work: Work, lease: Lease, read: list[Read], started: datetime, ask: Ask) -> Look:
+    """Decide, and write to Dataverse what goes there. Raises: MovedError when that row changed in between."""
+    services, mappings = work.services, work.mappings
     own = mappings_of(mappings, lease.table)
     outcomes: list[Outcome] = []
     source = Request(Direction.FROM, Record(lease.id, is_whole=False))
     if own and (concerns_row(read, lease) or lease.wish or ask.looks_anyway):
+        has_tombstone = lease.id in work.known.deleted
         source = source_of(services, lease, read, mappings, has_tombstone=has_tombstone, ask=ask)
         if names_deletion(read, lease):
             source = _read_source(work, lease, source)
         outcomes = [synchronize(work, mapping, source) for mapping in own]
-    is_gone = _is_gone(work, lease, outcomes)
+    row = work.rows.get((lease.table, lease.id))
+    is_gone = bool(outcomes) and row is not None and not row.exists
     if is_gone and not may_conclude_gone(services, lease, read, started, ask):
-        outcomes = []
-    with services.database.writing() as connection:
-        settled = [settle(connection, work, outcome, started) for outcome in outcomes]
-        if outcomes and is_gone:
-            _leave_tombstone(connection, lease, started)
-        _touch_others(connection, lease, read, mappings, started)
-        if outcomes:
-            lanes.wait_for(connection, lease.key, [wanted for outcome in outcomes for wanted in waits_of(outcome)])
-        next_at = _finish(connection, services, lease, read, settled, own, started)
-        lanes.release(connection, lease, next_at=next_at, version=_version_seen(work, lease, source, outcomes))
-    return settled
+        return Look(work, lease, read, own, source, [], is_gone=False)
+    return Look(work, lease, read, own, source, outcomes, is_gone)
+
+
+def _write(connection: Connection, services: Services, looks: Sequence[Look], started: datetime) -> list[Settled]:
+    """Everything at once: local records, couplings, jobs, what waits, the notifications' states, the lanes.
+
+    Lanes come first and in one order: two workers that touch each other's cannot block one another.
+    """
+    others = [touch for look in looks for touch in _others(look, started)]
+    waits = {look.lease.key: look.waits for look in looks if look.outcomes}
+    wanted = {row for rows in waits.values() for row in rows}
+    lanes.hold(connection, {look.lease.key for look in looks} | {lanes.key_of(*row) for row in wanted})
+    _check_still_missing(connection, looks, wanted)
+    outcomes = [outcome for look in looks for outcome in look.outcomes]
+    written = settle(connection, outcomes, started, services.clock())
+    _leave_tombstones(connection, [look.lease for look in looks if look.is_gone], started)
+    lanes.touch(connection, others)
+    if waits:
+        lanes.wait_for(connection, waits)
+    lanes.wake_waiting(connection, [one.row for one in written if one.couples], started)
+    settled = iter([one.settled for one in written])
+    by_lane = [(look, list(islice(settled, len(look.outcomes)))) for look in looks]
+    due = _finish(connection, services, by_lane, started)
+    lanes.release(connection, [lanes.Release(one.lease, due.get(one.lease.key), _version_seen(one)) for one in looks])
+    return [one.settled for one in written]
+
+
+def _check_still_missing(connection: Connection, looks: Sequence[Look], wanted: set[tuple[str, str]]) -> None:
+    """A parent coupled since it was found missing woke nobody: we did not wait yet. Raises: MovedError."""
+    if not wanted:
+        return
+    ids = sorted({id_ for _, id_ in wanted})
+    now = couplings.of_rows(connection, ids)
+    for look in looks:
+        for _, id_ in look.waits:
+            if now.get(id_, {}).keys() != look.work.known.of_row(id_).keys():
+                raise MovedError
 
 
 def _read_source(work: Work, lease: Lease, source: Request) -> Request:
@@ -133,72 +217,75 @@ def _read_source(work: Work, lease: Lease, source: Request) -> Request:
     return replace(source, source=row, freshness=Freshness.NEWER)
 
 
-def _is_gone(work: Work, lease: Lease, outcomes: list[Outcome]) -> bool:
-    row = work.rows.get((lease.table, lease.id))
-    return bool(outcomes) and row is not None and not row.exists
-
-
-def _version_seen(work: Work, lease: Lease, source: Request, outcomes: list[Outcome]) -> Version | None:
+def _version_seen(look: Look) -> Version | None:
     """A row read always counts, also downwards; an image counts unless it is late."""
-    read = work.versions.get(lease.id)
+    lease, source, read = look.lease, look.source, look.work.versions.get(look.lease.id)
     if read is not None:
         if lease.version is not None and read.number and lease.version.number and read.number < lease.version.number:
             log.warning(
                 "%s was read at version %s after %s had been seen.", lease.key, read.number, lease.version.number
             )
         return read
-    if not outcomes or not source.source.is_whole or source.freshness == Freshness.LATE:
+    if not look.outcomes or not source.source.is_whole or source.freshness == Freshness.LATE:
         return None
     return version_of(source.source.values)
 
 
-def _has_tombstone(connection: Connection, lease: Lease) -> bool:
-    found = select(tombstone.c.at).where(tombstone.c.table_name == lease.table, tombstone.c.row_id == lease.id)
-    return connection.execute(found).first() is not None
+def deleted_of(connection: Connection, row_ids: Iterable[str]) -> set[str]:
+    """Which of these rows were deleted once: their old images must be believed no more."""
+    return set(connection.execute(select(tombstone.c.row_id).where(tombstone.c.row_id.in_(sorted(row_ids)))).scalars())
 
 
-def _leave_tombstone(connection: Connection, lease: Lease, now: datetime) -> None:
-    row = {"table_name": lease.table, "row_id": lease.id, "at": now}
-    connection.execute(lanes.upsert(connection, tombstone).values(row).on_conflict_do_nothing())
+def _leave_tombstones(connection: Connection, gone: Sequence[Lease], now: datetime) -> None:
+    rows = [{"table_name": lease.table, "row_id": lease.id, "at": now} for lease in gone]
+    if rows:
+        connection.execute(lanes.upsert(connection, tombstone).on_conflict_do_nothing(), rows)
 
 
-def _touch_others(connection: Connection, lease: Lease, read: list[Read], mappings: Mappings, now: datetime) -> None:
+def _others(look: Look, now: datetime) -> list[lanes.Touch]:
     """A message that names several rows wakes their lanes."""
-    lanes.touch(
-        connection,
-        [
-            lanes.Touch(request.table, request.id, now, wish=f"named by notification {one.row.id}")
-            for one in read
-            for request in one.requests
-            if not is_own(request, lease) and mappings_of(mappings, request.table)
-        ],
-    )
+    return [
+        lanes.Touch(request.table, request.id, now, wish=f"named by notification {one.row.id}")
+        for one in look.read
+        for request in one.requests
+        if not is_own(request, look.lease) and mappings_of(look.work.mappings, request.table)
+    ]
+
+
+_FINISHING = (
+    update(inbox)
+    .where(inbox.c.id == bindparam("is_id"))
+    .values({name: bindparam(f"new_{name}") for name in ("state", "note", "waits", "outcome", "finished_at")})
+)
 
 
 def _finish(
-    connection: Connection,
-    services: Services,
-    lease: Lease,
-    read: list[Read],
-    settled: list[Settled],
-    own: list[TableMapping],
-    started: datetime,
-) -> datetime | None:
-    """Write each notification's state and outcome; when the lane is next due, if a synchronous hint is not done."""
-    next_at: datetime | None = None
-    for one in read:
-        due = due_again(services, one, started) if one.is_hint_of_open_transaction and own and one.requests else None
-        state, note = _state_of(one, lease, settled, own)
-        values: dict[str, Any] = {
-            "state": "waiting" if due else state,
-            "note": note,
-            "waits": any(outcome.waits for outcome in settled),
-            "outcome": [outcome.plain() for outcome in settled],
-            "finished_at": None if due else services.clock(),
-        }
-        connection.execute(update(inbox).where(inbox.c.id == one.row.id).values(values))
-        if due is not None:
-            next_at = due if next_at is None else min(next_at, due)
+    connection: Connection, services: Services, settled: Sequence[tuple[Look, list[Settled]]], started: datetime
+) -> dict[str, datetime]:
+    """Write each notification's state and outcome; when a lane is next due, if a synchronous hint is not done."""
+    next_at: dict[str, datetime] = {}
+    rows: list[dict[str, Any]] = []
+    for look, outcomes in settled:
+        waits, plain = any(one.waits for one in outcomes), [one.plain() for one in outcomes]
+        for one in look.read:
+            is_hint = one.is_hint_of_open_transaction and look.own and one.requests
+            due = due_again(services, one, started) if is_hint else None
+            state, note = _state_of(one, look.lease, outcomes, look.own)
+            if due is not None:
+                state, key = "waiting", look.lease.key
+                next_at[key] = min(due, next_at.get(key, due))
+            rows.append(
+                {
+                    "is_id": one.row.id,
+                    "new_state": state,
+                    "new_note": note,
+                    "new_waits": waits,
+                    "new_outcome": plain,
+                    "new_finished_at": None if due else services.clock(),
+                }
+            )
+    if rows:
+        connection.execute(_FINISHING, rows)
     return next_at
 
 
@@ -235,46 +322,3 @@ def _pull(services: Services, depth: int, reference: Reference) -> bool:
     settled = process(services, held, Ask(is_wanted=True, depth=depth + 1))
     outside = {Reason.OUTSIDE_FILTER.name, Reason.MAPPING_IS_OFF.name, Reason.DIRECTION.name}
     return bool(settled) and all(outcome.reason in outside for outcome in settled)
-
-
-def _record_failure(services: Services, lease: Lease, error: Exception) -> None:
-    """In a transaction of its own: what can be waited for goes back to waiting, the rest is failed."""
-    now, options = services.clock(), services.options
-    try:
-        with services.database.writing() as connection:
-            if isinstance(error, ThrottledError):
-                until = now + timedelta(seconds=error.retry_after)
-                close_gate(connection, until, str(error))
-                lanes.postpone(connection, lease, until, str(error), charge=False, gate=True)
-            elif isinstance(error, GateClosedError):
-                lanes.postpone(connection, lease, error.until, str(error), charge=False, gate=True)
-            elif isinstance(error, ParentIsBusyError):
-                until = now + timedelta(seconds=BUSY_PARENT_SECONDS)
-                lanes.postpone(connection, lease, until, str(error), charge=False)
-            elif isinstance(error, LostRaceError) and lease.attempts > 0:
-                _fail(connection, lease, error, now)  # the retry did not find the other's coupling: nobody raced
-            elif isinstance(error, ReceiverError) and error.waiting_helps:
-                until = now + lanes.back_off(lease.attempts, options.longest_back_off_seconds)
-                lanes.postpone(connection, lease, until, str(error), charge=True)
-            else:
-                _fail(connection, lease, error, now)
-    except ReceiverError:
-        # the database is away, or the lease went to another: the lease ends by itself and the work is found again
-        log.warning("The failure of lane %s could not be recorded: %s", lease.key, error)
-
-
-def _fail(connection: Connection, lease: Lease, error: Exception, now: datetime) -> None:
-    note = str(error) if isinstance(error, ReceiverError) else f"{type(error).__name__}: {error}"
-    failed = {"state": "failed", "note": note, "finished_at": now}
-    connection.execute(update(inbox).where(lanes.held_by(lease)).values(failed))
-    lanes.release(connection, lease)
-    connection.execute(update(lane_rows).where(lane_rows.c.key == lease.key).values(last_error=note))
-
-
-def close_gate(connection: Connection, until: datetime, reason: str) -> None:
-    """From now on nobody calls Dataverse until then: neither new work nor a click passes. The later end counts."""
-    row = {"id": 1, "closed_until": until, "closed_reason": reason}
-    statement = lanes.upsert(connection, connection_state).values(row)
-    closed = {"closed_until": until, "closed_reason": reason}
-    is_earlier = or_(connection_state.c.closed_until.is_(None), connection_state.c.closed_until < until)
-    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=closed, where=is_earlier))

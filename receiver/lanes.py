@@ -11,19 +11,34 @@ import os
 import random
 import socket
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, func, literal, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Row,
+    Update,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.core.message import Version
 from receiver.errors import LeaseLostError
 from receiver.store.models import inbox, lane, wait
-from receiver.store.types import driver_value
+from receiver.store.types import Moment, Number, driver_value
 
 FIRST_BACK_OFF_SECONDS = 1.0
 OWN_LANE = "message"
@@ -125,18 +140,37 @@ def ensure(connection: Connection, table: str, id_: str) -> None:
 
 def lease(connection: Connection, owner: str, now: datetime, seconds: float, key: str = "") -> Lease | None:
     """Take the first ready lane, or the named one if nobody holds it; all that waits in it becomes *working*."""
-    is_free = or_(lane.c.lease_until.is_(None), lane.c.lease_until < now)
     which = lane.c.key == key if key else lane.c.ready_at <= now
-    query = select(lane).where(which, is_free).order_by(lane.c.is_first.desc(), lane.c.ready_at).limit(1)
-    row = connection.execute(query.with_for_update(skip_locked=True)).first()
-    if row is None:
-        return None
+    return next(iter(_leased(connection, which, owner, (now, seconds), 1)), None)
+
+
+def lease_ready(connection: Connection, owner: str, now: datetime, seconds: float, count: int) -> list[Lease]:
+    """Take the first ready lanes, at most *count*; all that waits in them becomes *working*."""
+    return _leased(connection, lane.c.ready_at <= now, owner, (now, seconds), count)
+
+
+def _leased(
+    connection: Connection, which: ColumnElement[bool], owner: str, time: tuple[datetime, float], count: int
+) -> list[Lease]:
+    now, seconds = time
+    is_free = or_(lane.c.lease_until.is_(None), lane.c.lease_until < now)
+    query = select(lane).where(which, is_free).order_by(lane.c.is_first.desc(), lane.c.ready_at).limit(count)
+    rows = connection.execute(query.with_for_update(skip_locked=True)).all()
+    if not rows:
+        return []
+    keys = [row.key for row in rows]
     held = {"owner": owner, "lease_until": now + timedelta(seconds=seconds)}
-    connection.execute(update(lane).where(lane.c.key == row.key).values(held))
-    in_lane = and_(inbox.c.lane == row.key, inbox.c.state.in_(("waiting", "working")))
-    found = connection.execute(select(inbox).where(in_lane).order_by(inbox.c.id)).all()
-    if found:
-        connection.execute(update(inbox).where(in_lane).values(state="working"))
+    connection.execute(update(lane).where(lane.c.key.in_(keys)).values(held))
+    in_lanes = and_(inbox.c.lane.in_(keys), inbox.c.state.in_(("waiting", "working")))
+    waiting: dict[str, list[Row[Any]]] = {}
+    for notification in connection.execute(select(inbox).where(in_lanes).order_by(inbox.c.id)):
+        waiting.setdefault(notification.lane, []).append(notification)
+    if waiting:
+        connection.execute(update(inbox).where(in_lanes).values(state="working"))
+    return [_lease_of(row, owner, waiting.get(row.key, [])) for row in rows]
+
+
+def _lease_of(row: Row[Any], owner: str, waiting: Sequence[Row[Any]]) -> Lease:
     return Lease(
         key=row.key,
         table=row.table_name,
@@ -146,7 +180,7 @@ def lease(connection: Connection, owner: str, now: datetime, seconds: float, key
         attempts=row.attempts,
         wish=row.wish,
         version=_version(row),
-        notifications=tuple(found),
+        notifications=tuple(waiting),
     )
 
 
@@ -156,17 +190,65 @@ def _version(row: Row[Any]) -> Version | None:
     return Version(row.version_number, row.modified_on)
 
 
-def release(
-    connection: Connection, held: Lease, *, next_at: datetime | None = None, version: Version | None = None
-) -> None:
-    """Give the lane back, ready at *next_at* or asleep; what came meanwhile keeps it ready.
+def hold(connection: Connection, keys: Iterable[str]) -> None:
+    """Lock lanes in the order of their keys until the transaction ends; SQLite has one writer anyway."""
+    if connection.dialect.name != "sqlite":
+        locked = select(lane.c.key).where(lane.c.key.in_(sorted(keys))).order_by(lane.c.key).with_for_update()
+        connection.execute(locked).all()
 
-    Raises: LeaseLostError when another worker took it over; the caller's transaction is then rolled back.
+
+@dataclass(frozen=True)
+class Release:
+    """A lane given back, ready at `next_at` or asleep; `version` is the newest seen of its row, None: as before."""
+
+    held: Lease
+    next_at: datetime | None = None
+    version: Version | None = None
+
+
+def release(connection: Connection, given: Sequence[Release]) -> None:
+    """Give lanes back; what came meanwhile keeps a lane ready.
+
+    Raises: LeaseLostError when another worker took one over; the caller's transaction is then rolled back.
     """
-    values: dict[str, Any] = {"attempts": 0, "last_error": "", **_given_back(held, next_at)}
-    if version is not None:
-        values |= {"version_number": version.number, "modified_on": version.modified_on}
-    _as_owner(connection, held, values)
+    rows = [
+        {
+            "is_key": one.held.key,
+            "is_owner": one.held.owner,
+            "was_generation": one.held.generation,
+            "next_at": one.next_at,
+            "is_seen": one.version is not None,
+            "number": one.version.number if one.version else None,
+            "modified": one.version.modified_on if one.version else None,
+        }
+        for one in sorted(given, key=lambda one: one.held.key)
+    ]
+    if connection.execute(_RELEASING, rows).rowcount != len(rows):
+        raise LeaseLostError
+
+
+def _releasing() -> Update:
+    is_unmoved = lane.c.generation == bindparam("was_generation", type_=lane.c.generation.type)
+    is_seen = bindparam("is_seen", type_=Boolean())
+    number, modified = bindparam("number", type_=Number), bindparam("modified", type_=Moment())
+    return (
+        update(lane)
+        .where(lane.c.key == bindparam("is_key"), lane.c.owner == bindparam("is_owner"))
+        .values(
+            attempts=0,
+            last_error="",
+            owner=None,
+            lease_until=None,
+            ready_at=case((is_unmoved, bindparam("next_at", type_=Moment())), else_=lane.c.ready_at),
+            wish=case((is_unmoved, ""), else_=lane.c.wish),
+            is_first=case((is_unmoved, False), else_=lane.c.is_first),
+            version_number=case((is_seen, number), else_=lane.c.version_number),
+            modified_on=case((is_seen, modified), else_=lane.c.modified_on),
+        )
+    )
+
+
+_RELEASING = _releasing()
 
 
 def postpone(
@@ -176,29 +258,18 @@ def postpone(
 
     Raises: LeaseLostError.
     """
-    given = _given_back(held, until)
-    if gate:
-        given["ready_at"] = until
-    kept = {"wish": lane.c.wish, "is_first": lane.c.is_first}
-    _as_owner(connection, held, {**given, **kept, "attempts": held.attempts + int(charge), "last_error": error})
-    _back_to_waiting(connection, held)
-
-
-def _given_back(held: Lease, next_at: datetime | None) -> dict[str, Any]:
-    is_unmoved = lane.c.generation == held.generation
-    return {
+    is_unmoved = or_(lane.c.generation == held.generation, literal(gate))
+    given = {
         "owner": None,
         "lease_until": None,
-        "ready_at": case((is_unmoved, literal(next_at, lane.c.ready_at.type)), else_=lane.c.ready_at),
-        "wish": case((is_unmoved, ""), else_=lane.c.wish),
-        "is_first": case((is_unmoved, False), else_=lane.c.is_first),
+        "ready_at": case((is_unmoved, literal(until, lane.c.ready_at.type)), else_=lane.c.ready_at),
+        "attempts": held.attempts + int(charge),
+        "last_error": error,
     }
-
-
-def _as_owner(connection: Connection, held: Lease, values: dict[str, Any]) -> None:
     is_ours = and_(lane.c.key == held.key, lane.c.owner == held.owner)
-    if connection.execute(update(lane).where(is_ours).values(values)).rowcount != 1:
+    if connection.execute(update(lane).where(is_ours).values(given)).rowcount != 1:
         raise LeaseLostError
+    _back_to_waiting(connection, held)
 
 
 def held_by(held: Lease) -> ColumnElement[bool]:
@@ -216,21 +287,35 @@ def back_off(attempts: int, longest: float) -> timedelta:
     return timedelta(seconds=seconds * random.uniform(0.5, 1))  # noqa: S311  # jitter is no secret
 
 
-def wait_for(connection: Connection, key: str, wanted: Iterable[tuple[str, str]]) -> None:
-    """Note the rows that this lane waits for, in place of those before."""
-    connection.execute(delete(wait).where(wait.c.lane == key))
-    for table, id_ in sorted(set(wanted)):
-        connection.execute(wait.insert().values(lane=key, wanted_table=table, wanted_id=id_))
+def wait_for(connection: Connection, wanted: Mapping[str, Iterable[tuple[str, str]]]) -> None:
+    """Note the rows that each of these lanes waits for, in place of those before."""
+    connection.execute(delete(wait).where(wait.c.lane.in_(list(wanted))))
+    rows = [
+        {"lane": key, "wanted_table": table, "wanted_id": id_}
+        for key, rows in wanted.items()
+        for table, id_ in sorted(set(rows))
+    ]
+    if rows:
+        connection.execute(wait.insert(), rows)
 
 
-def wake_waiting(connection: Connection, table: str, id_: str, now: datetime) -> None:
-    """A row has been coupled: every lane that waits for it, or holds a cleared lookup to it, is ready."""
-    wanted = and_(wait.c.wanted_table == table, wait.c.wanted_id == id_)
-    keys = list(connection.execute(select(wait.c.lane).where(wanted).order_by(wait.c.lane)).scalars())
-    if not keys:
+def wake_waiting(connection: Connection, coupled: Iterable[tuple[str, str]], now: datetime) -> None:
+    """Rows have been coupled: every lane that waits for one, or holds a cleared lookup to it, is ready."""
+    rows = set(coupled)
+    if not rows:
         return
-    woken = {"ready_at": now, "generation": lane.c.generation + 1, "wish": f"{table} {id_} was coupled"}
-    connection.execute(update(lane).where(lane.c.key.in_(keys)).values(woken))
+    query = select(wait).where(wait.c.wanted_id.in_([id_ for _, id_ in rows])).order_by(wait.c.lane)
+    wishes = {
+        row.lane: f"{row.wanted_table} {row.wanted_id} was coupled"
+        for row in connection.execute(query)
+        if (row.wanted_table, row.wanted_id) in rows
+    }
+    if not wishes:
+        return
+    woken = update(lane).where(lane.c.key == bindparam("is_key"))
+    woken = woken.values(ready_at=now, generation=lane.c.generation + 1, wish=bindparam("why"))
+    connection.execute(woken, [{"is_key": key, "why": why} for key, why in wishes.items()])
+    keys = list(wishes)
     connection.execute(update(inbox).where(inbox.c.lane.in_(keys), inbox.c.waits).values(state="waiting", waits=False))
 
 

@@ -6,40 +6,35 @@ To add a conversion: a member of `Conversion` and its two functions in `CONVERSI
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-
-from sqlalchemy import Connection
+from dataclasses import dataclass
 
 from receiver.core.mapping import Conversion, Direction, TableMapping, Transfer
 from receiver.core.merge import Converted, Found, Keep, NotCoupled
 from receiver.core.values import Reference, Values, is_empty
-from receiver.dataverse.client import DataverseClient
-from receiver.store import couplings
-from receiver.store.local_tables import LocalTable
+from receiver.known import Known
 from receiver.store.mappings import Mappings
 from receiver.tables import BY_NAME
-
-
-@dataclass(frozen=True)
-class Currencies:
-    """What Dataverse said of the currencies at hand, asked before any connection is held; None: it has none such."""
-
-    codes: Mapping[str, str | None] = field(default_factory=dict)
-    references: Mapping[str, Reference | None] = field(default_factory=dict)
+from receiver.work import Work
 
 
 @dataclass(frozen=True)
 class Lookups:
     """One record's lookups to resolve; `outside` holds rows known to lie outside every mapping's filter."""
 
-    connection: Connection
-    mappings: Mappings
+    work: Work
     mapping: TableMapping
     source: Values
     destination: Values
-    currencies: Currencies
     local_currency: str
     outside: frozenset[Reference] = frozenset()
+
+    @property
+    def known(self) -> Known:
+        return self.work.known
+
+    @property
+    def mappings(self) -> Mappings:
+        return self.work.mappings
 
     def resolve(self, toward: Direction) -> dict[int, Converted]:
         """Every transfer with a conversion, by its number."""
@@ -50,25 +45,12 @@ class Lookups:
         return self.source.get(one.source or "")
 
 
-def currencies_of(
-    client: DataverseClient, mapping: TableMapping, toward: Direction, source: Values, local_currency: str
-) -> Currencies:
-    """Ask Dataverse for the currencies that *source* names; each is asked once in a process's life."""
-    values = [
-        source.get(one.source or "") for one in mapping.transfers(toward) if one.conversion is Conversion.CURRENCY
-    ]
-    if toward is Direction.FROM:
-        return Currencies(codes={one.id: client.iso_code(one) for one in values if isinstance(one, Reference)})
-    wanted = {str(value) if value else local_currency for value in values}
-    return Currencies(references={code: client.currency_of(code) for code in wanted})
-
-
 def _key_of(at: Lookups, one: Transfer) -> Converted:
     """A guid to the local key of the record coupled to it."""
     reference = at.value(one)
     if not isinstance(reference, Reference):
         return Keep() if _emptiness_is_an_artefact(at, one) else Found(None)
-    coupled = couplings.local_of(at.connection, one.related, reference.id)
+    coupled = at.known.local_of(one.related, reference.id)
     return Found(coupled[1]) if coupled else _not_coupled(at, one, reference)
 
 
@@ -77,7 +59,7 @@ def _emptiness_is_an_artefact(at: Lookups, one: Transfer) -> bool:
     held = at.destination.get(one.destination)
     if is_empty(held) or not one.clears_on_failure:
         return False
-    return all(couplings.dataverse_of(at.connection, name, str(held)) is None for name in one.related)
+    return all(at.known.coupling(name, Direction.TO, str(held)) is None for name in one.related)
 
 
 def _table_of(at: Lookups, one: Transfer) -> Converted:
@@ -85,7 +67,7 @@ def _table_of(at: Lookups, one: Transfer) -> Converted:
     reference = at.value(one)
     if not isinstance(reference, Reference):
         return Found(None)
-    coupled = couplings.local_of(at.connection, one.related, reference.id)
+    coupled = at.known.local_of(one.related, reference.id)
     return Found(at.mappings[coupled[0]].local_table) if coupled else _not_coupled(at, one, reference)
 
 
@@ -93,10 +75,10 @@ def _code_of(at: Lookups, one: Transfer) -> Converted:
     reference = at.value(one)
     if not isinstance(reference, Reference):
         return Found(None)
-    code = at.currencies.codes.get(reference.id)
+    code = at.work.services.dataverse.iso_code(reference)
     if code == at.local_currency:
         return Found(None)
-    if code and LocalTable(at.connection, BY_NAME["currency"]).get(code) is not None:
+    if code and at.known.record("currency", code) is not None:
         return Found(code)
     named = f"currency {code}" if code else f"the currency with id {reference.id}"
     return NotCoupled(f"{named} is not in the local table Currency. Add it there, then Process Again.", reference)
@@ -106,7 +88,7 @@ def _salesperson_of(at: Lookups, one: Transfer) -> Converted:
     reference = at.value(one)
     if not isinstance(reference, Reference) or reference.table == "team":
         return Keep()
-    coupled = couplings.local_of(at.connection, one.related, reference.id)
+    coupled = at.known.local_of(one.related, reference.id)
     return Found(coupled[1]) if coupled else _not_coupled(at, one, reference)
 
 
@@ -116,9 +98,9 @@ def _row_of(at: Lookups, one: Transfer) -> Converted:
     if is_empty(key):  # type: ignore[arg-type]  # a local key is text
         return Found(None)
     for name in _related_of(at, one):
-        coupled = couplings.dataverse_of(at.connection, name, str(key))
+        coupled = at.known.coupling(name, Direction.TO, str(key))
         if coupled is not None:
-            return Found(Reference(at.mappings[name].dataverse_table, coupled))
+            return Found(Reference(at.mappings[name].dataverse_table, coupled.dataverse_id))
     caption = " or ".join(BY_NAME[at.mappings[name].local_table].caption for name in _related_of(at, one))
     return NotCoupled(f"{caption} {key} ({one.source}) is not coupled to Dataverse. Couple it first.")
 
@@ -135,7 +117,7 @@ def _related_of(at: Lookups, one: Transfer) -> tuple[str, ...]:
 
 def _currency_of(at: Lookups, one: Transfer) -> Converted:
     code = str(at.value(one) or at.local_currency)
-    reference = at.currencies.references.get(code)
+    reference = at.work.services.dataverse.currency_of(code)
     return Found(reference) if reference else NotCoupled(f"currency {code} is not in Dataverse. Add it there first.")
 
 

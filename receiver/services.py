@@ -47,8 +47,9 @@ class MappingCache:
         self._mappings: Mappings = {}
 
     def get(self, connection: Connection, company: str) -> Mappings:
-        state = connection.execute(select(connection_state.c.lacking)).scalar()
-        stamp = (stored_mappings.stamp(connection), repr(state))
+        lacking = select(connection_state.c.lacking).scalar_subquery()
+        change, state = connection.execute(select(stored_mappings.newest_change(), lacking)).one()
+        stamp = (change, repr(state))
         with self._lock:
             if stamp != self._stamp:
                 loaded = stored_mappings.load(connection, company)

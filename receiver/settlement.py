@@ -1,21 +1,22 @@
-"""Writing an outcome locally: record, coupling, job row and what waits, all in the caller's one transaction.
+"""Writing outcomes locally: records, couplings and job rows, all in the caller's one transaction.
 
-Coupling and destination are read again, locked; if they are not what was decided upon, `MovedError` makes the caller
+Couplings and destinations are read again, locked; if they are not what was decided upon, `MovedError` makes the caller
 decide anew. That is the local twin of `If-Match`.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, bindparam, delete
 
 from receiver import lanes
-from receiver.core.coupling import Coupling, LastRun, Result, after_failure, with_bases, with_run
+from receiver.core.coupling import Coupling, LastRun, Result, after_failure, with_bases, with_job, with_run
 from receiver.core.decision import (
     AlreadyEqual,
-    Decision,
     Fail,
     IgnoreUnchanged,
     Insert,
@@ -33,48 +34,96 @@ from receiver.core.merge import Merged, bases_after
 from receiver.errors import LostRaceError, MovedError, RecordError
 from receiver.store import couplings, jobs
 from receiver.store.local_tables import LocalTable
-from receiver.store.models import passed_over, pending_coupling
+from receiver.store.models import passed_over
 from receiver.synch_job import missing_parents
 from receiver.tables import BY_NAME
 from receiver.wording import Settled, destination_id, error_of, in_words
-from receiver.work import Outcome, Work
+from receiver.work import Outcome
 
 
-def settle(connection: Connection, work: Work, outcome: Outcome, started: datetime) -> Settled:
-    """Write one outcome: local record, coupling, job row, what waits. All within the caller's transaction.
+@dataclass(frozen=True)
+class Written:
+    """One outcome carried out: the local record and the coupling as they are from now on, None where there is none."""
+
+    outcome: Outcome
+    record: Record | None
+    coupling: Coupling | None
+    settled: Settled
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """Table and id of the Dataverse row."""
+        now = self.outcome.now
+        id_ = now.source.id if self.coupling is None else self.coupling.dataverse_id
+        return now.mapping.dataverse_table, id_
+
+    @property
+    def is_remembered(self) -> bool:
+        """Whether the coupling is another than before."""
+        return self.coupling is not None and self.coupling != self.outcome.now.coupling
+
+    @property
+    def couples(self) -> bool:
+        """Whether the row had no coupling, or one that was only intended."""
+        before = self.outcome.now.coupling
+        if not self.is_remembered or self.coupling is None:
+            return False
+        return before is None or before.local_base is None or _is_other_pair(before, self.coupling)
+
+
+def settle(connection: Connection, outcomes: Sequence[Outcome], started: datetime, finished: datetime) -> list[Written]:
+    """Write outcomes: local records, couplings, one job a mapping. All within the caller's transaction.
 
     Raises: MovedError when coupling or destination are no longer what was decided upon; LostRaceError.
     """
-    now = outcome.now
-    _check_unmoved(connection, now)
-    job = jobs.begin(connection, now.mapping.name, now.toward, started)
-    outcome, record = _carried_out(connection, outcome)
-    decision = outcome.decision
-    coupling = _coupling_after(outcome, record, job)
-    clock = work.services.clock()
-    if coupling is not None and coupling != now.coupling:
-        _save(connection, now, coupling, clock)
-    if isinstance(decision, RemoveCoupling):
-        assert now.coupling is not None  # decide removes what is there
-        couplings.remove(connection, now.coupling)
-    _note_passed_over(connection, now, decision, clock)
-    settled = in_words(outcome, coupling, record)
-    errors = [jobs.JobError(now.source.id, destination_id(now), settled.error)] if settled.error else []
-    jobs.end(connection, job, [settled.counter], errors, clock)
-    return settled
+    _check_unmoved(connection, [outcome.now for outcome in outcomes])
+    written = [_written(outcome, record) for outcome, record in _carried_out(connection, outcomes)]
+    numbers = _record_jobs(connection, written, (started, finished))
+    _remember(connection, written, numbers, finished)
+    _note_passed_over(connection, written, finished)
+    return written
 
 
-def _check_unmoved(connection: Connection, now: Situation) -> None:
-    if couplings.find(connection, now.mapping.name, now.toward, now.source.id, lock=True) != now.coupling:
-        raise MovedError
-    if now.coupling is None or now.toward is Direction.TO:
-        return
-    local = LocalTable(connection, BY_NAME[now.mapping.local_table])
-    if local.get(now.coupling.local_id, lock=True) != now.destination:
-        raise MovedError
+def _check_unmoved(connection: Connection, situations: Sequence[Situation]) -> None:
+    inward = [now for now in situations if now.toward is Direction.FROM]
+    held = couplings.of_rows(connection, sorted({now.source.id for now in inward}), lock=True) if inward else {}
+    for now in situations:
+        if now.toward is Direction.FROM:
+            coupling = held.get(now.source.id, {}).get(now.mapping.name)
+        else:
+            coupling = couplings.find(connection, now.mapping.name, now.toward, now.source.id, lock=True)
+        if coupling != now.coupling:
+            raise MovedError
+    for table in sorted({now.mapping.local_table for now in inward}):
+        decided = {
+            now.coupling.local_id: now.destination
+            for now in inward
+            if now.coupling and now.mapping.local_table == table
+        }
+        found = LocalTable(connection, BY_NAME[table]).get_all(sorted(decided), lock=True)
+        if {one.id: one for one in found} != {key: one for key, one in decided.items() if one is not None}:
+            raise MovedError
 
 
-def _carried_out(connection: Connection, outcome: Outcome) -> tuple[Outcome, Record | None]:
+def _carried_out(connection: Connection, outcomes: Sequence[Outcome]) -> list[tuple[Outcome, Record | None]]:
+    """Each outcome and its local record. New records of a table go in together, unless one of them is refused."""
+    inserted: dict[int, Record] = {}
+    inserts: dict[str, dict[int, Insert]] = {}
+    for number, outcome in enumerate(outcomes):
+        if isinstance(outcome.decision, Insert) and outcome.now.toward is Direction.FROM:
+            inserts.setdefault(outcome.now.mapping.local_table, {})[number] = outcome.decision
+    for table, group in sorted(inserts.items()):
+        if len(group) > 1:
+            with suppress(LostRaceError, RecordError):
+                records = LocalTable(connection, BY_NAME[table]).insert_all([one.values for one in group.values()])
+                inserted |= zip(group, records, strict=True)
+    return [
+        (outcome, inserted[number]) if number in inserted else _carried_out_alone(connection, outcome)
+        for number, outcome in enumerate(outcomes)
+    ]
+
+
+def _carried_out_alone(connection: Connection, outcome: Outcome) -> tuple[Outcome, Record | None]:
     """The local record after the outcome; one that the database refuses is a failure, and leaves nothing behind.
 
     A key that somebody took this moment is taken no second time: the series goes on to the next.
@@ -101,7 +150,12 @@ def _local_record_after(connection: Connection, outcome: Outcome) -> Record | No
     return now.destination
 
 
-def _coupling_after(outcome: Outcome, record: Record | None, job: int) -> Coupling | None:
+def _written(outcome: Outcome, record: Record | None) -> Written:
+    coupling = _coupling_after(outcome, record)
+    return Written(outcome, record, coupling, in_words(outcome, coupling, record))
+
+
+def _coupling_after(outcome: Outcome, record: Record | None) -> Coupling | None:
     """The coupling as it is remembered from now on; a record that stays uncoupled has none."""
     now, decision = outcome.now, outcome.decision
     match decision:
@@ -109,15 +163,15 @@ def _coupling_after(outcome: Outcome, record: Record | None, job: int) -> Coupli
             error = error_of(now, decision)
             if now.coupling is None or now.is_click:
                 return now.coupling  # a person tried again: that is no second failure of the record's own
-            return after_failure(now.coupling, now.toward, error, job)
+            return after_failure(now.coupling, now.toward, error)
         case Insert(merged=merged) | Modify(merged=merged) | AlreadyEqual(merged=merged):
-            return _remembering(outcome, merged, record, job)
+            return _remembering(outcome, merged, record)
         case IgnoreUnchanged() if now.coupling is not None and now.coupling.last(now.toward).result is Result.FAILURE:
-            return with_run(now.coupling, now.toward, LastRun(Result.SUCCESS, job))
+            return with_run(now.coupling, now.toward, LastRun(Result.SUCCESS))
     return now.coupling
 
 
-def _remembering(outcome: Outcome, merged: Merged, record: Record | None, job: int) -> Coupling:
+def _remembering(outcome: Outcome, merged: Merged, record: Record | None) -> Coupling:
     now = outcome.now
     destination = record if now.toward is Direction.FROM else outcome.written or now.destination
     assert destination is not None  # it was written, or it was there already
@@ -126,32 +180,72 @@ def _remembering(outcome: Outcome, merged: Merged, record: Record | None, job: i
     kept = now.coupling or Coupling(now.mapping.name, record.id, row_id)
     bases = bases_after(sides_of(now), merged, destination.values)
     moved = replace(with_bases(kept, now.toward, *bases), local_id=record.id, dataverse_id=row_id)
-    return with_run(replace(moved, unresolved=merged.unresolved), now.toward, LastRun(Result.SUCCESS, job))
+    return with_run(replace(moved, unresolved=merged.unresolved), now.toward, LastRun(Result.SUCCESS))
 
 
-def _save(connection: Connection, now: Situation, coupling: Coupling, clock: datetime) -> None:
-    is_other_pair = now.coupling is not None and (
-        now.coupling.local_id != coupling.local_id or now.coupling.dataverse_id != coupling.dataverse_id
-    )
-    if is_other_pair and now.coupling is not None:
-        couplings.remove(connection, now.coupling)
-    couplings.save(connection, coupling, clock)
-    if now.coupling is None or is_other_pair:
-        lanes.wake_waiting(connection, now.mapping.dataverse_table, coupling.dataverse_id, clock)
-    is_made = pending_coupling.c.dataverse_id == coupling.dataverse_id
-    connection.execute(update(pending_coupling).where(is_made).values(is_open=False))
+def _record_jobs(
+    connection: Connection, written: Sequence[Written], times: tuple[datetime, datetime]
+) -> dict[tuple[str, Direction], int]:
+    """One job a mapping and direction; their numbers."""
+    batches: dict[tuple[str, Direction], list[Written]] = {}
+    for one in written:
+        batches.setdefault((one.settled.mapping, one.settled.toward), []).append(one)
+    return {
+        key: jobs.record(connection, *key, times, [one.settled.counter for one in batch], _errors_of(batch))
+        for key, batch in batches.items()
+    }
 
 
-def _note_passed_over(connection: Connection, now: Situation, decision: Decision, clock: datetime) -> None:
+def _errors_of(batch: Sequence[Written]) -> list[jobs.JobError]:
+    return [
+        jobs.JobError(one.outcome.now.source.id, destination_id(one.outcome.now), one.settled.error)
+        for one in batch
+        if one.settled.error
+    ]
+
+
+def _remember(
+    connection: Connection, written: Sequence[Written], numbers: dict[tuple[str, Direction], int], clock: datetime
+) -> None:
+    for one in written:
+        before = one.outcome.now.coupling
+        is_removed = isinstance(one.outcome.decision, RemoveCoupling)
+        if before is not None and (is_removed or _is_other_pair(before, one.coupling)):
+            couplings.remove(connection, before)
+    changed = [
+        with_job(one.coupling, one.settled.toward, numbers[one.settled.mapping, one.settled.toward])
+        for one in written
+        if one.coupling is not None and one.is_remembered
+    ]
+    couplings.save_all(connection, changed, clock)
+
+
+def _is_other_pair(before: Coupling, after: Coupling | None) -> bool:
+    return after is not None and (before.local_id, before.dataverse_id) != (after.local_id, after.dataverse_id)
+
+
+def _note_passed_over(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
     """Rows that only-coupled kept out are remembered, so that switching it off can bring them in."""
-    if now.toward is Direction.TO:
-        return
-    where = (passed_over.c.mapping == now.mapping.name, passed_over.c.row_id == now.source.id)
-    if isinstance(decision, Skip) and decision.reason is Reason.ONLY_COUPLED:
-        row = {"mapping": now.mapping.name, "row_id": now.source.id, "reason": decision.reason.name, "since": clock}
-        connection.execute(lanes.upsert(connection, passed_over).values(row).on_conflict_do_nothing())
-    elif not isinstance(decision, IgnoreUnchanged):
-        connection.execute(delete(passed_over).where(*where))
+    kept: list[dict[str, object]] = []
+    others: list[dict[str, object]] = []
+    for one in written:
+        decision, now = one.outcome.decision, one.outcome.now
+        if now.toward is Direction.TO or isinstance(decision, IgnoreUnchanged) or one.is_remembered:
+            continue
+        if isinstance(decision, Skip) and decision.reason is Reason.ONLY_COUPLED:
+            row = {"mapping": now.mapping.name, "row_id": now.source.id, "reason": decision.reason.name, "since": clock}
+            kept.append(row)
+        else:
+            others.append({"is_mapping": now.mapping.name, "is_row": now.source.id})
+    if kept:
+        connection.execute(lanes.upsert(connection, passed_over).on_conflict_do_nothing(), kept)
+    if others:
+        connection.execute(_NO_LONGER_PASSED_OVER, others)
+
+
+_NO_LONGER_PASSED_OVER = delete(passed_over).where(
+    passed_over.c.mapping == bindparam("is_mapping"), passed_over.c.row_id == bindparam("is_row")
+)
 
 
 def waits_of(outcome: Outcome) -> list[tuple[str, str]]:

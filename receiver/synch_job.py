@@ -6,31 +6,33 @@ writes everything in the caller's one transaction.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-
-from sqlalchemy import Connection
+from functools import cache
 
 from receiver.candidates import candidates_for
+from receiver.core.coupling import Coupling
 from receiver.core.decision import (
     Candidate,
     Decision,
     Fail,
     ReadWholeSource,
     Reason,
+    Record,
     Refusal,
     Situation,
     TurnAround,
     decide,
 )
 from receiver.core.mapping import Direction, TableMapping
-from receiver.core.merge import NotCoupled
+from receiver.core.merge import Converted, NotCoupled
 from receiver.core.message import Freshness
+from receiver.core.values import Column
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.dataverse_write import written_to_dataverse
 from receiver.errors import DataverseError
-from receiver.lookups import Currencies, Lookups, currencies_of
-from receiver.store import couplings
-from receiver.store.local_tables import LocalTable, columns_of
+from receiver.lookups import Lookups
+from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
 from receiver.work import Outcome, Request, Work
 
@@ -61,69 +63,68 @@ def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
 
 
 def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation:
-    services, toward, source = work.services, request.toward, request.source
-    currencies = Currencies()
-    if source.exists and source.is_whole and mapping.direction.allows(toward):
-        currencies = _currencies(work, mapping, request)
-    with services.database.reading() as connection:
-        coupling = couplings.find(connection, mapping.name, toward, source.id)
-        uncoupled_by = couplings.uncoupled_by(connection, mapping.name, source.id)
-        local = LocalTable(connection, BY_NAME[mapping.local_table])
-        destination = local.get(coupling.local_id) if coupling and toward is Direction.FROM else None
-        now = Situation(
-            mapping,
-            toward,
-            source,
-            coupling,
-            destination,
-            freshness=request.freshness,
-            is_forced=request.is_forced,
-            is_click=request.is_click,
-            uncoupled_by=uncoupled_by,
-            candidates=_candidates(connection, mapping, request) if coupling is None else (),
-            limits=_limits(mapping, toward),
-        )
-        if toward is Direction.FROM:
-            return _with_lookups(work, connection, now, currencies)
-    if coupling is not None:
-        row = work.read(mapping.dataverse_table, coupling.dataverse_id)
-        now = replace(now, destination=row if row.exists else None)
-    with services.database.reading() as connection:
-        return _with_lookups(work, connection, now, currencies)
+    toward, source = request.toward, request.source
+    coupling = work.known.coupling(mapping.name, toward, source.id)
+    now = Situation(
+        mapping,
+        toward,
+        source,
+        coupling,
+        _destination(work, mapping, toward, coupling),
+        freshness=request.freshness,
+        is_forced=request.is_forced,
+        is_click=request.is_click,
+        uncoupled_by=work.known.uncoupled_by(mapping.name, source.id) if toward is Direction.FROM else "",
+        candidates=_candidates(work, mapping, request) if coupling is None else (),
+        limits=limits_of(mapping, toward),
+    )
+    return replace(now, lookups=_lookups(work, now)) if source.exists and source.is_whole else now
 
 
-def _candidates(connection: Connection, mapping: TableMapping, request: Request) -> tuple[Candidate, ...]:
+def _destination(work: Work, mapping: TableMapping, toward: Direction, coupling: Coupling | None) -> Record | None:
+    if coupling is None:
+        return None
+    if toward is Direction.FROM:
+        return work.known.record(mapping.local_table, coupling.local_id)
+    row = work.read(mapping.dataverse_table, coupling.dataverse_id)
+    return row if row.exists else None
+
+
+def _candidates(work: Work, mapping: TableMapping, request: Request) -> tuple[Candidate, ...]:
     """Only a person is offered records to couple with; what happens by itself creates."""
     if not request.is_click or request.creates_new or request.toward is Direction.TO or not request.source.is_whole:
         return ()
-    return candidates_for(connection, mapping, request.source.values)
+    with work.services.database.reading() as connection:
+        return candidates_for(connection, mapping, request.source.values)
 
 
-def _currencies(work: Work, mapping: TableMapping, request: Request) -> Currencies:
-    services = work.services
-    return currencies_of(
-        services.dataverse, mapping, request.toward, request.source.values, services.options.local_currency
-    )
+def _lookups(work: Work, now: Situation) -> dict[int, Converted]:
+    if not now.mapping.direction.allows(now.toward):
+        return {}
+    options, destination = work.services.options, now.destination.values if now.destination else {}
+    outside = frozenset(reference for reference, is_outside in work.pulled.items() if is_outside)
+    lookups = Lookups(work, now.mapping, now.source.values, destination, options.local_currency, outside)
+    return lookups.resolve(now.toward)
 
 
-def _with_lookups(work: Work, connection: Connection, now: Situation, currencies: Currencies) -> Situation:
-    lookups = Lookups(
-        connection,
-        work.mappings,
-        now.mapping,
-        now.source.values,
-        now.destination.values if now.destination else {},
-        currencies,
-        work.services.options.local_currency,
-        frozenset(reference for reference, is_outside in work.pulled.items() if is_outside),
-    )
-    return replace(now, lookups=lookups.resolve(now.toward))
+@cache
+def _local_limits(table: str) -> Mapping[str, int]:
+    return _lengths(columns_of(BY_NAME[table].table))
 
 
-def _limits(mapping: TableMapping, toward: Direction) -> dict[str, int]:
-    local = columns_of(BY_NAME[mapping.local_table].table)
-    columns = local if toward is Direction.FROM else DATAVERSE_TABLES[mapping.dataverse_table].columns
+@cache
+def _dataverse_limits(table: str) -> Mapping[str, int]:
+    return _lengths(DATAVERSE_TABLES[table].columns)
+
+
+def _lengths(columns: Mapping[str, Column]) -> Mapping[str, int]:
     return {name: column.max_length for name, column in columns.items() if column.max_length is not None}
+
+
+def limits_of(mapping: TableMapping, toward: Direction) -> Mapping[str, int]:
+    """The characters that each text column of the destination holds."""
+    inward = toward is Direction.FROM
+    return _local_limits(mapping.local_table) if inward else _dataverse_limits(mapping.dataverse_table)
 
 
 def _pulled_missing_parents(work: Work, now: Situation, decision: Decision) -> bool:
@@ -136,6 +137,7 @@ def _pulled_missing_parents(work: Work, now: Situation, decision: Decision) -> b
     for reference in sorted(missing):
         if reference.table in {mapping.dataverse_table for mapping in work.mappings.values()}:
             work.pulled[reference] = work.pull(reference)
+    work.known.forget(reference.id for reference in missing)
     return bool(missing)
 
 

@@ -13,6 +13,9 @@ from receiver.core.decision import (
 from receiver.core.mapping import Direction
 from receiver.core.message import Freshness, Version
 from receiver.core.values import Reference
+from receiver.dataverse.client import DataverseClient
+from receiver.errors import NotAtOnceError
+from receiver.known import Known
 from receiver.services import Services, read_columns
 from receiver.store.mappings import Mappings
 
@@ -47,16 +50,27 @@ class Work:
 
     services: Services
     mappings: Mappings
+    #: what the database knows; runs that are decided together share it
+    known: Known
     #: brings a missing parent in, in the parent's own lane; the answer: it lies outside every mapping's filter
     pull: Callable[[Reference], bool]
+    #: False where many rows are decided together: none of them may keep the others waiting for Dataverse
+    may_ask_dataverse: bool = True
     rows: dict[tuple[str, str], Record] = field(default_factory=dict)
     versions: dict[str, Version] = field(default_factory=dict)
     pulled: dict[Reference, bool] = field(default_factory=dict)
 
+    @property
+    def dataverse(self) -> DataverseClient:
+        """Raises: NotAtOnceError where the run must do without; NotConnectedError."""
+        if not self.may_ask_dataverse:
+            raise NotAtOnceError
+        return self.services.dataverse
+
     def read(self, table: str, id_: str) -> Record:
         """The whole Dataverse row; a record that does not exist says so."""
         if (table, id_) not in self.rows:
-            found = self.services.dataverse.read(table, id_, read_columns(self.mappings, table))
+            found = self.dataverse.read(table, id_, read_columns(self.mappings, table))
             self.rows[table, id_] = Record(id_, exists=False) if found is None else Record(id_, found.values)
             if found is not None:
                 self.versions[id_] = found.version

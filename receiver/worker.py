@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import delete
@@ -12,7 +14,8 @@ from sqlalchemy import delete
 from receiver import lanes
 from receiver.commands.test_connection import test_connection
 from receiver.errors import ReceiverError, StoreUnavailableError
-from receiver.lane_work import process
+from receiver.lane_work import process, process_together
+from receiver.lanes import Lease
 from receiver.services import Services
 from receiver.store.models import worker
 from receiver.wake import LOOK_AGAIN_SECONDS, Listener
@@ -20,6 +23,8 @@ from receiver.wake import LOOK_AGAIN_SECONDS, Listener
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
+#: how many lanes share a transaction; more gain little and keep the first record waiting longer
+LANES_TOGETHER = 32
 CONNECTION_TEST_SECONDS = 120.0
 FORGET_WORKERS_AFTER = timedelta(days=1)
 
@@ -33,6 +38,8 @@ class Worker:
         self._stopped = threading.Event()
         self._ready = threading.Condition()
         self._rings = 0
+        #: lanes held by this worker that are worked on one by one
+        self._alone: deque[Lease] = deque()
         self._threads = [threading.Thread(target=self._work, name=f"lane-{number}") for number in range(threads)]
         self._threads += [
             threading.Thread(target=self._listen, name="listen"),
@@ -58,10 +65,10 @@ class Worker:
         self.stop()
 
     def _work(self) -> None:
-        while not self._stopped.is_set():
+        while self._alone or not self._stopped.is_set():
             try:
                 rings = self._rings
-                if not run_one(self._services):
+                if not (self._process_one_alone() or self._process_many()):
                     self._sleep(rings)
             except StoreUnavailableError as error:
                 log.warning("%s Looking again in a second.", error)
@@ -69,6 +76,22 @@ class Worker:
             except Exception:
                 log.exception("A worker thread met something nobody foresaw; it goes on in a second.")
                 self._stopped.wait(LOOK_AGAIN_SECONDS)
+
+    def _process_one_alone(self) -> bool:
+        try:
+            lease = self._alone.popleft()
+        except IndexError:
+            return False
+        process(self._services, lease)
+        return True
+
+    def _process_many(self) -> bool:
+        leases = lease_ready(self._services)
+        alone = work_on(self._services, leases)
+        self._alone.extend(alone)
+        if len(alone) > 1:
+            self._ring()
+        return bool(leases)
 
     def _sleep(self, rings: int) -> None:
         with self._ready:
@@ -115,15 +138,24 @@ class Worker:
             connection.execute(delete(worker).where(worker.c.seen_at < now - FORGET_WORKERS_AFTER))
 
 
-def run_one(services: Services) -> bool:
-    """Lease the first ready lane and process it; whether there was one. Raises: StoreUnavailableError."""
+def lease_ready(services: Services) -> list[Lease]:
+    """The lanes that are ready now, as many as are worked on together. Raises: StoreUnavailableError."""
     now = services.clock()
     with services.database.reading() as connection:
         if not lanes.is_any_ready(connection, now):
-            return False
+            return []
     with services.database.writing() as connection:
-        held = lanes.lease(connection, lanes.new_owner(), now, services.options.lease_seconds)
-    if held is None:
-        return False
-    process(services, held)
-    return True
+        return lanes.lease_ready(connection, lanes.new_owner(), now, services.options.lease_seconds, LANES_TOGETHER)
+
+
+def work_on(services: Services, leases: Sequence[Lease]) -> list[Lease]:
+    """Work on lanes together; those that must be worked on by themselves come back."""
+    return process_together(services, leases) if len(leases) > 1 else list(leases)
+
+
+def run_ready(services: Services) -> bool:
+    """Lease lanes that are ready and process them; whether there were any. Raises: StoreUnavailableError."""
+    leases = lease_ready(services)
+    for lease in work_on(services, leases):
+        process(services, lease)
+    return bool(leases)

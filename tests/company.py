@@ -23,7 +23,7 @@ from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
 from receiver.store.models import job, job_error
 from receiver.tables import BY_NAME
-from receiver.worker import run_one
+from receiver.worker import run_ready
 
 KEY = "the-key"
 ADMIN_TOKEN = "the-admin-token"
@@ -76,7 +76,7 @@ class Company:
     def work(self) -> None:
         """Wait until Dataverse has delivered, then process what is ready."""
         assert self.sandbox.settle()
-        while run_one(self.services):
+        while run_ready(self.services):
             assert self.sandbox.settle()
 
     # -- set-up --

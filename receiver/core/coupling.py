@@ -60,14 +60,19 @@ def with_run(coupling: Coupling, toward: Direction, run: LastRun) -> Coupling:
     return replace(coupling, last_to=run)
 
 
-def after_failure(coupling: Coupling, toward: Direction, error: str, job: int | None) -> Coupling:
+def with_job(coupling: Coupling, toward: Direction, job: int) -> Coupling:
+    """The last run's job has its number."""
+    return with_run(coupling, toward, replace(coupling.last(toward), job=job))
+
+
+def after_failure(coupling: Coupling, toward: Direction, error: str) -> Coupling:
     """The coupling after a decided failure: the same message twice in a row in one direction makes it Skipped.
 
     Source: BC T5331.SetLastSynchResultFailed; reference §4.1.
     """
     last = coupling.last(toward)
     again = last.result is Result.FAILURE and bool(error) and last.error == error
-    failed = with_run(coupling, toward, LastRun(Result.FAILURE, job, error))
+    failed = with_run(coupling, toward, LastRun(Result.FAILURE, None, error))
     return replace(failed, is_skipped=coupling.is_skipped or again)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
 from receiver.core.filters import EVERYTHING, Filter, FilterError, columns_of, parse, without_columns
 from receiver.core.transformation import TRANSFORMATION_RULES
@@ -130,12 +131,19 @@ class TableMapping:
 
     def transfers(self, toward: Direction) -> tuple[Transfer, ...]:
         """The enabled field mappings of a run, turned round to source and destination, in their order."""
+        return self._transfers[toward]
+
+    @cached_property
+    def _transfers(self) -> dict[Direction, tuple[Transfer, ...]]:
         rows = sorted(self.fields, key=lambda row: row.number)
-        return tuple(
-            _turned(row, toward, is_bidirectional=self.direction is row.direction is Direction.BIDIRECTIONAL)
-            for row in rows
-            if row.is_enabled and row.direction.allows(toward) and _has_end(row, toward)
-        )
+        return {
+            toward: tuple(
+                _turned(row, toward, is_bidirectional=self.direction is row.direction is Direction.BIDIRECTIONAL)
+                for row in rows
+                if row.is_enabled and row.direction.allows(toward) and _has_end(row, toward)
+            )
+            for toward in (Direction.TO, Direction.FROM)
+        }
 
     def dataverse_columns(self) -> frozenset[str]:
         """Every Dataverse column that the mapping reads: of enabled field mappings and of its filter."""

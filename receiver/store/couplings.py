@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from receiver.core.coupling import Coupling, LastRun, Result
@@ -16,25 +17,36 @@ from receiver.errors import LostRaceError
 from receiver.store.models import coupling as table
 from receiver.store.models import passed_over, pending_coupling, uncoupling
 
+#: a Dataverse row's couplings, by mapping
+Couplings = Mapping[str, Coupling]
+
 
 def find(
     connection: Connection, mapping: str, toward: Direction, source_id: str, *, lock: bool = False
 ) -> Coupling | None:
     """The coupling of a mapping's source record; *lock* holds it until the transaction ends."""
-    column = table.c.dataverse_id if toward is Direction.FROM else table.c.local_id
-    query = select(table).where(table.c.mapping == mapping, column == source_id)
+    if toward is Direction.FROM:
+        return of_rows(connection, [source_id], lock=lock).get(source_id, {}).get(mapping)
+    query = select(table).where(table.c.mapping == mapping, table.c.local_id == source_id)
     row = connection.execute(query.with_for_update() if lock else query).first()
-    if row is None and toward is Direction.FROM:
-        return _pending(connection, mapping, source_id)
     return None if row is None else _frozen(row)
 
 
-def _pending(connection: Connection, mapping: str, dataverse_id: str) -> Coupling | None:
-    """A row that we are creating right now, or created before we died: its own notification must not make a twin."""
-    is_ours = (pending_coupling.c.mapping == mapping, pending_coupling.c.dataverse_id == dataverse_id)
-    query = select(pending_coupling.c.local_id).where(*is_ours, pending_coupling.c.is_open)
-    local_id = connection.execute(query).scalar()
-    return None if local_id is None else Coupling(mapping, local_id, dataverse_id)
+def of_rows(connection: Connection, row_ids: Sequence[str], *, lock: bool = False) -> Mapping[str, Couplings]:
+    """The couplings of many Dataverse rows; *lock* holds them, in one order, until the transaction ends.
+
+    A row that we are creating right now, or created before we died, counts as coupled: its own notification must not
+    make a twin.
+    """
+    found: dict[str, dict[str, Coupling]] = {}
+    pending = select(pending_coupling).where(pending_coupling.c.dataverse_id.in_(row_ids), pending_coupling.c.is_open)
+    for row in connection.execute(pending):
+        one = Coupling(row.mapping, row.local_id, row.dataverse_id)
+        found.setdefault(one.dataverse_id, {})[one.mapping] = one
+    query = select(table).where(table.c.dataverse_id.in_(row_ids)).order_by(table.c.id)
+    for row in connection.execute(query.with_for_update() if lock else query):
+        found.setdefault(row.dataverse_id, {})[row.mapping] = _frozen(row)
+    return found
 
 
 def of_dataverse_row(connection: Connection, dataverse_id: str) -> list[Coupling]:
@@ -43,33 +55,54 @@ def of_dataverse_row(connection: Connection, dataverse_id: str) -> list[Coupling
     return [_frozen(row) for row in connection.execute(query)]
 
 
-def local_of(connection: Connection, mappings: Iterable[str], dataverse_id: str) -> tuple[str, str] | None:
-    """The first of *mappings* that couples the Dataverse row, and the local record's key."""
-    query = select(table.c.mapping, table.c.local_id).where(table.c.dataverse_id == dataverse_id)
-    found = {row.mapping: row.local_id for row in connection.execute(query)}
-    return next(((name, found[name]) for name in mappings if name in found), None)
-
-
 def dataverse_of(connection: Connection, mapping: str, local_id: str) -> str | None:
     query = select(table.c.dataverse_id).where(table.c.mapping == mapping, table.c.local_id == local_id)
     return connection.execute(query).scalar()
 
 
 def save(connection: Connection, coupling: Coupling, now: datetime) -> None:
-    """Write the coupling, new or known, and forget that it was passed over or uncoupled.
+    """Write the coupling, new or known, and forget that it was passed over or uncoupled. Raises: LostRaceError."""
+    save_all(connection, [coupling], now)
 
-    Raises: LostRaceError when another worker coupled one of the two records meanwhile.
+
+def save_all(connection: Connection, changed: Sequence[Coupling], now: datetime) -> None:
+    """Write couplings, new or known; a row coupled anew is no longer passed over, uncoupled or being created.
+
+    Raises: LostRaceError when another worker coupled one of the records meanwhile; the transaction is then lost.
     """
-    values = _thawed(coupling, now)
-    known = update(table).where(table.c.mapping == coupling.mapping, table.c.local_id == coupling.local_id)
+    if not changed:
+        return
+    values = [_thawed(one, now) for one in changed]
     try:
-        with connection.begin_nested():
-            if connection.execute(known.values(values)).rowcount == 0:
-                connection.execute(insert(table).values({**values, "coupled_at": now}))
+        connection.execute(_SAVING[connection.dialect.name], values)
     except IntegrityError as error:
         raise LostRaceError from error
-    for memory, row_id in ((uncoupling, uncoupling.c.dataverse_id), (passed_over, passed_over.c.row_id)):
-        connection.execute(delete(memory).where(memory.c.mapping == coupling.mapping, row_id == coupling.dataverse_id))
+    rows = [{"is_mapping": one.mapping, "is_row": one.dataverse_id} for one in changed]
+    for statement in _FORGETTING:
+        connection.execute(statement, rows)
+
+
+def _saving(dialect: Any) -> Any:
+    statement = dialect.insert(table)
+    kept = {"id", "mapping", "local_id", "coupled_at"}
+    changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in kept}
+    return statement.on_conflict_do_update(index_elements=["mapping", "local_id"], set_=changed)
+
+
+_SAVING = {"sqlite": _saving(sqlite), "postgresql": _saving(postgresql)}
+_FORGETTING = (
+    delete(uncoupling).where(
+        uncoupling.c.mapping == bindparam("is_mapping"), uncoupling.c.dataverse_id == bindparam("is_row")
+    ),
+    delete(passed_over).where(
+        passed_over.c.mapping == bindparam("is_mapping"), passed_over.c.row_id == bindparam("is_row")
+    ),
+    update(pending_coupling)
+    .where(
+        pending_coupling.c.mapping == bindparam("is_mapping"), pending_coupling.c.dataverse_id == bindparam("is_row")
+    )
+    .values(is_open=False),
+)
 
 
 def remove(connection: Connection, coupling: Coupling) -> None:
@@ -90,11 +123,10 @@ def remember_uncoupling(connection: Connection, coupling: Coupling, who: str, no
     connection.execute(insert(uncoupling).values(values))
 
 
-def uncoupled_by(connection: Connection, mapping: str, dataverse_id: str) -> str:
-    """Who uncoupled the row and when, as a person reads it; empty if nobody did."""
-    query = select(uncoupling).where(uncoupling.c.mapping == mapping, uncoupling.c.dataverse_id == dataverse_id)
-    row = connection.execute(query).first()
-    return "" if row is None else f"{row.who} on {row.at:%Y-%m-%d %H:%M} UTC"
+def who_uncoupled(connection: Connection, row_ids: Sequence[str]) -> Mapping[tuple[str, str], str]:
+    """Who uncoupled a mapping's row and when, as a person reads it; by mapping and row."""
+    found = connection.execute(select(uncoupling).where(uncoupling.c.dataverse_id.in_(row_ids)))
+    return {(row.mapping, row.dataverse_id): f"{row.who} on {row.at:%Y-%m-%d %H:%M} UTC" for row in found}
 
 
 def _frozen(row: Row[Any]) -> Coupling:
@@ -126,5 +158,6 @@ def _thawed(coupling: Coupling, now: datetime) -> dict[str, Any]:
         "to_result": coupling.last_to.result,
         "to_job": coupling.last_to.job,
         "to_error": coupling.last_to.error,
+        "coupled_at": now,
         "synchronized_at": now,
     }

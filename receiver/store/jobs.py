@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert
 
 from receiver.core.mapping import Direction
 from receiver.store.models import job, job_error
@@ -24,21 +24,26 @@ class JobError:
 COUNTERS = ("inserted", "modified", "deleted", "unchanged", "skipped", "failed", "uncoupled", "coupled")
 
 
-def begin(connection: Connection, mapping: str, direction: Direction, started: datetime) -> int:
-    """Open a job; its number comes back."""
-    values = {"mapping": mapping, "direction": direction, "started_at": started}
-    number: int = connection.execute(insert(job).values(values).returning(job.c.id)).scalar_one()
-    return number
+def record(
+    connection: Connection,
+    mapping: str,
+    direction: Direction,
+    times: tuple[datetime, datetime],
+    counters: Iterable[str],
+    errors: Iterable[JobError],
+) -> int:
+    """Write the job of a batch: one is added to each counter named, and each error is kept.
 
-
-def end(
-    connection: Connection, number: int, counters: Iterable[str], errors: Iterable[JobError], finished: datetime
-) -> None:
-    """Close the job: one is added to each counter named, and each error is kept."""
+    *times* are begin and end. The job's number comes back.
+    """
     counted = dict.fromkeys(COUNTERS, 0)
     for name in counters:
         counted[name] += 1
-    connection.execute(update(job).where(job.c.id == number).values({**counted, "finished_at": finished}))
-    for error in errors:
-        row = {"job": number, "source": error.source, "destination": error.destination, "message": error.message}
-        connection.execute(insert(job_error).values({**row, "at": finished}))
+    values = {"mapping": mapping, "direction": direction, "started_at": times[0], "finished_at": times[1], **counted}
+    number: int = connection.execute(insert(job).returning(job.c.id), values).scalar_one()
+    rows = [
+        {"job": number, "source": one.source, "destination": one.destination, "message": one.message} for one in errors
+    ]
+    if rows:
+        connection.execute(insert(job_error), [{**row, "at": times[1]} for row in rows])
+    return number

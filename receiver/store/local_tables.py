@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from receiver.core.values import Column, ColumnType, Value, Values, is_empty
 from receiver.errors import LostRaceError, RecordError
 from receiver.store.models import number_series
 from receiver.store.types import Amount, Moment
-from receiver.tables.shipped import ShippedTable
+from receiver.tables.shipped import NumberSeries, ShippedTable
 
 _TYPES: tuple[tuple[type[Any], ColumnType], ...] = (
     (Amount, ColumnType.DECIMAL),
@@ -57,15 +58,34 @@ class LocalTable:
         row = self._connection.execute(query.with_for_update() if lock else query).mappings().first()
         return None if row is None else self._record(row)
 
-    def insert(self, values: Values) -> Record:
-        """Insert a new record and give it the next number of its series.
+    def get_all(self, ids: Sequence[str], *, lock: bool = False) -> list[Record]:
+        """The records that are there; *lock* holds them, in the order of their keys, until the transaction ends."""
+        if not ids:
+            return []
+        query = select(self._table).where(self._key.in_(ids)).order_by(self._key)
+        found = self._connection.execute(query.with_for_update() if lock else query).mappings()
+        return [self._record(row) for row in found]
 
-        Raises: LostRaceError when the key is there already, RecordError for values that the database refuses.
+    def insert(self, values: Values) -> Record:
+        """Insert a new record and give it the next number of its series; see `insert_all`."""
+        return self.insert_all([values])[0]
+
+    def insert_all(self, many: Sequence[Values]) -> list[Record]:
+        """Insert new records and give them the next numbers of their series; all or none.
+
+        Raises: LostRaceError when a key is there already, RecordError for values that the database refuses.
         """
-        written = {name: self._written(name, value) for name, value in values.items()}
-        if self._shipped.series is not None:
-            written[self._shipped.key] = self._next_number()
-        return self._one(insert(self._table).values(written).returning(*self._table.columns))
+        written = [{name: self._written(name, value) for name, value in values.items()} for values in many]
+        with self._refusals(), self._connection.begin_nested():
+            if self._shipped.series is not None:
+                for row, number in zip(written, self._next_numbers(self._shipped.series, len(many)), strict=True):
+                    row[self._shipped.key] = number
+            inserted: dict[str, Record] = {}
+            for columns in {frozenset(row) for row in written}:
+                rows = [row for row in written if row.keys() == columns]
+                found = self._connection.execute(insert(self._table).returning(*self._table.columns), rows).mappings()
+                inserted |= {record.id: record for record in map(self._record, found)}
+        return [inserted[str(row[self._shipped.key])] for row in written]
 
     def modify(self, id_: str, values: Values) -> Record:
         """Change these columns; what the database kept comes back.
@@ -73,7 +93,9 @@ class LocalTable:
         Raises: RecordError.
         """
         written = {name: self._written(name, value) for name, value in values.items()}
-        return self._one(update(self._table).where(self._key == id_).values(written).returning(*self._table.columns))
+        changed = update(self._table).where(self._key == id_).values(written).returning(*self._table.columns)
+        with self._refusals(), self._connection.begin_nested():
+            return self._record(self._connection.execute(changed).mappings().one())
 
     def equal(self, values: Values) -> list[Record]:
         """Records with equal, not empty, values in all of these columns; at most ten."""
@@ -83,16 +105,15 @@ class LocalTable:
         query = select(self._table).where(*same).order_by(self._key).limit(10)
         return [self._record(row) for row in self._connection.execute(query).mappings()]
 
-    def _one(self, statement: Any) -> Record:
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
         try:
-            with self._connection.begin_nested():
-                row = self._connection.execute(statement).mappings().one()
+            yield
         except IntegrityError as error:
             said = f"The {self._shipped.caption} was refused by the database: {str(error.orig).strip()}"
             raise (LostRaceError if _is_unique_violation(error) else RecordError)(said) from error
         except DataError as error:
             raise RecordError(f"The {self._shipped.caption} was refused by the database: {error.orig}") from error
-        return self._record(row)
 
     def _record(self, row: Mapping[Any, Any]) -> Record:
         values: dict[str, Value] = {str(name): value for name, value in row.items()}
@@ -103,19 +124,15 @@ class LocalTable:
         is_text = isinstance(self._table.c[name].type, sa.String)
         return "" if value is None and is_text else value
 
-    def _next_number(self) -> str:
+    def _next_numbers(self, series: NumberSeries, count: int) -> list[str]:
         """Taken last before the insert, so that the locked row is held shortest; used numbers are skipped."""
-        series = self._shipped.series
-        assert series is not None  # insert looked
         counts = number_series.c
-        bump = (
-            update(number_series)
-            .where(counts.table_name == self._table.name)
-            .values(last=counts.last + counts.increment)
-            .returning(counts.last)
-        )
-        is_used: Callable[[str], bool] = lambda number: self.get(number) is not None  # noqa: E731  # reads as a name
-        while True:
-            number = series.number(self._connection.execute(bump).scalar_one())
-            if not is_used(number):
-                return number
+        bump = update(number_series).where(counts.table_name == self._table.name)
+        free: list[str] = []
+        while (missing := count - len(free)) > 0:
+            taken = bump.values(last=counts.last + missing * counts.increment).returning(counts.last, counts.increment)
+            last, increment = self._connection.execute(taken).one()
+            numbers = [series.number(last - back * increment) for back in reversed(range(missing))]
+            used = set(self._connection.execute(select(self._key).where(self._key.in_(numbers))).scalars())
+            free += [number for number in numbers if number not in used]
+        return free

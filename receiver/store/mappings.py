@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, ScalarSelect, delete, func, insert, select, update
 
 from receiver.core.filters import parse
 from receiver.core.mapping import (
@@ -35,10 +35,9 @@ def load(connection: Connection, company: str = "") -> Mappings:
     return {row.name: _mapping(row, tuple(rows.get(row.name, ())), company) for row in stored}
 
 
-def stamp(connection: Connection) -> int:
-    """Grows with every change of a mapping, since each is recorded."""
-    newest: int = connection.execute(select(func.coalesce(func.max(change.c.id), 0))).scalar_one()
-    return newest
+def newest_change() -> ScalarSelect[int]:
+    """A number that grows with every change of a mapping, since each is recorded."""
+    return select(func.coalesce(func.max(change.c.id), 0)).scalar_subquery()
 
 
 def save(connection: Connection, mapping: TableMapping, who: str, now: datetime) -> None:

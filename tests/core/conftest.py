@@ -5,10 +5,14 @@ from __future__ import annotations
 import socket
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 #: the same examples on every machine, and no clock: a slow machine is no failure
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+#: for `make mutate`, which runs them a thousand times and asks only whether one fails
+settings.register_profile(
+    "quick", settings.get_profile("steady"), max_examples=25, phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile("steady")
 
 

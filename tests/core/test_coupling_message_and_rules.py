@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.core.coupling import Coupling, LastRun, Result, after_failure, with_bases, with_run
+from receiver.core.coupling import Coupling, LastRun, Result, after_failure, with_bases, with_job, with_run
 from receiver.core.mapping import Direction
 from receiver.core.message import Defect, ExecutionContext, Freshness, Version, freshness, image_alias
 from receiver.core.transformation import TRANSFORMATION_RULES, transformed
@@ -20,7 +20,7 @@ COUPLING = Coupling("CUSTOMER", "C00010", "a0000000-0000-4000-8000-000000000001"
 
 def failing(*errors: str, toward: Direction = FROM, coupling: Coupling = COUPLING) -> Coupling:
     for job, error in enumerate(errors, 1):
-        coupling = after_failure(coupling, toward, error, job)
+        coupling = with_job(after_failure(coupling, toward, error), toward, job)
     return coupling
 
 

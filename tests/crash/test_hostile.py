@@ -8,7 +8,9 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,13 @@ from sqlalchemy import event, func, select, text
 from receiver.sandbox import Sandbox
 from receiver.sandbox.faults import ALWAYS
 from receiver.store.models import inbox, lane
-from receiver.worker import run_one
+from receiver.worker import run_ready
 
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 TRUE_NAME = "Nordwind Trading GmbH"
 #: of one row at once; set RECEIVER_TEST_FLOOD=100000 for the whole flood
 FLOOD = int(os.environ.get("RECEIVER_TEST_FLOOD", "3000"))
+SENDERS = 8
 AN_HOUR = 3600.0
 
 
@@ -128,24 +131,37 @@ def test_the_replay_of_an_old_delivery_brings_no_old_state_back(company: Company
 # -- very many notifications of one row ------------------------------------------------------------------------------
 
 
+def send_hints(company: Company, count: int) -> list[int]:
+    """Of one row, from several senders at once; the statuses that were answered."""
+    organization = company.sandbox.organization_id
+
+    def some(share: int) -> list[int]:
+        bodies = (context(id_=ACCOUNT, OrganizationId=organization, InputParameters=[]) for _ in range(share))
+        with company.app.test_client() as client:
+            return [client.post(PATH, json=body, headers={"x-receiver-key": KEY}).status_code for body in bodies]
+
+    with ThreadPoolExecutor(SENDERS) as pool:
+        return list(chain(*pool.map(some, [count // SENDERS] * SENDERS)))
+
+
 @pytest.mark.timeout(900)
-def test_a_flood_of_notifications_of_one_row_is_one_run_with_one_read(small_company: Company) -> None:
-    couple(small_company)
-    client = small_company.app.test_client()
-    organization = small_company.sandbox.organization_id
-    before, jobs = reads(small_company), len(small_company.jobs("CUSTOMER"))
-    for _ in range(FLOOD):
-        body = context(id_=ACCOUNT, OrganizationId=organization, InputParameters=[])
-        assert client.post(PATH, json=body, headers={"x-receiver-key": KEY}).status_code == 202
+def test_a_flood_of_notifications_of_one_row_is_one_run_with_one_read(company: Company) -> None:
+    couple(company)
+    before, jobs = reads(company), len(company.jobs("CUSTOMER"))
+    begun = time.monotonic()
+    assert send_hints(company, FLOOD) == [202] * FLOOD
+    sent = time.monotonic() - begun
 
     begun = time.monotonic()
-    assert run_one(small_company.services)
-    assert time.monotonic() - begun < 5 + FLOOD / 500
+    assert run_ready(company.services)
+    worked = time.monotonic() - begun
+    print(f"{FLOOD} taken in {sent:.0f} s, worked off in {worked:.1f} s")  # noqa: T201  # pytest -s shows the figures
+    assert worked < company.services.options.lease_seconds / 2
 
-    assert not run_one(small_company.services)
-    assert reads(small_company) == before + 1
-    assert len(small_company.jobs("CUSTOMER")) == jobs + 1
-    with small_company.services.database.reading() as connection:
+    assert not run_ready(company.services)
+    assert reads(company) == before + 1
+    assert len(company.jobs("CUSTOMER")) == jobs + 1
+    with company.services.database.reading() as connection:
         ended = inbox.c.state.in_(("done", "ignored"))
         assert connection.execute(select(func.count()).where(ended, inbox.c.row_id == ACCOUNT)).scalar_one() >= FLOOD
 
@@ -168,7 +184,7 @@ def test_more_notifications_of_one_row_than_a_statement_has_parameters_go_back_t
         with company.services.database.writing() as connection:
             connection.execute(text(MULTIPLY), {"id": number})
 
-        assert run_one(company.services)
+        assert run_ready(company.services)
 
         with company.services.database.reading() as connection:
             states = select(inbox.c.state, func.count()).where(inbox.c.row_id == ACCOUNT).group_by(inbox.c.state)
@@ -237,7 +253,7 @@ def test_a_full_disk_is_503_and_what_comes_once_there_is_room_is_taken(small_com
     event.listen(engine, "connect", limited)
     big = context(id_=ACCOUNT, OrganizationId=small_company.sandbox.organization_id, SharedVariables=["y" * 200_000])
     assert send(small_company, big) == 503
-    assert run_one(small_company.services) is False
+    assert run_ready(small_company.services) is False
     event.remove(engine, "connect", limited)
     engine.dispose()
 

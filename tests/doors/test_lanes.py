@@ -23,7 +23,7 @@ from receiver.store.models import connection as connection_state
 from receiver.store.models import inbox, tombstone
 from receiver.store.models import lane as lane_rows
 from receiver.store.models import worker as workers
-from receiver.worker import Worker, run_one
+from receiver.worker import Worker, run_ready
 
 ACCOUNT, OTHER = "a0000000-0000-4000-8000-000000000001", "a0000000-0000-4000-8000-000000000002"
 VENDOR_ACCOUNT = "a0000000-0000-4000-8000-000000000004"
@@ -166,7 +166,7 @@ def test_only_the_owner_gives_a_lane_back(any_door: Door, way: str) -> None:
     def give_back() -> None:
         with any_door.services.database.writing() as connection:
             if way == "release":
-                lanes.release(connection, first)
+                lanes.release(connection, [lanes.Release(first)])
             else:
                 lanes.postpone(connection, first, any_door.now(), "", charge=True)
 
@@ -182,7 +182,7 @@ def test_a_worker_that_died_is_forgotten_and_its_work_found_again(company: Compa
     post(company, hint())
     taken(company, "dead", 120)
 
-    assert not run_one(company.services)
+    assert not run_ready(company.services)
     company.pass_time(121)
     company.work()
 
@@ -222,7 +222,7 @@ def test_what_arrives_during_the_work_keeps_the_lane_ready(company: Company) -> 
 
     assert states(company) == ["done", "waiting"]
     assert lane(company).ready_at <= company.now()
-    assert run_one(company.services)
+    assert run_ready(company.services)
     assert states(company) == ["done", "done"]
     assert lane(company).ready_at is None
 
@@ -237,7 +237,7 @@ def test_what_arrives_while_the_work_fails_is_not_put_off(company: Company) -> N
     process(company.services, held)
 
     assert states(company) == ["waiting", "waiting"]
-    assert run_one(company.services)
+    assert run_ready(company.services)
     assert states(company) == ["done", "done"]
 
 
@@ -248,10 +248,10 @@ def test_a_failing_row_delays_no_other(company: Company) -> None:
     company.open_for_all("CUSTOMER")
     post(company, hint(ACCOUNT))
     company.sandbox.faults.unavailable = 1
-    assert run_one(company.services)
+    assert run_ready(company.services)
     post(company, hint(OTHER))
 
-    assert run_one(company.services)
+    assert run_ready(company.services)
 
     assert states(company) == ["waiting", "done"]
 
@@ -263,13 +263,13 @@ def test_a_transient_error_backs_off_visibly_longer_each_time_and_ends_done(smal
     company.sandbox.faults.unavailable = 6
     for attempt in range(1, 7):
         now = company.now()
-        assert run_one(company.services)
+        assert run_ready(company.services)
         (row,) = company.notifications()
         assert (row["state"], row["attempts"]) == ("waiting", attempt)
         assert "503" in row["last_error"]
         pause = (row["ready_at"] - now).total_seconds()
         assert 2 ** (attempt - 1) * 0.5 <= pause <= 2 ** (attempt - 1) + 2
-        assert not run_one(company.services)
+        assert not run_ready(company.services)
         company.pass_time(pause + 0.1)
 
     company.work()
@@ -286,12 +286,12 @@ def test_a_new_notification_is_tried_at_once_though_the_row_is_backing_off(small
     small_company.open_for_all("CUSTOMER")
     post(small_company, hint())
     small_company.sandbox.faults.unavailable = 1
-    assert run_one(small_company.services)
-    assert not run_one(small_company.services)
+    assert run_ready(small_company.services)
+    assert not run_ready(small_company.services)
 
     post(small_company, hint())
 
-    assert run_one(small_company.services)
+    assert run_ready(small_company.services)
     assert states(small_company) == ["done", "done"]
 
 
@@ -300,11 +300,11 @@ def test_429_closes_one_gate_for_every_row_and_every_click_until_retry_after(sma
     company.open_for_all("CUSTOMER")
     company.sandbox.faults.too_many_requests, company.sandbox.faults.retry_after_seconds = 1, 40
     post(company, hint(ACCOUNT))
-    assert run_one(company.services)
+    assert run_ready(company.services)
     asked = len(company.sandbox.requests)
 
     post(company, hint(OTHER))
-    while run_one(company.services):
+    while run_ready(company.services):
         pass
     answer = company.open("account", VENDOR_ACCOUNT)
 
@@ -314,7 +314,7 @@ def test_429_closes_one_gate_for_every_row_and_every_click_until_retry_after(sma
     assert [row["attempts"] for row in company.notifications()] == [0, 0]
     assert all("wait" in row["last_error"] or "429" in row["last_error"] for row in company.notifications())
     post(company, hint(OTHER))
-    while run_one(company.services):
+    while run_ready(company.services):
         pass
     assert len(company.sandbox.requests) == asked
 
@@ -324,13 +324,13 @@ def test_429_closes_one_gate_for_every_row_and_every_click_until_retry_after(sma
 
 
 def test_503_with_retry_after_closes_the_gate_too(small_company: Company) -> None:
-    from receiver.lane_work import close_gate
+    from receiver.lane_failure import close_gate
 
     with small_company.services.database.writing() as connection:
         close_gate(connection, small_company.now() + timedelta(seconds=30), "503")
     small_company.open_for_all("CUSTOMER")
     post(small_company, hint())
-    assert run_one(small_company.services)
+    assert run_ready(small_company.services)
 
     with small_company.services.database.reading() as connection:
         assert connection.execute(select(connection_state.c.closed_until)).scalar_one() > small_company.now()
@@ -338,13 +338,13 @@ def test_503_with_retry_after_closes_the_gate_too(small_company: Company) -> Non
 
 
 def test_a_later_shorter_pause_does_not_open_the_gate_earlier(small_company: Company) -> None:
-    from receiver.lane_work import _record_failure
+    from receiver.lane_failure import record_failure
 
     post(small_company, hint(ACCOUNT))
     post(small_company, hint(OTHER))
     held = [taken(small_company, str(number)) for number in range(2)]
     for lease, seconds in zip(held, (60.0, 5.0), strict=True):
-        _record_failure(small_company.services, lease, ThrottledError(429, "", "", seconds))
+        record_failure(small_company.services, lease, ThrottledError(429, "", "", seconds))
 
     with small_company.services.database.reading() as connection:
         closed = connection.execute(select(connection_state.c.closed_until)).scalar_one()
@@ -376,7 +376,7 @@ def test_a_synchronous_notification_is_read_after_5_and_again_after_150_seconds(
     for seconds in (0, 4.5, 0.6, 100, 44, 1.5):
         company.pass_time(seconds)
         before = len(company.sandbox.requests)
-        while run_one(company.services):
+        while run_ready(company.services):
             pass
         found.append((states(company)[0], len(company.sandbox.requests) - before))
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from doors.sending import ACCOUNT, NO_ID, ORGANIZATION, Door, context, encoded, reference, target, without
 
-from receiver.worker import run_one
+from receiver.worker import run_ready
 
 ANOTHER = "0d000000-0000-4000-8000-00000000dead"
 
@@ -97,7 +97,7 @@ def test_json_is_taken_however_its_content_type_is_written(door: Door, content_t
 )
 def test_what_microsoft_may_vary_is_taken(any_door: Door, body: bytes) -> None:
     assert any_door.post(body).status_code == 202
-    while run_one(any_door.services):
+    while run_ready(any_door.services):
         pass
     assert any_door.kept()[0]["body"] == body
 
@@ -138,7 +138,7 @@ def test_what_is_odd_deeper_is_202_and_the_worker_notes_where(
 ) -> None:
     assert any_door.post(context(table="lead", **members)).status_code == 202
 
-    assert run_one(any_door.services)
+    assert run_ready(any_door.services)
 
     (row,) = any_door.kept()
     assert row["state"] == "ignored"
@@ -160,7 +160,7 @@ def test_a_parameter_nested_deeply_never_fails_its_notification(any_door: Door, 
         assert "nested" in answer.get_json()["detail"]
         return
     assert answer.status_code == 202
-    assert run_one(any_door.services)
+    assert run_ready(any_door.services)
     assert any_door.kept()[0]["state"] == "ignored"
 
 
@@ -366,10 +366,10 @@ def test_the_same_delivery_twice_is_stored_once(
 def test_a_delivery_that_comes_again_after_its_work_is_done_wakes_nothing(any_door: Door) -> None:
     body = context(table="lead")
     first = any_door.post(body).get_json()["notification"]
-    assert run_one(any_door.services)
+    assert run_ready(any_door.services)
 
     assert any_door.post(body).get_json()["notification"] == first
-    assert not run_one(any_door.services)
+    assert not run_ready(any_door.services)
 
 
 def test_only_accepted_deliveries_count_as_the_same(sqlite_url: str) -> None:
@@ -457,7 +457,7 @@ ODD_CLICKS: dict[str, dict[str, Any]] = {
 def test_an_odd_click_is_stored_and_ends_without_harm(any_door: Door, body: dict[str, Any]) -> None:
     assert any_door.post(body).status_code == 202
 
-    while run_one(any_door.services):
+    while run_ready(any_door.services):
         pass
     assert any_door.kept()[0]["state"] == "ignored"
 
@@ -466,7 +466,7 @@ def test_an_odd_click_is_stored_and_ends_without_harm(any_door: Door, body: dict
 def test_a_tables_name_of_any_length_that_the_envelope_allows_is_stored(any_door: Door, length: int) -> None:
     assert any_door.post(context(table="t" * length)).status_code == 202
 
-    assert run_one(any_door.services)
+    assert run_ready(any_door.services)
     assert any_door.kept()[0]["state"] == "ignored"
 
 

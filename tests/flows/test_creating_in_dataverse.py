@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from receiver.core.mapping import DeletionConflict
 from receiver.store.models import pending_coupling
-from receiver.worker import run_one
+from receiver.worker import run_ready
 
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 
@@ -54,9 +54,9 @@ def test_the_notification_of_our_own_create_finds_the_pending_coupling(restoring
     restoring.sandbox.delete("account", ACCOUNT)
     assert restoring.sandbox.settle()
     restoring.sandbox.faults.lose_answer = 1
-    assert run_one(restoring.services)
+    assert run_ready(restoring.services)
     assert restoring.sandbox.settle()
-    assert run_one(restoring.services)
+    assert run_ready(restoring.services)
 
     (row,) = new_rows(restoring)
     assert restoring.coupled_record("CUSTOMER", row)["no"] == "C00010"

@@ -1,0 +1,90 @@
+"""What the database knows of the records at hand: asked once a run, for one row or for many at a time.
+
+It is what a decision is made upon; settlement.py looks again, locked, before it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection
+
+from receiver.core.coupling import Coupling
+from receiver.core.decision import Record
+from receiver.core.mapping import Direction, TableMapping
+from receiver.store import couplings
+from receiver.store.couplings import Couplings
+from receiver.store.database import Database
+from receiver.store.local_tables import LocalTable
+from receiver.tables import BY_NAME
+
+
+class Known:
+    """Couplings by Dataverse row, and the local records coupled; what was not looked up is asked when it is wanted."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._couplings: dict[str, Couplings] = {}
+        self._uncoupled_by: dict[tuple[str, str], str] = {}
+        self._records: dict[tuple[str, str], Record | None] = {}
+        #: rows that were deleted once
+        self.deleted: set[str] = set()
+
+    def look_up(self, row_ids: Iterable[str], mappings: Sequence[TableMapping], connection: Connection) -> None:
+        """Ask for many rows at once: their couplings, and the records that *mappings* couple to them."""
+        asked = sorted(set(row_ids) - self._couplings.keys())
+        if not asked:
+            return
+        found = couplings.of_rows(connection, asked)
+        self._couplings |= {id_: found.get(id_, {}) for id_ in asked}
+        self._uncoupled_by |= couplings.who_uncoupled(connection, asked)
+        for mapping in mappings:
+            coupled = [self._couplings[id_].get(mapping.name) for id_ in asked]
+            keys = sorted({one.local_id for one in coupled if one is not None})
+            self._remember(
+                mapping.local_table, keys, LocalTable(connection, BY_NAME[mapping.local_table]).get_all(keys)
+            )
+
+    def of_row(self, row_id: str) -> Couplings:
+        """Every coupling of a Dataverse row, by mapping."""
+        if row_id not in self._couplings:
+            with self._database.reading() as connection:
+                self.look_up([row_id], (), connection)
+        return self._couplings[row_id]
+
+    def coupling(self, mapping: str, toward: Direction, source_id: str) -> Coupling | None:
+        """The coupling of a mapping's source record."""
+        if toward is Direction.FROM:
+            return self.of_row(source_id).get(mapping)
+        for held in self._couplings.values():
+            found = held.get(mapping)
+            if found is not None and found.local_id == source_id:
+                return found
+        with self._database.reading() as connection:
+            return couplings.find(connection, mapping, toward, source_id)
+
+    def local_of(self, mappings: Iterable[str], row_id: str) -> tuple[str, str] | None:
+        """The first of *mappings* that couples the Dataverse row, and the local record's key."""
+        found = self.of_row(row_id)
+        return next(((name, found[name].local_id) for name in mappings if name in found), None)
+
+    def uncoupled_by(self, mapping: str, row_id: str) -> str:
+        """Who uncoupled the row and when, as a person reads it; empty if nobody did."""
+        self.of_row(row_id)
+        return self._uncoupled_by.get((mapping, row_id), "")
+
+    def record(self, table: str, key: str) -> Record | None:
+        if (table, key) not in self._records:
+            with self._database.reading() as connection:
+                found = LocalTable(connection, BY_NAME[table]).get_all([key])
+            self._remember(table, [key], found)
+        return self._records[table, key]
+
+    def forget(self, row_ids: Iterable[str]) -> None:
+        """Another run has looked after these rows."""
+        for id_ in row_ids:
+            self._couplings.pop(id_, None)
+
+    def _remember(self, table: str, keys: Sequence[str], found: Iterable[Record]) -> None:
+        self._records |= dict.fromkeys(((table, key) for key in keys), None)
+        self._records |= {(table, one.id): one for one in found}
