@@ -22,7 +22,7 @@ from receiver.handlers import handler_of
 from receiver.schemas.execution_context import Envelope, read_context
 from receiver.services import Services
 from receiver.store.models import inbox
-from receiver.store.types import driver_value
+from receiver.store.types import sqlite_value
 
 KEPT_HEADERS = "x-ms-"
 KEPT_OF_UNREADABLE = 64 * 1024
@@ -73,7 +73,7 @@ def _new_notification(services: Services, delivery: Delivery, envelope: Envelope
     ready_in = services.options.synchronous_first_read_seconds if is_synchronous and not requests else 0.0
     kept = _kept(delivery, now)
     values = (
-        *(kept["received_at"], kept["remote_address"], json.dumps(kept["headers"]), kept["body"], kept["size"]),
+        *(kept["received_at"], kept["remote_address"], kept["headers"], kept["body"], kept["size"]),
         *(identity, key, envelope.message, table, id_, is_synchronous, bool(requests), "waiting", ""),
     )
     touch = lanes.Touch(table, id_, now + timedelta(seconds=ready_in), is_first=bool(requests), key=key)
@@ -92,30 +92,49 @@ def write_group(connection: Connection, group: Sequence[NewNotification]) -> lis
 
 
 def _written_in_turn(connection: Connection, group: Sequence[NewNotification]) -> dict[str, int]:
-    found = connection.exec_driver_sql(_inserting(True, len(group)), _values(connection, group))
+    found = connection.exec_driver_sql(_inserting(len(group)), _values(group))
     numbers = {row.delivery: int(row.id) for row in found}
     lanes.touch(connection, [one.touch for one in group if one.identity in numbers])
     return numbers
 
 
 def _written_at_once(connection: Connection, group: Sequence[NewNotification]) -> dict[str, int]:
-    """One message to PostgreSQL, which is a transaction by itself."""
-    touching, touched = lanes.touching(connection, [one.touch for one in group], only="SELECT lane FROM stored")
-    inserting = _inserting(False, len(group))
-    statement = f"WITH stored AS ({inserting}), touched AS ({touching}) SELECT id, delivery FROM stored"  # noqa: S608  # our own parts
-    found = connection.exec_driver_sql(statement, (*_values(connection, group), *touched))
+    """One message to PostgreSQL, which is a transaction by itself; the same statement however many there are."""
+    rows = [dict(zip(COLUMNS, one.values, strict=True)) for one in group]
+    bodies = [row.pop("body") for row in rows]
+    numbered = [{"number": number, **row} for number, row in enumerate(rows, 1)]
+    touches = lanes.merged([one.touch for one in group])
+    parameters = (json.dumps(numbered, default=str), bodies, json.dumps(touches, default=str))
+    found = connection.exec_driver_sql(_INSERTING_AT_ONCE, parameters)
     return {row.delivery: int(row.id) for row in found}
 
 
-def _values(connection: Connection, group: Sequence[NewNotification]) -> tuple[Any, ...]:
-    return tuple(driver_value(connection, value) for one in group for value in one.values)
+_NAMES = ", ".join(COLUMNS)
+_INSERTING_AT_ONCE = f"""
+    WITH stored AS (
+        INSERT INTO receiver_inbox ({_NAMES})
+        SELECT {_NAMES}
+        FROM json_to_recordset(%s::json) AS given (
+            number int, received_at timestamptz, remote_address text, headers json, size int, delivery text, lane text,
+            message text, table_name text, row_id text, is_synchronous boolean, is_click boolean, state text, note text
+        ) JOIN unnest(%b::bytea[]) WITH ORDINALITY AS sent (body, number) USING (number)
+        ORDER BY number
+        ON CONFLICT (delivery) DO NOTHING
+        RETURNING id, delivery, lane
+    ), touched AS ({lanes.touching_json("SELECT lane FROM stored")})
+    SELECT id, delivery FROM stored
+    """  # noqa: S608  # only names of our own are put together
+
+
+def _values(group: Sequence[NewNotification]) -> tuple[Any, ...]:
+    return tuple(sqlite_value(value) for one in group for value in one.values)
 
 
 @lru_cache
-def _inserting(is_sqlite: bool, count: int) -> str:  # noqa: FBT001  # a cache's key
-    row = f"({', '.join(['?' if is_sqlite else '%s'] * len(COLUMNS))})"
+def _inserting(count: int) -> str:
+    row = f"({', '.join('?' * len(COLUMNS))})"
     return f"""
-        INSERT INTO receiver_inbox ({", ".join(COLUMNS)})
+        INSERT INTO receiver_inbox ({_NAMES})
         VALUES {", ".join([row] * count)}
         ON CONFLICT (delivery) DO NOTHING
         RETURNING id, delivery, lane

@@ -7,6 +7,7 @@ looked for new notifications instead would lose wake-ups on PostgreSQL: it canno
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import socket
@@ -38,7 +39,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from receiver.core.message import Version
 from receiver.errors import LeaseLostError
 from receiver.store.models import inbox, lane, wait
-from receiver.store.types import Moment, Number, driver_value
+from receiver.store.types import Moment, Number, sqlite_value
 
 FIRST_BACK_OFF_SECONDS = 1.0
 OWN_LANE = "message"
@@ -93,21 +94,25 @@ class Touch:
 
 def touch(connection: Connection, touches: Sequence[Touch]) -> None:
     """Make lanes ready."""
-    if touches:
-        connection.exec_driver_sql(*touching(connection, touches))
+    if not touches:
+        return
+    rows = merged(touches)
+    if connection.dialect.name == "sqlite":
+        values = tuple(sqlite_value(row[name]) for row in rows for name in _TOUCHED)
+        connection.exec_driver_sql(_touching_sqlite(len(rows)), values)
+    else:
+        connection.exec_driver_sql(touching_json(), (json.dumps(rows, default=str),))
 
 
-def touching(connection: Connection, touches: Sequence[Touch], only: str = "") -> tuple[str, tuple[Any, ...]]:
-    """The statement that makes lanes ready, and its values; *only* is a subquery of the keys that count.
-
-    In the order of their keys: two who touch the same lanes cannot block each other for ever.
-    """
-    merged: dict[str, Touch] = {}
+def merged(touches: Iterable[Touch]) -> list[dict[str, Any]]:
+    """One row a lane, in the order of their keys: two who touch the same lanes cannot block each other for ever."""
+    found: dict[str, Touch] = {}
     for one in touches:
-        merged[one.lane] = _both(merged[one.lane], one) if one.lane in merged else one
-    rows = [(key, one.table, one.id, one.ready_at, one.wish, one.is_first) for key, one in sorted(merged.items())]
-    values = tuple(driver_value(connection, part) for row in rows for part in row)
-    return _touching(connection.dialect.name == "sqlite", len(rows), only), values
+        found[one.lane] = _both(found[one.lane], one) if one.lane in found else one
+    return [
+        dict(zip(_TOUCHED, (key, one.table, one.id, one.ready_at, one.wish, one.is_first), strict=True))
+        for key, one in sorted(found.items())
+    ]
 
 
 def _both(one: Touch, other: Touch) -> Touch:
@@ -115,21 +120,36 @@ def _both(one: Touch, other: Touch) -> Touch:
     return replace(other, ready_at=ready_at, wish=other.wish or one.wish, is_first=one.is_first or other.is_first)
 
 
-@lru_cache
-def _touching(is_sqlite: bool, count: int, only: str) -> str:  # noqa: FBT001  # a cache's key
-    """Written out, since it runs for every notification and SQLAlchemy would compile it anew for each count."""
-    rows = ", ".join([f"({', '.join(['?' if is_sqlite else '%s'] * 6)}, 1)"] * count)
-    columns = "key, table_name, row_id, ready_at, wish, is_first, generation"
-    touched = f"SELECT * FROM (VALUES {rows}) AS touched ({columns}) WHERE key IN ({only}) ORDER BY key"  # noqa: S608  # placeholders
+# Written out, since they run for every notification: SQLAlchemy would compile them anew for each count.
+_TOUCHED = ("key", "table_name", "row_id", "ready_at", "wish", "is_first")
+_INTO_LANES = f"INSERT INTO receiver_lane ({', '.join(_TOUCHED)}, generation)"
+_OR_WAKE = """
+    ON CONFLICT (key) DO UPDATE SET
+        ready_at = CASE WHEN receiver_lane.ready_at <= excluded.ready_at
+                        THEN receiver_lane.ready_at ELSE excluded.ready_at END,
+        wish = CASE WHEN excluded.wish <> '' THEN excluded.wish ELSE receiver_lane.wish END,
+        is_first = receiver_lane.is_first OR excluded.is_first,
+        generation = receiver_lane.generation + 1
+    """
+
+
+def touching_json(only: str = "") -> str:
+    """PostgreSQL's statement that makes lanes ready; its one parameter is `merged` as JSON.
+
+    *only* is a subquery of the keys that count.
+    """
+    types = "key text, table_name text, row_id text, ready_at timestamptz, wish text, is_first boolean"
+    which = f"WHERE key IN ({only})" if only else ""
     return f"""
-        INSERT INTO receiver_lane ({columns}) {touched if only else f"VALUES {rows}"}
-        ON CONFLICT (key) DO UPDATE SET
-            ready_at = CASE WHEN receiver_lane.ready_at <= excluded.ready_at
-                            THEN receiver_lane.ready_at ELSE excluded.ready_at END,
-            wish = CASE WHEN excluded.wish <> '' THEN excluded.wish ELSE receiver_lane.wish END,
-            is_first = receiver_lane.is_first OR excluded.is_first,
-            generation = receiver_lane.generation + 1
-        """  # only names of our own and placeholders are put together
+        {_INTO_LANES} SELECT {", ".join(_TOUCHED)}, 1 FROM json_to_recordset(%s::json) AS touched ({types})
+        {which} ORDER BY key {_OR_WAKE}
+        """  # noqa: S608  # only names of our own are put together
+
+
+@lru_cache
+def _touching_sqlite(count: int) -> str:
+    row = f"({', '.join('?' * len(_TOUCHED))}, 1)"
+    return f"{_INTO_LANES} VALUES {', '.join([row] * count)} {_OR_WAKE}"
 
 
 def ensure(connection: Connection, table: str, id_: str) -> None:

@@ -123,6 +123,8 @@ def _reference(raw: Mapping[str, Any]) -> Reference:
     table, id_ = raw.get("LogicalName"), guid(raw.get("Id"))
     if not isinstance(table, str) or id_ is None:
         raise ValueError("a LogicalName and a guid as Id were expected")
+    if not table.isprintable():
+        raise ValueError("the LogicalName holds a character that cannot be printed")
     return Reference(table, id_)
 
 

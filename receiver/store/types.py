@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Integer, Numeric, String, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Numeric, String, TypeDecorator
 
 #: SQLite numbers rows by itself only in an INTEGER column
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -48,8 +49,8 @@ class Amount(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
-def driver_value(connection: Connection, value: Any) -> Any:
-    """A value as the driver takes it where a statement is written out: what `Moment` would make of a date-time."""
-    if isinstance(value, datetime) and connection.dialect.name == "sqlite":
+def sqlite_value(value: Any) -> Any:
+    """A value as SQLite's driver takes it where a statement is written out: what our column types would make of it."""
+    if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return value
+    return json.dumps(value) if isinstance(value, dict) else value
