@@ -28,8 +28,7 @@ def create_accounts(company: Company, *phones: str) -> list[str]:
 
 def waiting(company: Company) -> list[Lease]:
     with company.services.database.writing() as connection:
-        leases = lanes.lease_ready(connection, lanes.new_owner(), company.now(), 60, 100)
-    return leases
+        return lanes.lease_ready(connection, lanes.new_owner(), company.now(), 60, 100)
 
 
 def test_many_new_rows_are_one_transaction_and_one_job_with_their_sum(company: Company) -> None:
