@@ -1,6 +1,6 @@
 PYTHON ?= python3
 
-.PHONY: help run test fidelity crash fuzz check format bench lock
+.PHONY: help run test fidelity crash fuzz mutate check format bench lock
 
 help: ## these targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,14 +20,17 @@ crash: ## kill -9 every process at random points under load, and count what is l
 fuzz: ## send 50 000 odd bodies through the door and the worker; T="--bodies 500000" for more
 	@exec $(PYTHON) dev.py python -W ignore::UserWarning tests/fuzz/fuzz.py $(T)
 
+mutate: ## make the rules wrong in one place at a time, and see whether a test notices; T="--sample 60" takes a part
+	@exec $(PYTHON) dev.py python tests/mutation/mutate.py $(T)
+
 check: ## lint, format, types, import contracts, Dockerfile
 	@exec $(PYTHON) dev.py check
 
 format: ## let the formatter and the linter mend what they can
 	@exec $(PYTHON) dev.py format
 
-bench: ## measure, side by side, and print the table
-	@exec $(PYTHON) dev.py bench
+bench: ## measure, side by side, and write docs/performance.md; T="--short" only tries the benchmark
+	@exec $(PYTHON) dev.py bench $(T)
 
 lock: ## write the lock files anew from requirements*.in (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements.in -o requirements.lock

@@ -1,27 +1,63 @@
-"""Print one table of what was measured. `make bench`; BENCH_RUNS, BENCH_SECONDS and BENCH_ROWS shorten it."""
+"""Measure and print the table; a whole measurement of five runs or more becomes docs/performance.md.
+
+The environment says how much (benchmarks/bench.py), the options what: `make bench T="--only door,open --runs 3"`.
+"""
 
 from __future__ import annotations
 
-import os
+import argparse
 import tempfile
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 
-from benchmarks import applied, door
-from benchmarks.servers import postgresql
+from benchmarks import backlog, button, door, footprint, latency, report
+from benchmarks.bench import SHORT, Bench, from_environment
+from benchmarks.figures import HEADING, Figure, figures
+from benchmarks.servers import dataverse, postgresql
+
+BENCHMARKS: dict[str, Callable[[Bench], dict[str, float]]] = {
+    "door": door.measure,
+    "latency": latency.measure,
+    "backlog": backlog.measure,
+    "open": button.measure,
+    "footprint": footprint.measure,
+}
+ENOUGH_RUNS = 5
 
 
 def main() -> None:
-    runs, seconds = int(os.environ.get("BENCH_RUNS", "5")), float(os.environ.get("BENCH_SECONDS", "5"))
-    rows = int(os.environ.get("BENCH_ROWS", "10000"))
-    print("| database | figure | min / median / max | |\n|---|---|---|---|", flush=True)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with postgresql(folder / "pg") as pattern:
-            for kind in ("sqlite", "postgresql"):
-                for row in door.report(kind, door.measure(kind, folder, pattern, runs, seconds)):
-                    print(row, flush=True)
-                for row in applied.report(kind, folder, pattern, runs, rows, seconds):
-                    print(row, flush=True)
+    asked = _arguments()
+    sizes = SHORT if asked.short else from_environment()
+    sizes = replace(sizes, runs=asked.runs or sizes.runs)
+    measured: list[Figure] = []
+    print(HEADING, flush=True)
+    with tempfile.TemporaryDirectory() as folder, postgresql(folder) as pattern, dataverse() as sandbox:
+        for kind in ("sqlite", "postgresql"):
+            bench = Bench(kind, pattern, sandbox, sizes)
+            for name in asked.only:
+                found = figures(kind, [BENCHMARKS[name](bench) for _ in range(sizes.runs)])
+                print(*(figure.row() for figure in found), sep="\n", flush=True)
+                measured += found
+        if asked.only == list(BENCHMARKS) and sizes.runs >= ENOUGH_RUNS:
+            report.write(measured, sizes, pattern)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    every = ",".join(BENCHMARKS)
+    parser.add_argument(
+        "--only", metavar="NAMES", type=_names, default=every, help=f"of {every}; then nothing is written"
+    )
+    parser.add_argument("--runs", type=int, metavar="N", help="instead of BENCH_RUNS; below five nothing is written")
+    parser.add_argument("--short", action="store_true", help="one small run: does the benchmark itself work?")
+    return parser.parse_args()
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    if not BENCHMARKS.keys() >= set(names):
+        raise argparse.ArgumentTypeError(f"only {', '.join(BENCHMARKS)} are known")
+    return names
 
 
 main()

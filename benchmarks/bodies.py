@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 KEY = "benchmark-key"
+BYTES = 6000
 ORGANIZATION = "0d000000-0000-4000-8000-000000000001"
 NAMESPACE = "http://schemas.microsoft.com/xrm/2011/Contracts"
 

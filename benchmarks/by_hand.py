@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from flask import Flask, request
 from sqlalchemy import Column, MetaData, String, Table
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from receiver.store.database import Database
 
 app = Flask(__name__)
 database = Database(os.environ["RECEIVER_DATABASE_URL"], pool_size=20)
 mirror = Table("mirror", MetaData(), Column("id", String(36), primary_key=True), Column("name", String(160)))
-mirror.metadata.create_all(database.engine)
+with suppress(IntegrityError, ProgrammingError):  # another process of the server made it at the same moment
+    mirror.metadata.create_all(database.engine)
 insert = (sqlite if database.is_sqlite else postgresql).insert
 
 

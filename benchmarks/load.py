@@ -1,24 +1,54 @@
-"""A sender that costs little: raw sockets, prepared requests, one loop. Run as a process of its own.
-
-usage: python -m benchmarks.load HOST PORT CONNECTIONS SECONDS BODY_BYTES [PER_SECOND [IMAGE_ALIAS]]
-Prints JSON: answered (2xx a second), others, p50_ms, p99_ms.
-"""
+"""A sender that costs little: raw sockets and one loop, in a process of its own."""
 
 from __future__ import annotations
 
 import json
 import selectors
 import socket
+import subprocess
 import sys
 import time
 import uuid
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from benchmarks.bodies import KEY, notification
+from benchmarks.bodies import BYTES, KEY, notification
+from benchmarks.figures import percentile
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Load:
+    """For so many seconds, or so many notifications; as fast as they are answered, or so many a second."""
+
+    port: int
+    seconds: float = 0
+    count: int = 0
+    connections: int = 16
+    per_second: float = 0
+    #: of our own post image; without it there is none
+    alias: str = ""
+
+    def is_over(self, sent: int, passed: float) -> bool:
+        return sent >= self.count if self.count else passed >= self.seconds
+
+    def is_due(self, sent: int, passed: float) -> bool:
+        return not self.is_over(sent, passed) and (not self.per_second or sent < passed * self.per_second)
+
+
+def send(port: int, **load: Any) -> dict[str, float]:
+    """answered (2xx a second), others, p50_ms, p99_ms."""
+    words = json.dumps(asdict(Load(port, **load)))
+    command = [sys.executable, "-m", "benchmarks.load", words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
 
 
 class Connection:
-    def __init__(self, host: str, port: int) -> None:
-        self.socket = socket.create_connection((host, port))
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection((HOST, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sent_at = 0.0
         self.received = b""
@@ -30,7 +60,10 @@ class Connection:
 
     def status(self) -> int | None:
         """The answer's status once it is whole."""
-        self.received += self.socket.recv(65536)
+        arrived = self.socket.recv(65536)
+        if not arrived:
+            raise ConnectionError("The server hung up.")
+        self.received += arrived
         head, found, rest = self.received.partition(b"\r\n\r\n")
         if not found:
             return None
@@ -39,29 +72,27 @@ class Connection:
         return int(lines[0].split()[1]) if len(rest) >= length else None
 
 
-def request(host: str, size: int, alias: str) -> bytes:
-    body = notification(str(uuid.uuid4()), str(uuid.uuid4()), size, alias)
+def request(alias: str) -> bytes:
+    body = notification(str(uuid.uuid4()), str(uuid.uuid4()), BYTES, alias)
     head = (
-        f"POST /dataverse/notifications HTTP/1.1\r\nHost: {host}\r\nx-receiver-key: {KEY}\r\n"
+        f"POST /dataverse/notifications HTTP/1.1\r\nHost: {HOST}\r\nx-receiver-key: {KEY}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
 
-def run(
-    host: str, port: int, connections: int, seconds: float, size: int, per_second: float = 0, alias: str = ""
-) -> dict[str, float]:
+def run(load: Load) -> dict[str, float]:
     selector = selectors.DefaultSelector()
-    idle = [Connection(host, port) for _ in range(connections)]
-    for one in idle:
-        selector.register(one.socket, selectors.EVENT_READ, one)
+    idle = [Connection(load.port) for _ in range(load.connections)]
+    for connection in idle:
+        selector.register(connection.socket, selectors.EVENT_READ, connection)
     begun = time.perf_counter()
     taken: list[float] = []
     others = sent = 0
-    while time.perf_counter() - begun < seconds or len(idle) < connections:
-        now = time.perf_counter()
-        while idle and now - begun < seconds and (not per_second or sent < (now - begun) * per_second):
-            idle.pop().send(request(host, size, alias))
+    while not load.is_over(sent, time.perf_counter() - begun) or len(idle) < load.connections:
+        passed = time.perf_counter() - begun
+        while idle and load.is_due(sent, passed):
+            idle.pop().send(request(load.alias))
             sent += 1
         for key, _ in selector.select(0.002):
             one: Connection = key.data
@@ -71,20 +102,17 @@ def run(
             taken.append(time.perf_counter() - one.sent_at)
             others += not 200 <= status < 300
             idle.append(one)
+    elapsed = time.perf_counter() - begun
     for key in list(selector.get_map().values()):
         key.data.socket.close()
     selector.close()
-    taken.sort()
-    elapsed = time.perf_counter() - begun
     return {
         "answered": (len(taken) - others) / elapsed,
         "others": others,
-        "p50_ms": 1000 * taken[len(taken) // 2],
-        "p99_ms": 1000 * taken[int(len(taken) * 0.99)],
+        "p50_ms": 1000 * percentile(taken, 0.5),
+        "p99_ms": 1000 * percentile(taken, 0.99),
     }
 
 
 if __name__ == "__main__":
-    host, port, connections, seconds, size, *more = sys.argv[1:]
-    rate, alias = [*more, "0", ""][:2] if len(more) < 2 else more
-    print(json.dumps(run(host, int(port), int(connections), float(seconds), int(size), float(rate), alias)))
+    print(json.dumps(run(Load(**json.loads(sys.argv[1])))))

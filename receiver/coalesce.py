@@ -63,10 +63,21 @@ class Ask:
     creates_new: bool = False
     #: how many children up the chain wait for this parent
     depth: int = 0
+    #: a command or a run asks for this mapping alone; what waits in the lane stays there
+    mapping: str = ""
+    toward: Direction = Direction.FROM
+    #: of the local record that goes to Dataverse
+    key: str = ""
+    #: whatever *Synch. Only Coupled Records* says
+    may_create: bool = False
+    #: the job that counts it; None: one of its own
+    job: int | None = None
+    #: why, as the history tells it
+    why: str = ""
 
     @property
     def looks_anyway(self) -> bool:
-        return self.is_click or self.is_wanted
+        return self.is_click or self.is_wanted or bool(self.mapping)
 
 
 NOTHING_ASKED = Ask()

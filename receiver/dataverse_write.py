@@ -1,75 +1,125 @@
-"""Writing a decision to Dataverse: with the version it was decided on, and creates under an id of our own."""
+"""Writing outcomes to Dataverse: with the version they were decided on, and creates under ids of our own.
+
+An id is derived and committed before the create: neither a lost answer nor a crash can make a twin.
+"""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, select
 
-from receiver.core.decision import (
-    Decision,
-    Insert,
-    Modify,
-    Record,
-    Situation,
-)
+from receiver import lanes
+from receiver.core.decision import Fail, Insert, Modify, Record, Refusal
 from receiver.core.mapping import Direction
 from receiver.core.message import Version
-from receiver.core.values import Values
-from receiver.errors import MovedError, VersionMismatchError
+from receiver.dataverse.client import Change, DataverseRow
+from receiver.errors import DataverseError, MovedError, VersionMismatchError
 from receiver.services import Services, read_columns
 from receiver.store.models import pending_coupling
-from receiver.work import Work
+from receiver.work import Outcome, Work
 
 #: a namespace of our own, so that derived ids meet nobody else's
 NAMESPACE = uuid.UUID("6f1c1f0e-6c43-5d0b-9d1c-7b3d3a1c2f00")
 
 
-def written_to_dataverse(work: Work, now: Situation, decision: Decision) -> Record | None:
-    if now.toward is Direction.FROM or not isinstance(decision, Insert | Modify):
-        return None
-    table, columns = now.mapping.dataverse_table, read_columns(work.mappings, now.mapping.dataverse_table)
-    client = work.dataverse
-    try:
-        if isinstance(decision, Insert):
-            return _created(work, now, decision.values, columns)
-        assert now.coupling is not None  # only a coupled record is modified
-        id_ = now.coupling.dataverse_id
-        row = client.update(table, id_, decision.values, columns, work.versions.get(id_, Version()))
-    except VersionMismatchError as error:
-        raise MovedError from error
-    work.versions[row.id] = row.version
-    return Record(row.id, row.values)
+def written_to_dataverse(decided: Sequence[tuple[Work, Outcome]]) -> list[Outcome | Exception]:
+    """The outcomes with the rows as Dataverse kept them; what it refuses for good is a failed outcome.
+
+    An exception stands where an outcome has to be decided anew (MovedError), or waited for.
+    """
+    going = [number for number, (_, outcome) in enumerate(decided) if _goes_to_dataverse(outcome)]
+    done: list[Outcome | Exception] = [outcome for _, outcome in decided]
+    if not going:
+        return done
+    client = decided[going[0]][0].dataverse
+    changes = _changes([decided[number] for number in going])
+    for number, answer in zip(going, client.change(changes), strict=True):
+        done[number] = _carried_out(*decided[number], answer)
+    return done
 
 
-def _created(work: Work, now: Situation, values: Values, columns: frozenset[str]) -> Record:
-    """Create under a derived id that was committed before: neither a lost answer nor a crash can make a twin."""
-    client, table = work.dataverse, now.mapping.dataverse_table
-    id_ = _pending_id(work.services, now)
-    try:
-        row = client.create(table, id_, values, columns)
-    except VersionMismatchError:
-        found = client.read(table, id_, columns)
+def _goes_to_dataverse(outcome: Outcome) -> bool:
+    return outcome.now.toward is Direction.TO and isinstance(outcome.decision, Insert | Modify)
+
+
+def _changes(decided: Sequence[tuple[Work, Outcome]]) -> list[Change]:
+    inserts = [(work, outcome) for work, outcome in decided if isinstance(outcome.decision, Insert)]
+    ids = _pending_ids(inserts[0][0].services, [outcome for _, outcome in inserts]) if inserts else {}
+    return [_change(work, outcome, ids) for work, outcome in decided]
+
+
+def _change(work: Work, outcome: Outcome, ids: Mapping[tuple[str, str], str]) -> Change:
+    now, decision = outcome.now, outcome.decision
+    assert isinstance(decision, Insert | Modify)  # others do not go there
+    table = now.mapping.dataverse_table
+    columns = read_columns(work.mappings, table)
+    if isinstance(decision, Insert):
+        return Change(table, ids[now.mapping.name, now.source.id], decision.values, columns, None)
+    assert now.coupling is not None  # only a coupled record is modified
+    id_ = now.coupling.dataverse_id
+    return Change(table, id_, decision.values, columns, work.versions.get(id_, Version()))
+
+
+def _carried_out(work: Work, outcome: Outcome, answer: DataverseRow | DataverseError) -> Outcome | Exception:
+    if isinstance(answer, VersionMismatchError):
+        found = _created_before(work, outcome, answer)
         if found is None:
-            raise
-        row = found
-    work.versions[row.id] = row.version
-    return Record(row.id, row.values)
+            return MovedError()
+        answer = found
+    if isinstance(answer, DataverseError):
+        return answer if answer.waiting_helps else replace(outcome, decision=Fail(Refusal.REFUSED, (str(answer),)))
+    work.versions[answer.id] = answer.version
+    return replace(outcome, written=Record(answer.id, answer.values))
 
 
-def _pending_id(services: Services, now: Situation) -> str:
-    """The id of the row to create: derived from mapping, record and a counter that outlives any coupling."""
-    pending, where = pending_coupling.c, (now.mapping.name, now.source.id)
-    is_ours = (pending.mapping == where[0], pending.local_id == where[1])
-    with services.database.writing() as connection:
-        row = connection.execute(select(pending_coupling).where(*is_ours).with_for_update()).first()
+def _created_before(work: Work, outcome: Outcome, error: DataverseError) -> DataverseRow | DataverseError | None:
+    """Our pending id exists already: the answer to our create was lost. None: a row that we update has moved."""
+    if not isinstance(outcome.decision, Insert):
+        return None
+    now = outcome.now
+    table, id_ = now.mapping.dataverse_table, intended_ids_of(work.services, now.mapping.name, [now.source.id])
+    return work.dataverse.read(table, id_[now.source.id], read_columns(work.mappings, table)) or error
+
+
+def intended_ids_of(services: Services, mapping: str, keys: Sequence[str]) -> dict[str, str]:
+    """The id that each local record's row has, or would get, in Dataverse; nothing is written."""
+    with services.database.reading() as connection:
+        return {key: id_ for key, (id_, _) in _intended(connection, mapping, keys).items()}
+
+
+def _intended(connection: Connection, mapping: str, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """Id and counter by key. The counter outlives any coupling, so that no id is met again."""
+    pending = pending_coupling.c
+    query = select(pending_coupling).where(pending.mapping == mapping, pending.local_id.in_(keys))
+    found = {row.local_id: row for row in connection.execute(query)}
+    intended: dict[str, tuple[str, int]] = {}
+    for key in keys:
+        row = found.get(key)
         if row is not None and row.is_open:
-            return str(row.dataverse_id)
+            intended[key] = (str(row.dataverse_id), row.counter)
+            continue
         counter = 1 if row is None else row.counter + 1
-        id_ = str(uuid.uuid5(NAMESPACE, f"{where[0]}/{where[1]}/{counter}"))
-        values = {"dataverse_id": id_, "counter": counter, "is_open": True}
-        if row is None:
-            connection.execute(insert(pending_coupling).values(mapping=where[0], local_id=where[1], **values))
-        else:
-            connection.execute(update(pending_coupling).where(*is_ours).values(values))
-        return id_
+        intended[key] = (str(uuid.uuid5(NAMESPACE, f"{mapping}/{key}/{counter}")), counter)
+    return intended
+
+
+def _pending_ids(services: Services, inserts: Sequence[Outcome]) -> dict[tuple[str, str], str]:
+    """Commit that these rows are being created, and under which ids."""
+    by_mapping: dict[str, list[str]] = {}
+    for outcome in inserts:
+        by_mapping.setdefault(outcome.now.mapping.name, []).append(outcome.now.source.id)
+    ids: dict[tuple[str, str], str] = {}
+    with services.database.writing() as connection:
+        for mapping, keys in sorted(by_mapping.items()):
+            rows = [
+                {"mapping": mapping, "local_id": key, "dataverse_id": id_, "counter": counter, "is_open": True}
+                for key, (id_, counter) in sorted(_intended(connection, mapping, keys).items())
+            ]
+            statement = lanes.upsert(connection, pending_coupling)
+            kept = {name: statement.excluded[name] for name in ("dataverse_id", "counter", "is_open")}
+            connection.execute(statement.on_conflict_do_update(index_elements=["mapping", "local_id"], set_=kept), rows)
+            ids |= {(mapping, str(row["local_id"])): str(row["dataverse_id"]) for row in rows}
+    return ids

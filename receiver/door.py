@@ -30,7 +30,7 @@ from receiver.services import Services
 from receiver.store.models import connection as connection_state
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,20 @@ class Answer:
     status: int
     content: Mapping[str, Any] | None = None
     headers: tuple[tuple[str, str], ...] = ()
+
+
+class Input:
+    """A body to read: that it breaks off or is garbled is the sender's error, whatever the server calls it."""
+
+    def __init__(self, stream: InputStream) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        """Raises: ClientDisconnected."""
+        try:
+            return self._stream.read(size)
+        except Exception as error:
+            raise ClientDisconnected("The body broke off, or it is in chunks that are none.") from error
 
 
 class NotificationDoor:
@@ -70,6 +84,7 @@ class NotificationDoor:
         self._ask_again_at = 0.0
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["wsgi.input"] = Input(environ["wsgi.input"])
         if environ.get("PATH_INFO") != PATH:
             return self._others(environ, start_response)
         answer = self._answered(environ)
@@ -164,7 +179,7 @@ def _wrong_content(environ: WSGIEnvironment) -> Answer | None:
 
 
 def _body(environ: WSGIEnvironment, largest: int) -> bytes:
-    """The whole body. Raises: HTTPException when it is too large, or ends before its Content-Length."""
+    """The whole body. Raises: HTTPException when it is too large, breaks off or is garbled."""
     said = environ.get("CONTENT_LENGTH", "")
     if said.isdigit() and int(said) > largest:
         raise RequestEntityTooLarge(f"A notification may have {largest} bytes.")

@@ -16,6 +16,7 @@ from receiver.store import couplings
 from receiver.store.couplings import Couplings
 from receiver.store.database import Database
 from receiver.store.local_tables import LocalTable
+from receiver.store.mappings import Mappings
 from receiver.tables import BY_NAME
 
 
@@ -25,6 +26,7 @@ class Known:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._couplings: dict[str, Couplings] = {}
+        self._by_record: dict[tuple[str, str], Coupling | None] = {}
         self._uncoupled_by: dict[tuple[str, str], str] = {}
         self._records: dict[tuple[str, str], Record | None] = {}
         #: rows that were deleted once
@@ -45,6 +47,13 @@ class Known:
                 mapping.local_table, keys, LocalTable(connection, BY_NAME[mapping.local_table]).get_all(keys)
             )
 
+    def look_up_records(self, mapping: str, keys: Sequence[str], mappings: Mappings, connection: Connection) -> None:
+        """Ask for many local records at once, and for their couplings under a mapping."""
+        table = mappings[mapping].local_table
+        self._remember(table, keys, LocalTable(connection, BY_NAME[table]).get_all(keys))
+        found = couplings.of_records(connection, mapping, keys)
+        self._by_record |= {(mapping, key): found.get(key) for key in keys}
+
     def of_row(self, row_id: str) -> Couplings:
         """Every coupling of a Dataverse row, by mapping."""
         if row_id not in self._couplings:
@@ -56,12 +65,10 @@ class Known:
         """The coupling of a mapping's source record."""
         if toward is Direction.FROM:
             return self.of_row(source_id).get(mapping)
-        for held in self._couplings.values():
-            found = held.get(mapping)
-            if found is not None and found.local_id == source_id:
-                return found
-        with self._database.reading() as connection:
-            return couplings.find(connection, mapping, toward, source_id)
+        if (mapping, source_id) not in self._by_record:
+            with self._database.reading() as connection:
+                self._by_record[mapping, source_id] = couplings.find(connection, mapping, toward, source_id)
+        return self._by_record[mapping, source_id]
 
     def local_of(self, mappings: Iterable[str], row_id: str) -> tuple[str, str] | None:
         """The first of *mappings* that couples the Dataverse row, and the local record's key."""
@@ -84,6 +91,7 @@ class Known:
         """Another run has looked after these rows."""
         for id_ in row_ids:
             self._couplings.pop(id_, None)
+        self._by_record.clear()
 
     def _remember(self, table: str, keys: Sequence[str], found: Iterable[Record]) -> None:
         self._records |= dict.fromkeys(((table, key) for key in keys), None)

@@ -164,6 +164,16 @@ def lease(connection: Connection, owner: str, now: datetime, seconds: float, key
     return next(iter(_leased(connection, which, owner, (now, seconds), 1)), None)
 
 
+def lease_named(
+    connection: Connection, owner: str, now: datetime, seconds: float, rows: Sequence[tuple[str, str]]
+) -> list[Lease]:
+    """Take the lanes of these rows (table and id) that nobody holds, making them where there are none yet."""
+    values = [{"key": key_of(table, id_), "table_name": table, "row_id": id_} for table, id_ in sorted(set(rows))]
+    connection.execute(upsert(connection, lane).on_conflict_do_nothing(index_elements=["key"]), values)
+    which = lane.c.key.in_([row["key"] for row in values])
+    return _leased(connection, which, owner, (now, seconds), len(values))
+
+
 def lease_ready(connection: Connection, owner: str, now: datetime, seconds: float, count: int) -> list[Lease]:
     """Take the first ready lanes, at most *count*; all that waits in them becomes *working*."""
     return _leased(connection, lane.c.ready_at <= now, owner, (now, seconds), count)
@@ -224,6 +234,8 @@ class Release:
     held: Lease
     next_at: datetime | None = None
     version: Version | None = None
+    #: False where what waits in the lane was not looked at: it stays as it was
+    is_done: bool = True
 
 
 def release(connection: Connection, given: Sequence[Release]) -> None:
@@ -240,28 +252,33 @@ def release(connection: Connection, given: Sequence[Release]) -> None:
             "is_seen": one.version is not None,
             "number": one.version.number if one.version else None,
             "modified": one.version.modified_on if one.version else None,
+            "is_done": one.is_done,
         }
         for one in sorted(given, key=lambda one: one.held.key)
     ]
     if connection.execute(_RELEASING, rows).rowcount != len(rows):
         raise LeaseLostError
+    for one in given:
+        if not one.is_done and one.held.notifications:
+            _back_to_waiting(connection, one.held)
 
 
 def _releasing() -> Update:
     is_unmoved = lane.c.generation == bindparam("was_generation", type_=lane.c.generation.type)
-    is_seen = bindparam("is_seen", type_=Boolean())
+    is_done = bindparam("is_done", type_=Boolean())
+    is_over, is_seen = and_(is_done, is_unmoved), bindparam("is_seen", type_=Boolean())
     number, modified = bindparam("number", type_=Number), bindparam("modified", type_=Moment())
     return (
         update(lane)
         .where(lane.c.key == bindparam("is_key"), lane.c.owner == bindparam("is_owner"))
         .values(
-            attempts=0,
-            last_error="",
+            attempts=case((is_done, 0), else_=lane.c.attempts),
+            last_error=case((is_done, ""), else_=lane.c.last_error),
             owner=None,
             lease_until=None,
-            ready_at=case((is_unmoved, bindparam("next_at", type_=Moment())), else_=lane.c.ready_at),
-            wish=case((is_unmoved, ""), else_=lane.c.wish),
-            is_first=case((is_unmoved, False), else_=lane.c.is_first),
+            ready_at=case((is_over, bindparam("next_at", type_=Moment())), else_=lane.c.ready_at),
+            wish=case((is_over, ""), else_=lane.c.wish),
+            is_first=case((is_over, False), else_=lane.c.is_first),
             version_number=case((is_seen, number), else_=lane.c.version_number),
             modified_on=case((is_seen, modified), else_=lane.c.modified_on),
         )

@@ -1,7 +1,7 @@
-"""The main flow: read both sides, ask `decide`, carry the answer out. Every way in ends here.
+"""The main flow: read both sides, ask `decide`. Every way in ends here.
 
-`synchronize` holds no transaction while it talks to Dataverse, and writes nothing locally; `settlement.settle` then
-writes everything in the caller's one transaction.
+`synchronize` holds no transaction while it reads from Dataverse, and writes nothing: `dataverse_write` carries out
+what goes there, `settlement.settle` the rest, in the caller's one transaction.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from receiver.core.decision import (
     ReadWholeSource,
     Reason,
     Record,
-    Refusal,
     Situation,
     TurnAround,
     decide,
@@ -29,8 +28,6 @@ from receiver.core.merge import Converted, NotCoupled
 from receiver.core.message import Freshness
 from receiver.core.values import Column
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
-from receiver.dataverse_write import written_to_dataverse
-from receiver.errors import DataverseError
 from receiver.lookups import Lookups
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
@@ -38,9 +35,9 @@ from receiver.work import Outcome, Request, Work
 
 
 def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
-    """Decide one record's fate under *mapping*, and write it to Dataverse if that is where it goes.
+    """Decide one record's fate under *mapping*; `dataverse_write` and `settlement` then carry it out.
 
-    Raises: what Dataverse and the database raise; MovedError when the Dataverse row changed meanwhile.
+    Raises: what Dataverse and the database raise.
     """
     now = _situation(work, mapping, request)
     decision = decide(now)
@@ -54,12 +51,7 @@ def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
         decision = decide(now)
     if isinstance(decision, TurnAround):
         return synchronize(work, mapping, _turned_around(request, now))
-    try:
-        return Outcome(request, now, decision, written_to_dataverse(work, now, decision))
-    except DataverseError as error:
-        if error.waiting_helps:
-            raise
-        return Outcome(request, now, Fail(Refusal.REFUSED, (str(error),)))
+    return Outcome(request, now, decision)
 
 
 def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation:
@@ -74,6 +66,7 @@ def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation
         freshness=request.freshness,
         is_forced=request.is_forced,
         is_click=request.is_click,
+        may_create=request.may_create,
         uncoupled_by=work.known.uncoupled_by(mapping.name, source.id) if toward is Direction.FROM else "",
         candidates=_candidates(work, mapping, request) if coupling is None else (),
         limits=limits_of(mapping, toward),

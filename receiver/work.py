@@ -31,6 +31,10 @@ class Request:
     is_forced: bool = False
     #: the person wants a new record, whatever looks alike
     creates_new: bool = False
+    #: whatever *Synch. Only Coupled Records* says
+    may_create: bool = False
+    #: the job that counts it; None: one of its own
+    job: int | None = None
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,7 @@ LINES = (
     Line("the coupled destination is gone; Delete coupling", _both(_DESTINATION_GONE, _DELETE_COUPLING)),
     Line("the coupled destination is gone; Restore records", _both(_DESTINATION_GONE, _RESTORE, _ONLY_COUPLED)),
     Line("not coupled; Synch. Only Coupled Records on", _both(_UNCOUPLED, _ONLY_COUPLED)),
+    Line("the same; it was asked to be created", _both(_UNCOUPLED, _ONLY_COUPLED, _now(may_create=True))),
     Line("not coupled; Synch. Only Coupled Records off", _UNCOUPLED),
     Line("not coupled; a person uncoupled it", _both(_UNCOUPLED, _now(uncoupled_by="Ann on 2026-11-22"))),
     Line("the same, and a person clicks", _both(_UNCOUPLED, _now(uncoupled_by="Ann on 2026-11-22", is_click=True))),

@@ -70,6 +70,8 @@ class Situation:
     candidates: tuple[Candidate, ...] = ()
     #: who removed the coupling, and when; empty if nobody did
     uncoupled_by: str = ""
+    #: created whatever *Synch. Only Coupled Records* says: that is what was asked for
+    may_create: bool = False
 
 
 class Why(Enum):
@@ -283,7 +285,7 @@ def _is_the_destination_gone(now: Situation) -> Decision | None:
 def _may_it_be_created(now: Situation) -> Decision | None:
     if now.coupling is not None:
         return None
-    if now.mapping.synch_only_coupled_records:
+    if now.mapping.synch_only_coupled_records and not now.may_create:
         return Skip(Reason.ONLY_COUPLED)
     if now.uncoupled_by and not now.is_click:
         return Skip(Reason.UNCOUPLED, (now.uncoupled_by,))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,10 +20,13 @@ import requests
 
 from receiver.core.message import Version
 from receiver.core.values import Reference, Value, Values
+from receiver.dataverse import batch
 from receiver.dataverse.columns import DERIVED_COLUMNS, TABLES, DataverseTable, from_web_api, to_web_api
 from receiver.errors import DataverseError, DataverseUnreachableError, ThrottledError, VersionMismatchError
 
 TIMEOUT = (5, 30)
+#: rows in one filter, and changes in one batch
+READ_TOGETHER, CHANGE_TOGETHER = 50, 100
 TAG = "receiver"
 DEFAULT_PAUSE = 5.0
 #: a version that is not the row's any more, and an id that exists already; a 412 of a duplicate rule is a refusal
@@ -50,6 +53,25 @@ class DataverseRow:
     version: Version
 
 
+@dataclass(frozen=True)
+class Change:
+    """A row to create (`version` None) or to change, under the version it was decided on."""
+
+    table: str
+    id: str
+    values: Values
+    #: what is to come back
+    columns: frozenset[str]
+    version: Version | None
+
+    @property
+    def condition(self) -> dict[str, str]:
+        """PATCH is upsert: a create must not change what exists, a change must not create anew."""
+        if self.version is None:
+            return {"If-None-Match": "*"}
+        return {"If-Match": "*" if self.version.number is None else f'W/"{self.version.number}"'}
+
+
 class DataverseClient:
     """One environment. Sessions are one a thread; `before_call` may raise to keep a request from being sent."""
 
@@ -61,6 +83,7 @@ class DataverseClient:
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._iso_codes: dict[str, str] = {}
+        self._currencies: dict[str, Reference] = {}
 
     def close(self) -> None:
         for session in self._sessions:
@@ -82,20 +105,51 @@ class DataverseClient:
             raise
         return _row(described, raw, columns)
 
-    def create(self, table: str, id_: str, values: Values, columns: frozenset[str]) -> DataverseRow:
-        """Create the row under our own id; what Dataverse kept comes back.
+    def read_many(self, table: str, ids: Sequence[str], columns: frozenset[str]) -> dict[str, DataverseRow]:
+        """The rows that exist, some dozen a request."""
+        described, found = TABLES[table], dict[str, DataverseRow]()
+        for start in range(0, len(ids), READ_TOGETHER):
+            wanted = " or ".join(f"{described.primary_id} eq {id_}" for id_ in ids[start : start + READ_TOGETHER])
+            params = {"$select": _select(described, columns), "$filter": wanted}
+            for raw in self.rows(described.entity_set, params):
+                row = _row(described, raw, columns)
+                found[row.id] = row
+        return found
 
-        Raises: VersionMismatchError when a row with that id exists.
+    def change(self, changes: Sequence[Change]) -> list[DataverseRow | DataverseError]:
+        """Create and change rows; what Dataverse kept of each, or why it refused. More than one go in batches.
+
+        Raises: DataverseUnreachableError and the like, when it is not known what was carried out.
         """
-        return self._write(table, id_, values, columns, {"If-None-Match": "*"})
+        answers: list[DataverseRow | DataverseError] = []
+        for start in range(0, len(changes), CHANGE_TOGETHER):
+            some = changes[start : start + CHANGE_TOGETHER]
+            answers += [self._changed_alone(some[0])] if len(some) == 1 else self._changed_together(some)
+        return answers
 
-    def update(self, table: str, id_: str, values: Values, columns: frozenset[str], version: Version) -> DataverseRow:
-        """Change these columns only; a bare PATCH would create a deleted row anew.
+    def _changed_alone(self, change: Change) -> DataverseRow | DataverseError:
+        headers, body = _changing(change)
+        try:
+            raw = self._json("PATCH", _path(change), headers=headers, body=body)
+        except DataverseError as error:
+            return error
+        return _row(TABLES[change.table], raw, change.columns)
 
-        Raises: VersionMismatchError when the row has moved since *version*.
-        """
-        condition = "*" if version.number is None else f'W/"{version.number}"'
-        return self._write(table, id_, values, columns, {"If-Match": condition})
+    def _changed_together(self, changes: Sequence[Change]) -> list[DataverseRow | DataverseError]:
+        parts = [batch.Part("PATCH", f"{self._root}{_path(one)}", *_changing(one)) for one in changes]
+        content_type, body = batch.written(parts)
+        headers = {"Content-Type": content_type, "Prefer": "odata.continue-on-error"}
+        answers = batch.read(self._answer("POST", "$batch", headers=headers, body=body))
+        if len(answers) != len(changes):
+            raise DataverseUnreachableError(
+                f"Dataverse answered {len(answers)} of {len(changes)} requests of a batch. It is tried again."
+            )
+        return [
+            _row(TABLES[one.table], json.loads(answer.content, parse_float=Decimal), one.columns)
+            if answer.ok
+            else _refusal(answer)
+            for one, answer in zip(changes, answers, strict=True)
+        ]
 
     def iso_code(self, currency: Reference) -> str | None:
         """A transaction currency's ISO code, which never changes; None if the currency does not exist."""
@@ -107,13 +161,15 @@ class DataverseClient:
         return self._iso_codes[currency.id]
 
     def currency_of(self, iso_code: str) -> Reference | None:
-        """The transaction currency of an ISO code."""
-        quoted = iso_code.replace("'", "''")
-        for raw in self.rows(
-            "transactioncurrencies", {"$select": "isocurrencycode", "$filter": f"isocurrencycode eq '{quoted}'"}
-        ):
-            return Reference("transactioncurrency", str(raw["transactioncurrencyid"]))
-        return None
+        """The transaction currency of an ISO code; one that was found is asked for once in a process's life."""
+        if iso_code not in self._currencies:
+            quoted = iso_code.replace("'", "''")
+            asked = {"$select": "isocurrencycode", "$filter": f"isocurrencycode eq '{quoted}'"}
+            found = next(self.rows("transactioncurrencies", asked), None)
+            if found is None:
+                return None
+            self._currencies[iso_code] = Reference("transactioncurrency", str(found["transactioncurrencyid"]))
+        return self._currencies[iso_code]
 
     def column_names(self, table: str) -> frozenset[str]:
         """The columns that this environment's table has."""
@@ -133,20 +189,6 @@ class DataverseClient:
                 return
             answer = self._json("GET", str(following).removeprefix(self._root))
 
-    def _write(
-        self, table: str, id_: str, values: Values, columns: frozenset[str], condition: Mapping[str, str]
-    ) -> DataverseRow:
-        described = TABLES[table]
-        body = dict(to_web_api(described.columns[name], value) for name, value in values.items())
-        raw = self._json(
-            "PATCH",
-            f"{described.entity_set}({id_})",
-            params={"tag": TAG, "$select": _select(described, columns)},
-            headers={**condition, "Prefer": 'return=representation,odata.include-annotations="*"'},
-            body=dumps(body),
-        )
-        return _row(described, raw, columns)
-
     def _json(
         self,
         method: str,
@@ -156,13 +198,25 @@ class DataverseClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Any:
+        response = self._answer(method, path, params=params, headers=headers, body=body)
+        return json.loads(response.content, parse_float=Decimal) if response.content else {}
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> requests.Response:
         self._before_call()
         response = self._send(method, path, params, headers, body, fresh=False)
         if response.status_code == requests.codes.unauthorized:
             response = self._send(method, path, params, headers, body, fresh=True)
         if not response.ok:
             raise _refusal(response)
-        return json.loads(response.content, parse_float=Decimal) if response.content else {}
+        return response
 
     def _send(
         self,
@@ -178,7 +232,7 @@ class DataverseClient:
         if method == "GET":
             sent["If-None-Match"] = "null"
         if body is not None:
-            sent["Content-Type"] = "application/json; charset=utf-8"
+            sent.setdefault("Content-Type", "application/json; charset=utf-8")
         try:
             return self._session().request(
                 method,
@@ -213,6 +267,19 @@ def dumps(body: Mapping[str, Any]) -> bytes:
     return "".join([parts[0], *(part.replace('"', "", 1) for part in parts[1:])]).encode()
 
 
+def _path(change: Change) -> str:
+    described = TABLES[change.table]
+    return f"{described.entity_set}({change.id})?tag={TAG}&$select={_select(described, change.columns)}"
+
+
+def _changing(change: Change) -> tuple[dict[str, str], bytes]:
+    """Headers and body of the PATCH."""
+    columns = TABLES[change.table].columns
+    body = dict(to_web_api(columns[name], value) for name, value in change.values.items())
+    prefer = 'return=representation,odata.include-annotations="*"'
+    return {**change.condition, "Prefer": prefer}, dumps(body)
+
+
 def _select(table: DataverseTable, columns: frozenset[str]) -> str:
     """Lookups are read as `_x_value`; a derived column is read off its lookup."""
     names = {DERIVED_COLUMNS.get(name, name) for name in columns}
@@ -242,7 +309,7 @@ def version_of(values: Values) -> Version:
     )
 
 
-def _refusal(response: requests.Response) -> DataverseError:
+def _refusal(response: requests.Response | batch.Answer) -> DataverseError:
     code, message = "", response.reason
     try:
         error = json.loads(response.content)["error"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ class RequestMade:
     method: str
     path: str
     status: int
+    at: datetime
+    milliseconds: int
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,12 @@ def of_rows(connection: Connection, row_ids: Sequence[str], *, lock: bool = Fals
     return found
 
 
+def of_records(connection: Connection, mapping: str, keys: Sequence[str]) -> Mapping[str, Coupling]:
+    """The couplings of many local records under a mapping, by key."""
+    found = connection.execute(select(table).where(table.c.mapping == mapping, table.c.local_id.in_(keys)))
+    return {row.local_id: _frozen(row) for row in found}
+
+
 def of_dataverse_row(connection: Connection, dataverse_id: str) -> list[Coupling]:
     """Every coupling of a Dataverse row: an account may be a customer and a vendor."""
     query = select(table).where(table.c.dataverse_id == dataverse_id).order_by(table.c.id)

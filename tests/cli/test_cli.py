@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from company import Company
 
 from receiver.cli import receiver
+from receiver.cli.shared import said, table
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
@@ -155,6 +157,83 @@ def test_every_list_is_readable_without_json(small_company: Company) -> None:
     assert "rcv_post_" in run(small_company, "steps", "list")[1]
     assert "ReadWholeSource" in run(small_company, "rules")[1]
     assert "RECEIVER_DATABASE_URL" in run(small_company, "settings")[1]
+
+
+def test_a_mapping_is_shown_in_words(small_company: Company) -> None:
+    lines = run(small_company, "mappings", "show", "CUSTOMER")[1].splitlines()
+
+    assert {"Name: CUSTOMER", "Enabled: on", "Resolve Update Conflicts: -"} <= set(lines)
+    assert any(line.startswith("Depends on: ") and "[" not in line for line in lines)
+    assert [line.split() for line in lines if line.startswith("10 ")] == [["10", "name", "Bidirectional", "name", "on"]]
+
+
+def test_a_notification_is_shown_in_words(small_company: Company) -> None:
+    small_company.open_for_all("CUSTOMER")
+    key = small_company.couple_by_click("account", ACCOUNT)
+    small_company.sandbox.update("account", ACCOUNT, {"name": "Südwind AG"})
+    small_company.work()
+    newest = run_json(small_company, "inbox", "list")[0]
+
+    shown = run(small_company, "inbox", "show", str(newest["id"]))[1]
+
+    lines = [line.strip() for line in shown.splitlines()]
+    assert {"State: done", "Synchronous: off", "Note: -", "CUSTOMER: Modify", f"Record: {key}"} <= set(lines)
+    assert any(line.startswith("name: ") and line.endswith("→ Südwind AG") for line in lines)
+    assert '"PrimaryEntityName": "account",' in lines
+    assert not any(word in shown for word in ("{'", "[{", "None", "True", "False"))
+
+
+def test_the_list_says_what_to_do_about_a_failed_notification_alone(small_company: Company) -> None:
+    fail_by_conflict(small_company)
+    lines = run(small_company, "inbox", "list")[1].splitlines()
+
+    at = next(number for number, line in enumerate(lines) if "  failed  " in line)
+    assert lines[at + 1].startswith("  What to do: ")
+    assert len([line for line in lines if "What to do" in line]) == 1
+
+
+def fail_by_conflict(company: Company) -> None:
+    """The same field changes on both sides, and the mapping names no winner."""
+    company.open_for_all("CUSTOMER")
+    key = company.couple_by_click("account", ACCOUNT)
+    company.change_local("customer", key, phone_no="ours")
+    company.sandbox.update("account", ACCOUNT, {"telephone1": "Sales"})
+    company.work()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(True, "on"), (False, "off"), (None, "-"), ("", "-"), ([], "-"), (["A", "B"], "A, B"), (0, "0")],
+)
+def test_a_value_is_said_as_people_read_it(value: Any, words: str) -> None:
+    assert said(value) == words
+
+
+ROWS = [(1, "[a] :smile:"), (22, "b" * 200)]
+
+
+def test_a_table_is_aligned_text_for_other_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    table("Things", ("NO", "WHAT"), ROWS, ["a note", ""])
+
+    assert capsys.readouterr().out.splitlines() == ["NO  WHAT", "1   [a] :smile:", "  a note", f"22  {'b' * 200}"]
+
+
+def test_a_table_on_a_terminal_has_a_title_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdout", terminal)
+    table("Things", ("NO", "WHAT"), ROWS, ["a note", ""])
+
+    drawn = terminal.getvalue()
+    assert all(text in drawn for text in ("Things", "WHAT", "[a] :smile:", "  a note"))
+    assert drawn.count("b") == 200
+
+
+def test_asking_for_help_loads_nothing_that_only_a_command_needs() -> None:
+    command = "import sys, receiver.cli; print(sorted({'rich', 'alembic', 'receiver.sandbox'} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, timeout=20, check=True)
+
+    assert ended.stdout.strip() == "[]"
 
 
 def test_migrate_says_where_the_schema_stands(small_company: Company) -> None:

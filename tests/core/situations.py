@@ -125,12 +125,16 @@ def every_situation(toward: Direction, direction: Direction) -> Iterator[Situati
         situation(toward, source=source, coupling=coupling, destination=destination, lookups=found, has_moved=has_moved)
         for source, coupling, destination, found, has_moved in pairs
     ]
-    told = list(itertools.product((False, True), ("", "Ada on 2026-01-02"), ((), (CANDIDATE,))))
+    asked_for = ({}, {"is_click": True}, {"may_create": True})
+    told = [
+        {**by, "uncoupled_by": uncoupled_by, "candidates": candidates}
+        for by, uncoupled_by, candidates in itertools.product(asked_for, ("", "Ada on 2026-01-02"), ((), (CANDIDATE,)))
+    ]
     #: of a coupled record nobody asks any of these: both values of each, but not each with each
     of_coupled = [told[0], told[-1]]
     for mapping, now in itertools.product(mappings, made):
         asked = itertools.product(FRESHNESS, (False, True), told if now.coupling is None else of_coupled)
-        for freshness, is_forced, (is_click, uncoupled_by, candidates) in asked:
+        for freshness, is_forced, more in asked:
             yield Situation(
                 mapping,
                 toward,
@@ -141,7 +145,5 @@ def every_situation(toward: Direction, direction: Direction) -> Iterator[Situati
                 now.limits,
                 freshness,
                 is_forced,
-                is_click,
-                candidates,
-                uncoupled_by,
+                **more,
             )

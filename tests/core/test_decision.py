@@ -34,8 +34,11 @@ from receiver.core.decision import (
     Skip,
     TurnAround,
     decide,
+    sides_of,
 )
+from receiver.core.filters import parse
 from receiver.core.mapping import DeletionConflict, Direction, FieldMapping, UpdateConflict
+from receiver.core.merge import merge
 from receiver.core.message import Freshness
 
 RESTORE, UNCOUPLE = DeletionConflict.RESTORE, DeletionConflict.DELETE_COUPLING
@@ -73,6 +76,8 @@ TABLE = [
     ("not coupled, only coupled", UNCOUPLED, {"synch_only_coupled_records": True}, Skip(Reason.ONLY_COUPLED)),
     ("uncoupled by a person", {**UNCOUPLED, "uncoupled_by": "Ada"}, {}, Skip(Reason.UNCOUPLED, ("Ada",))),
     ("uncoupled by a person, clicked", {**UNCOUPLED, "uncoupled_by": "Ada", "is_click": True}, {}, Insert),
+    ("asked to create it, only coupled", {**UNCOUPLED, "may_create": True}, {"synch_only_coupled_records": True}, Insert),
+    ("asked to create what a person uncoupled", {**UNCOUPLED, "may_create": True, "uncoupled_by": "Ada"}, {}, Skip(Reason.UNCOUPLED, ("Ada",))),
     ("clicked, only coupled", {**UNCOUPLED, "is_click": True}, {"synch_only_coupled_records": True}, Skip(Reason.ONLY_COUPLED)),
     ("not coupled, but others look like it", {**UNCOUPLED, "candidates": (CANDIDATE,)}, {}, Skip(Reason.MATCHES_FOUND, ("C00099 Nordwind",))),
     ("coupled, and others look like it", {"candidates": (CANDIDATE,)}, {}, Modify),
@@ -150,6 +155,47 @@ def test_a_template_is_for_new_records_alone(toward):
     assert decision.values == {names(toward.back)[0]: "new"}
 
 
+TRANSFERS = [
+    ("an insert", UNCOUPLED, Insert),
+    ("a modification", {}, Modify),
+    ("nothing to write", {"destination": "equal"}, AlreadyEqual),
+]
+
+
+@pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
+@pytest.mark.parametrize(("asked", "kind"), [row[1:] for row in TRANSFERS], ids=[row[0] for row in TRANSFERS])
+def test_a_transfer_carries_what_the_coupling_is_to_remember(asked, kind, toward):
+    now = situation(toward, **asked)
+    decision = decide(now)
+    assert type(decision) is kind
+    assert decision.merged == merge(sides_of(now))
+
+
+@pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
+def test_a_record_is_held_against_the_filter_of_its_own_side(toward):
+    own, others = (
+        ("dataverse_filter", "local_filter") if toward is Direction.FROM else ("local_filter", "dataverse_filter")
+    )
+    lets_nothing_in = parse("blocked = 'All'")
+    assert isinstance(decide(situation(toward, mapping=replace(MAPPING, **{others: lets_nothing_in}))), Modify)
+    outside = decide(situation(toward, mapping=replace(MAPPING, **{own: lets_nothing_in})))
+    assert outside == Skip(Reason.OUTSIDE_FILTER)
+
+
+@pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
+def test_a_text_is_cut_to_what_its_column_holds(toward):
+    name = names(toward.back)[0]
+    assert decide(situation(toward, limits={name: 2})).values == {name: "ne"}
+
+
+@pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
+def test_a_record_that_is_restored_is_seen_as_if_nothing_were_remembered(toward):
+    now = situation(toward, **ABSENT)
+    sides = sides_of(replace(now, coupling=replace(now.coupling, unresolved=frozenset({"parent"}))))
+    assert (sides.destination, sides.source_base, sides.destination_base) == (None, None, None)
+    assert sides.unresolved == frozenset()
+
+
 def test_failures_are_more_urgent_than_waiting():
     fields = (*MAPPING.fields, replace(MAPPING.fields[2], number=4, local_column="owner", dataverse_column="ownerid"))
     now = situation(coupling="never synchronized", mapping=replace(MAPPING, fields=fields))
@@ -170,7 +216,9 @@ def test_an_unchanged_source_with_a_lookup_that_was_coupled_since_has_moved():
 
 @pytest.mark.parametrize("reason", [*Reason, *Refusal], ids=lambda reason: reason.name)
 def test_every_reason_says_what_is_the_case_and_what_a_person_can_do(reason):
-    assert reason.what.format(mapping="CUSTOMER")
+    what = reason.what.format(mapping="CUSTOMER")
+    assert what
+    assert not what.endswith(".")  # a sentence goes on after it
     assert reason.remedy.format(mapping="CUSTOMER").endswith(".")
 
 
@@ -197,8 +245,9 @@ def broken_promise(now: Situation, decision: Decision) -> str:
         or not source.is_whole
         or now.freshness == Freshness.UNCERTAIN,
         "a late state changes nothing": now.freshness != Freshness.LATE or not writes,
-        "only-coupled inserts only what is restored": not isinstance(decision, Insert)
+        "only-coupled inserts only what is restored or was asked for": not isinstance(decision, Insert)
         or now.coupling is not None
+        or now.may_create
         or not mapping.synch_only_coupled_records,
         "only a coupling that is there is removed": not isinstance(decision, RemoveCoupling)
         or now.coupling is not None,

@@ -42,12 +42,20 @@ EVALUATED = [
     ("name = 'NORDWIND'", True),
     ("name <> 'nordwind'", False),
     ("name = 'Nord'", False),
+    ("name = ''", False),
+    ("name <> ''", True),
     ("name begins with 'NORD'", True),
     ("name begins with 'wind'", False),
     ("missing begins with 'x'", False),
+    ("name begins with ''", True),
+    ("missing begins with ''", True),
     ("name > 'm'", True),
     ("name >= 'Nordwind' and name <= 'Nordwind'", True),
     ("name < 'a'", False),
+    ("name < 'z'", True),
+    ("limit < 11 and limit <= 11", True),
+    ("name > ''", False),
+    ("fax < 'a'", False),
     ("name is empty", False),
     ("name is not empty", True),
     ("fax is empty", True),
@@ -130,7 +138,7 @@ def test_a_filter_that_cannot_be_read_says_why(text, said):
     assert str(refused.value) == said
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t "], ids=repr)
+@pytest.mark.parametrize("text", ["", " ", "\n\t "], ids=["empty", "a blank", "other blanks"])
 def test_no_filter_lets_everything_through(text):
     assert parse(text) == EVERYTHING
 

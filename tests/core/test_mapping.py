@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from receiver.core.filters import parse
-from receiver.core.mapping import Conversion, Direction, FieldMapping, TableMapping, UpdateConflict, problems
+from receiver.core.mapping import (
+    Conversion,
+    Direction,
+    FieldMapping,
+    TableMapping,
+    Transfer,
+    UpdateConflict,
+    problems,
+)
 from receiver.core.values import Column, ColumnType
 
 FROM, TO, BOTH = Direction.FROM, Direction.TO, Direction.BIDIRECTIONAL
@@ -53,6 +61,10 @@ FINE = [
     ("a lookup by its conversion", with_field(local_column="parent_no", dataverse_column="parentid", conversion=Conversion.LOOKUP, related=("CONTACT",))),
     ("a disabled field of a mapping that is not there", with_field(related=("TERMS",), is_enabled=False)),
     ("no field enabled yet", replace(GOOD, fields=(replace(NAME, is_enabled=False),))),
+    ("every field comes in, and so does the mapping", replace(GOOD, direction=FROM, fields=(replace(NAME, direction=FROM),))),
+    ("every field goes out, and so does the mapping", replace(GOOD, direction=TO, fields=(LIMIT,))),
+    ("a field that is cleared", with_field(clear_value_on_failed_sync=True)),
+    ("a field that is never empty", with_field(not_null=True)),
     ("fields one way each", replace(GOOD, fields=(replace(NAME, direction=FROM), LIMIT))),
 ]  # fmt: skip
 
@@ -109,6 +121,16 @@ REFUSED = [
         "an unknown rule",
         with_field(transformation_rule="REVERSE"),
         "Transformation rule “REVERSE” of field mapping 9 (name ↔ name) does not exist.",
+    ),
+    (
+        "an unknown rule of a field that has no local column",
+        with_field(local_column=None, transformation_rule="REVERSE"),
+        "Transformation rule “REVERSE” of field mapping 9 (– ↔ name) does not exist.",
+    ),
+    (
+        "an unknown rule of a field that has no Dataverse column",
+        with_field(dataverse_column=None, transformation_rule="REVERSE"),
+        "Transformation rule “REVERSE” of field mapping 9 (name ↔ –) does not exist.",
     ),
     (
         "cleared and never empty",
@@ -169,6 +191,20 @@ def test_a_run_takes_the_enabled_fields_that_go_its_way_in_their_order():
 def test_a_field_is_bidirectional_where_it_and_its_mapping_are(of_mapping, of_field, is_bidirectional):
     (one,) = replace(GOOD, direction=of_mapping, fields=(replace(NAME, direction=of_field),)).transfers(FROM)
     assert one.is_bidirectional is is_bidirectional
+
+
+def test_a_run_is_told_every_option_of_a_field():
+    row = FieldMapping(
+        5, "parent_no", "parentid", BOTH, "C00010", "TRIM", FROM,
+        clear_value_on_failed_sync=True, conversion=Conversion.LOOKUP, related=("CONTACT",),
+    )  # fmt: skip
+    guarded = replace(row, direction=FROM, clear_value_on_failed_sync=False, not_null=True)
+    told = (True, "C00010", "TRIM", True, False, Conversion.LOOKUP, ("CONTACT",))
+    assert replace(GOOD, fields=(row,)).transfers(FROM) == (Transfer(5, "parentid", "parent_no", *told),)
+    told = (True, "C00010", "", True, False, Conversion.LOOKUP, ("CONTACT",))
+    assert replace(GOOD, fields=(row,)).transfers(TO) == (Transfer(5, "parent_no", "parentid", *told),)
+    told = (False, "C00010", "TRIM", False, True, Conversion.LOOKUP, ("CONTACT",))
+    assert replace(GOOD, fields=(guarded,)).transfers(FROM) == (Transfer(5, "parentid", "parent_no", *told),)
 
 
 def test_a_transformation_rule_works_in_its_own_direction_alone():

@@ -265,6 +265,25 @@ def test_a_one_way_field_that_changed_at_its_destination_alone_causes_no_run():
     assert not equal_pair(NAME, ONE_WAY).changed(city="edited here").has_moved(FROM)
 
 
+NEVER_SAID = [
+    # what is the case                                        the base          it says   forced  what is written
+    ("empty and never transferred", {"title": "old"}, "", False, {"name": "new"}),
+    ("empty and never transferred, forced", {"title": "old"}, "", True, {"name": "new", "city": ""}),
+    ("empty, and the pair was never equal", None, "", False, {"name": "new", "city": ""}),
+    ("empty, and it said something before", {"title": "old", "town": "old"}, "", False, {"name": "new", "city": ""}),
+    ("filled in and never transferred", {"title": "old"}, "Kiel", False, {"name": "new", "city": "Kiel"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("base", "town", "is_forced", "written"), [row[1:] for row in NEVER_SAID], ids=[row[0] for row in NEVER_SAID]
+)
+def test_a_one_way_field_that_never_said_anything_wipes_nothing_out(base, town, is_forced, written):
+    pair = equal_pair(NAME, ONE_WAY).changed(title="new", town=town, city="edited here")
+    sides = replace(pair.sides(FROM, is_forced=is_forced), source_base=base)
+    assert merge(sides).values == written
+
+
 # -- lookups, constants, options -------------------------------------------------------------------------------
 
 LOOKUP = FieldMapping(3, "company", "parentid", conversion=Conversion.LOOKUP)
@@ -285,6 +304,7 @@ ACROSS = [
     ("an emptiness that means nothing", LOOKUP, Keep(), {}, 0, set()),
     ("an empty lookup", LOOKUP, Found(None), {"company": None}, 0, set()),
     ("an empty lookup that may not be empty", replace(LOOKUP, not_null=True), Found(None), {}, 0, set()),
+    ("a coupled lookup that may not be empty", replace(LOOKUP, not_null=True), Found("C00010"), {"company": "C00010"}, 0, set()),
 ]  # fmt: skip
 
 
@@ -318,6 +338,19 @@ def test_a_cleared_lookup_that_a_person_filled_in_is_sent_and_resolved():
     )  # fmt: skip
     merged = merge(sides)
     assert (merged.values, merged.unresolved) == ({"parentid": ROW}, frozenset())
+
+
+def test_several_cleared_lookups_all_stay_unresolved():
+    agent = replace(LOOKUP, number=4, local_column="agent", dataverse_column="agentid")
+    pair = equal_pair(NAME, LOOKUP, agent).changed(title="new")
+    sides = replace(pair.sides(FROM), unresolved=frozenset({"company", "agent"}), lookups={3: NOWHERE, 4: NOWHERE})
+    assert merge(sides).unresolved == {"company", "agent"}
+
+
+def test_what_comes_after_a_field_that_is_kept_still_travels():
+    pair = equal_pair(replace(LOOKUP, number=1), replace(CITY, number=2)).changed(parentid=ROW, town="Kiel")
+    sides = replace(pair.sides(FROM), lookups={1: Keep()})
+    assert merge(sides).values == {"city": "Kiel"}
 
 
 def test_a_cleared_lookup_stays_unresolved_while_other_fields_travel():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -52,6 +53,27 @@ def test_a_row_kept_as_json_comes_back_equal(row):
     assert from_plain_values(json.loads(json.dumps(to_plain_values(row)))) == row
 
 
+KEPT = [
+    (None, None),
+    (True, True),
+    (3, 3),
+    ("Nordwind", "Nordwind"),
+    (Decimal("10.50"), {"$decimal": "10.50"}),
+    (date(2026, 1, 2), {"$date": "2026-01-02"}),
+    (datetime(2026, 1, 2, 3, 4, tzinfo=UTC), {"$datetime": "2026-01-02T03:04:00+00:00"}),
+    (Reference("account", ID), {"$reference": ["account", ID]}),
+    ((1, 2), {"$choices": [1, 2]}),
+    (Opaque('{"a": 1}'), {"$opaque": '{"a": 1}'}),
+]
+
+
+@pytest.mark.parametrize(("value", "plain"), KEPT, ids=[repr(row[0])[:30] for row in KEPT])
+def test_what_a_database_has_kept_is_read_by_every_later_version(value, plain):
+    assert to_plain(value) == plain
+    assert from_plain(plain) == value
+    assert type(from_plain(plain)) is type(value)
+
+
 @given(values)
 def test_every_value_is_the_same_as_itself(value):
     assert same(value, value)
@@ -79,6 +101,7 @@ SAME = [
     ("text with a blank", "Nordwind", "Nordwind ", False),
     ("a lookup whose table the wire did not say", Reference("account", ID), Reference("", ID), True),
     ("lookups to different rows", Reference("account", ID), Reference("account", ID[::-1]), False),
+    ("a lookup and its own id as text", Reference("account", ID), ID, False),
     ("a moment in two zones", datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 1, 13, tzinfo=timezone(timedelta(hours=1))), True),
     ("a text and a number", "3", 3, False),
 ]  # fmt: skip
@@ -136,3 +159,12 @@ SHOWN = [
 @pytest.mark.parametrize(("value", "text"), SHOWN, ids=[repr(row[0])[:30] for row in SHOWN])
 def test_a_value_reads_as_a_person_would_say_it(value, text):
     assert shown(value) == text
+
+
+def test_a_moment_reads_in_utc_wherever_the_machine_stands(monkeypatch):
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Kathmandu")
+        time.tzset()
+        read = shown(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    time.tzset()
+    assert read == "2026-01-02 03:04:05 UTC"

@@ -1,5 +1,6 @@
 """Kill -9 at random points under load: gunicorn, the worker and (on PostgreSQL) the database; count what became of it.
 
+And fill the disk that the database lies on, where a small one can be mounted.
 `make crash` runs it on both databases, on the disk; a test runs it with a few kills. The load is what a Dataverse would
 send: images, hints without images, doubled deliveries, of new rows and of rows changed again and again. A trigger in the
 database writes down every write to a customer, so nothing depends on what the receiver says of itself.
@@ -39,6 +40,7 @@ from werkzeug.serving import make_server
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from company import KEY, Company
+from crash.small_disk import NoDiskError, fill, make_room, small_disk
 
 from receiver.errors import StoreUnavailableError
 from receiver.processes import Program, web_server, worker
@@ -145,6 +147,26 @@ class Postgresql:
         self._server.cleanup()
 
 
+class Disk:
+    """Is full until the door has said 503 a few times; the database may end over it, and is then started again."""
+
+    def __init__(self, folder: Path, database: Sqlite | Postgresql, postman: Postman) -> None:
+        self._folder, self._database, self._postman = folder, database, postman
+
+    def kill(self) -> None:
+        before, deadline = self._postman.unavailable, time.monotonic() + PATIENCE_SECONDS
+        while self._postman.unavailable < before + 20:
+            if time.monotonic() > deadline:
+                raise TimeoutError("The disk is full, and the door never said so.")
+            fill(self._folder)
+            time.sleep(0.02)
+
+    def start(self) -> None:
+        make_room(self._folder)
+        if isinstance(self._database, Postgresql):
+            self._database.start()
+
+
 # -- the load --------------------------------------------------------------------------------------------------------
 
 
@@ -157,6 +179,9 @@ class Postman:
         self._lock = threading.Lock()
         #: number: (row, digest of the body) of all that was answered 202
         self.acknowledged: dict[int, tuple[str, str]] = {}
+        #: answers of 503
+        self.unavailable = 0
+        #: answers that are neither 202 nor 503
         self.refused: Counter[int] = Counter()
         self.asked_again = 0
         self._gives_up = threading.Event()
@@ -197,7 +222,9 @@ class Postman:
                 return
             with self._lock:
                 self.asked_again += 1
-                if answer is not None and answer.status_code != 503:
+                if answer is not None and answer.status_code == 503:
+                    self.unavailable += 1
+                elif answer is not None:
                     self.refused[answer.status_code] += 1
             time.sleep(0.05)
 
@@ -311,8 +338,11 @@ def free_port() -> int:
 
 
 class Run:
-    def __init__(self, database: Sqlite | Postgresql, company: Company, folder: Path, seed: int) -> None:
+    def __init__(
+        self, database: Sqlite | Postgresql, company: Company, folder: Path, seed: int, disk: Path | None
+    ) -> None:
         self._database, self._company = database, company
+        self._victims = database.victims if disk is None else ("disk",)
         self._chance = random.Random(seed)
         port = free_port()
         environment = {
@@ -333,12 +363,14 @@ class Run:
         company.sandbox.step_set(steps, ServiceEndpoint(self.postman.endpoint, value=KEY))
         faults = company.sandbox.faults
         faults.seed, faults.chance, faults.strip, faults.duplicate = seed, 0.2, ALWAYS, ALWAYS
+        if disk is not None:
+            self._children["disk"] = Disk(disk, database, self.postman)
         self.editor = Editor(company.sandbox, self.postman, self._chance)
         self.kills: Counter[str] = Counter()
         self.revived: Counter[str] = Counter()
 
     def kill_one(self) -> None:
-        victim = self._database.victims[sum(self.kills.values()) % len(self._database.victims)]
+        victim = self._victims[sum(self.kills.values()) % len(self._victims)]
         self._see_at_work(victim)
         time.sleep(self._chance.uniform(0, LONGEST_LIFE_SECONDS))
         child = self._children[victim]
@@ -496,19 +528,22 @@ def prepare(url: str) -> None:
     database.dispose()
 
 
-def crash(kind: str, kills: int, seed: int = 1, memory: str | None = None) -> Result:
-    """Kill *kills* times on a new database of *kind*; its files lie in *memory*, or on the disk."""
+def crash(kind: str, kills: int, seed: int = 1, memory: str | None = None, disk: Path | None = None) -> Result:
+    """Kill *kills* times on a new database of *kind*; its files lie in *memory*, or on the disk.
+
+    With a small *disk*, they lie there, and it is filled as many times instead.
+    """
     begun = time.monotonic()
     with (
         tempfile.TemporaryDirectory(dir=memory, ignore_cleanup_errors=True) as name,
-        closing({"sqlite": Sqlite, "postgresql": Postgresql}[kind](Path(name))) as database,
+        closing({"sqlite": Sqlite, "postgresql": Postgresql}[kind](disk or Path(name))) as database,
         running_sandbox() as sandbox,
     ):
         prepare(database.url)
         settings = {"RECEIVER_LEASE_SECONDS": "2", "RECEIVER_LONGEST_BACK_OFF_SECONDS": "2"}
         with closing(Company(database.url, sandbox, **settings)) as company:
             company.open_for_all("CUSTOMER")
-            run = Run(database, company, Path(name), seed)
+            run = Run(database, company, Path(name), seed, disk)
             try:
                 for _ in range(kills):
                     run.kill_one()
@@ -542,13 +577,20 @@ def table(results: list[Result]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50, help="for each database")
+    parser.add_argument("--full-disks", type=int, default=10, help="for each database")
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     asked = parser.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     kinds = ("sqlite", "postgresql") if asked.database == "both" else (asked.database,)
     print(f"Seed {asked.seed}.", flush=True)
-    results = [crash(kind, asked.kills, asked.seed) for kind in kinds]
+    results = [crash(kind, asked.kills, asked.seed) for kind in kinds if asked.kills]
+    try:
+        for kind in kinds if asked.full_disks else ():
+            with small_disk() as disk:
+                results.append(crash(kind, asked.full_disks, asked.seed, disk=disk))
+    except NoDiskError as error:
+        print(f"The disk was never full: {error}.")
     print(table(results))
     for one in results:
         others = {name: count for name, count in one.wrong.items() if name not in {"lost", "applied twice"}}

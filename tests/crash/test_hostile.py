@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -194,7 +193,7 @@ def test_more_notifications_of_one_row_than_a_statement_has_parameters_go_back_t
             assert "503" in row.last_error
 
 
-# -- slow and oversized at the socket --------------------------------------------------------------------------------
+# -- oversized at the socket -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -220,20 +219,6 @@ def test_a_flood_of_headers_is_refused_or_borne_and_the_next_sender_is_served(se
 
     assert server.post().status_code == 202
     assert "Traceback" not in server.said
-
-
-def test_a_few_bodies_that_drip_in_slowly_keep_nobody_else_waiting(server: Server) -> None:
-    head = f"POST {PATH} HTTP/1.1\r\nHost: r\r\n{HEADER}: key-of-today-7f3a\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
-    lines = [socket.create_connection(("127.0.0.1", server.port), 10) for _ in range(8)]
-    for line in lines:
-        line.sendall(head.encode() + b"{")
-    time.sleep(0.2)
-    begun = time.monotonic()
-
-    assert server.post().status_code == 202
-    assert time.monotonic() - begun < 2
-    for line in lines:
-        line.close()
 
 
 # -- the world lets us down ------------------------------------------------------------------------------------------

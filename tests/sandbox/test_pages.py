@@ -183,3 +183,36 @@ def test_the_faults_page_sets_clears_and_expires(browse, sandbox):
     token = sandbox.organization.tokens.issue()
     browse("/faults", {"command": "expire-tokens"})
     assert not sandbox.organization.tokens.accepts(token)
+
+
+def test_the_faults_page_lists_the_last_answers_of_the_web_api_newest_first(browse, sandbox, api):
+    path = f"accounts({FIRST_ACCOUNT})?$select=name"
+    with sandbox.faults.switched(unavailable=1):
+        refused = api("GET", path)
+    answered = api("GET", path)
+
+    for page in (browse("/faults"), browse("/faults/answers")):
+        newer, older = re.findall(r"<tr class=.*?</tr>", page.text, re.DOTALL)[:2]
+        for line, status in ((newer, answered.status_code), (older, refused.status_code)):
+            shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", line)).strip()
+            assert re.fullmatch(rf"\d\d:\d\d:\d\d GET /api/data/v9.2/{re.escape(path)} {status} \d+", shown)
+    assert (refused.status_code, answered.status_code) == (503, 200)
+    assert "is-bad" in older
+    assert "is-good" in newer
+
+
+def test_the_list_of_answers_holds_fifty_and_says_how_long_each_took(browse, sandbox, api):
+    with sandbox.faults.switched(stall=1, stall_seconds=0.3):
+        api("GET", "WhoAmI")
+    assert int(re.search(r'<td class="number">(\d+)</td>', browse("/faults/answers").text)[1]) >= 300
+    for _ in range(60):
+        api("GET", "WhoAmI")
+    assert browse("/faults/answers").text.count("/WhoAmI") == 50
+
+
+@pytest.mark.parametrize("parameter", ["code", "$deltatoken", "$skiptoken", "client_secret", "x-receiver-key"])
+def test_the_list_of_answers_shows_nothing_that_grants_something(browse, api, parameter):
+    api("GET", f"accounts?$select=name&{parameter}=swordfish&x=1")
+    shown = browse("/faults/answers").text
+    assert "swordfish" not in shown
+    assert f"{parameter}=…&amp;x=1" in shown

@@ -1,4 +1,4 @@
-"""The Faults page: every switch of `Faults`, grouped, with a button that expires all tokens."""
+"""The Faults page: every switch of `Faults`, grouped, a button that expires all tokens, and what was answered."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from receiver.sandbox.faults import Faults
 from receiver.sandbox.organization import Organization
+from receiver.sandbox.pages.answers import last_answers
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,13 @@ def faults_page(organization: Organization) -> Blueprint:
     def show() -> ResponseReturnValue:
         switches = switches_of(organization.faults)
         groups = [(name, list(group)) for name, group in groupby(switches, lambda switch: switch.group)]
-        return render_template("faults.html", groups=groups, note=request.args.get("note"))
+        answers = last_answers(organization)
+        return render_template("faults.html", groups=groups, answers=answers, note=request.args.get("note"))
+
+    @pages.get("/faults/answers")
+    def answers_alone() -> ResponseReturnValue:
+        """The list's inside, for the script that refreshes it."""
+        return render_template("answers_inside.html", answers=last_answers(organization))
 
     @pages.post("/faults")
     def change() -> ResponseReturnValue:

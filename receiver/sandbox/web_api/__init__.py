@@ -5,9 +5,10 @@ A new resource is one line in `_answer`.
 
 from __future__ import annotations
 
+import time
 from uuid import uuid4
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, g, request
 
 from receiver.sandbox import exact_json
 from receiver.sandbox.errors import ApiError, invalid_argument, unknown_resource
@@ -37,6 +38,7 @@ def make_web_api(organization: Organization) -> Flask:
 
     @app.before_request
     def check() -> None:
+        g.began = time.monotonic()
         if request.path.startswith(_API) and INNER not in request.environ:
             _trouble(organization)
             _check_token(organization)
@@ -121,7 +123,9 @@ def _finish(organization: Organization, answer: Response) -> Response:
     answer.headers["x-ms-ratelimit-burst-remaining-xrm-requests"] = "5999"
     answer.headers["x-ms-ratelimit-time-remaining-xrm-requests"] = "1200.00"
     path = request.full_path.removesuffix("?")
-    organization.requests.append(RequestMade(request.method, path, answer.status_code))
+    took = int((time.monotonic() - g.began) * 1000)
+    made = RequestMade(request.method, path, answer.status_code, organization.settings.now(), took)
+    organization.requests.append(made)
     return answer
 
 

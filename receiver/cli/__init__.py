@@ -1,0 +1,35 @@
+"""The terminal: the same commands as the pages. Exit codes: 0 done, 1 failed, 2 usage, 3 not found.
+
+A module holds one group of commands and names them in `COMMANDS`; what is slow to import is imported by the command
+that needs it.
+"""
+
+from __future__ import annotations
+
+import click
+from flask import Flask
+
+from receiver.cli import database, inbox, mappings, programs, records, reference, sandbox, steps
+from receiver.cli.shared import ReceiverGroup
+
+MODULES = (programs, sandbox, database, reference, records, mappings, inbox, steps)
+
+
+@click.group(cls=ReceiverGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="receiver")
+def receiver() -> None:
+    """Keep a company's own SQL database coupled and synchronized with Dataverse."""
+
+
+for module in MODULES:
+    for command in module.COMMANDS:
+        receiver.add_command(command)
+
+
+def init_app(app: Flask) -> None:
+    app.cli.add_command(receiver)
+
+
+def main() -> None:
+    """The console script: the application is made when a command needs it."""
+    receiver(obj=None, prog_name="receiver")

@@ -1,0 +1,147 @@
+"""Notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from receiver.cli.shared import as_json, print_captioned, print_json, said, services, table, with_application
+from receiver.commands import notifications as notification_commands
+from receiver.core.decision import Reason
+
+CAPTIONS = {
+    "id": "Number",
+    "state": "State",
+    "message": "Message",
+    "table_name": "Table",
+    "row_id": "Row",
+    "received_at": "Received",
+    "finished_at": "Finished",
+    "remote_address": "From address",
+    "size": "Size in bytes",
+    "is_synchronous": "Synchronous",
+    "is_click": "Click",
+    "waits": "Waits",
+    "note": "Note",
+    "ready_at": "Next attempt",
+    "attempts": "Attempts",
+    "last_error": "Last error",
+}
+NOTHING_TO_DO = "Nothing needs to be done."
+
+
+@click.group()
+def inbox() -> None:
+    """Notifications: list, show, retry, purge."""
+
+
+@inbox.command("list")
+@click.option("--state", type=click.Choice(notification_commands.STATES), default=None)
+@click.option("--table", "table_name", default="", help="Only of this table.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@as_json
+@with_application
+def list_inbox(state: str | None, table_name: str, limit: int, is_json: bool) -> None:
+    """List notifications, newest first."""
+    found = notification_commands.listed(services(), state=state or "", table=table_name, limit=limit)
+    if is_json:
+        print_json([notification_commands.as_json(row) for row in found])
+        return
+    heads = ("NUMBER", "RECEIVED", "STATE", "MESSAGE", "TABLE", "ROW", "OUTCOME")
+    table("Notifications", heads, [_inbox_row(row) for row in found], [_remedies(row) for row in found])
+
+
+def _inbox_row(row: Any) -> tuple[Any, ...]:
+    sentences = " ".join(outcome["sentence"] for outcome in row["outcome"] or ())
+    is_delayed = row["state"] == "waiting" and row["last_error"] and row["ready_at"]
+    trouble = f"{row['last_error']} Tried again at {row['ready_at']:%H:%M:%S} UTC." if is_delayed else ""
+    received = f"{row['received_at']:%Y-%m-%d %H:%M:%S}"
+    words = trouble or sentences or row["note"]
+    return (row["id"], received, row["state"], row["message"], row["table_name"], row["row_id"], words)
+
+
+def _remedies(row: Any) -> str:
+    """What a person can do about a failed notification; empty for any other."""
+    outcomes = (row["outcome"] or ()) if row["state"] == "failed" else ()
+    failed = [one for one in outcomes if one.get("decision") == "Fail" or one.get("reason") == Reason.SKIPPED.name]
+    found = dict.fromkeys(remedy for one in failed if (remedy := _remedy(one)))
+    return f"What to do: {' '.join(found)}" if found else ""
+
+
+def _remedy(outcome: Mapping[str, Any]) -> str:
+    remedy: str = outcome.get("remedy") or ""
+    return "" if remedy == NOTHING_TO_DO else remedy
+
+
+@inbox.command("show")
+@click.argument("number", type=int)
+@as_json
+@with_application
+def show_inbox(number: int, is_json: bool) -> None:
+    """Show one notification, whole."""
+    found = notification_commands.shown(services(), number)
+    if is_json:
+        print_json(notification_commands.as_json(found))
+        return
+    print_captioned(CAPTIONS, found)
+    _print_section("Headers", [f"{name}: {said(value)}" for name, value in sorted(found["headers"].items())])
+    _print_section("Outcome", [line for one in found["outcome"] or () for line in _outcome_lines(one)])
+    _print_section("Body", _body_lines(found["body"]))
+
+
+def _print_section(caption: str, lines: list[str]) -> None:
+    click.echo(f"{caption}:" if lines else f"{caption}: {said(None)}")
+    for line in lines:
+        click.echo(f"  {line}")
+
+
+def _outcome_lines(outcome: Mapping[str, Any]) -> list[str]:
+    from receiver.admin.words import plain_value
+
+    reason, record, remedy = outcome.get("reason"), outcome.get("record"), _remedy(outcome)
+    lines = [f"{outcome['mapping']}: {outcome['decision']}" + (f", {reason}" if reason else "")]
+    lines.append(f"  {outcome['sentence']}")
+    if remedy:
+        lines.append(f"  What to do: {remedy}")
+    if record:
+        lines.append(f"  Record: {record}")
+    for name, values in (outcome.get("fields") or {}).items():
+        before, after = (plain_value(value) if isinstance(value, dict) else said(value) for value in values)
+        lines.append(f"  {name}: {before} → {after}")
+    return lines
+
+
+def _body_lines(raw: bytes) -> list[str]:
+    from receiver.admin.body import readable_body
+
+    body = readable_body(raw)
+    more = ["… the rest is left out here; --json prints the whole."] if body.is_cut else []
+    return [*body.text.splitlines(), *more]
+
+
+@inbox.command("retry")
+@click.argument("number", type=int, required=False)
+@click.option("--all", "every", is_flag=True, help="Every failed notification.")
+@with_application
+def retry_inbox(number: int | None, every: bool) -> None:
+    """Process a notification again."""
+    if every:
+        click.echo(f"{notification_commands.process_all_failed(services())} notification(s) will be processed again.")
+        return
+    if number is None:
+        raise click.UsageError("Name a notification's NUMBER, or --all.")
+    notification_commands.process_again(services(), number)
+    click.echo(f"Notification {number} will be processed again.")
+
+
+@inbox.command("purge")
+@click.option("--older-than-days", type=click.IntRange(min=0), default=30, show_default=True)
+@with_application
+def purge_inbox(older_than_days: int) -> None:
+    """Delete ended notifications."""
+    click.echo(f"{notification_commands.purge(services(), older_than_days)} notification(s) were deleted.")
+
+
+COMMANDS = (inbox,)

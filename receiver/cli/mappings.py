@@ -1,0 +1,171 @@
+"""Integration Table Mappings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from receiver.cli.shared import (
+    WHO,
+    as_json,
+    print_captioned,
+    print_json,
+    said,
+    services,
+    table,
+    with_application,
+)
+from receiver.commands import mappings as mapping_commands
+from receiver.core.mapping import DeletionConflict, Direction, TableMapping, UpdateConflict
+from receiver.store import mappings as stored_mappings
+
+CAPTIONS = {
+    "name": "Name",
+    "table": "Table",
+    "integration_table": "Integration Table",
+    "direction": "Direction",
+    "synch_only_coupled_records": "Synch. Only Coupled Records",
+    "enabled": "Enabled",
+    "table_filter": "Table Filter",
+    "integration_table_filter": "Integration Table Filter",
+    "resolve_deletion_conflicts": "Resolve Deletion Conflicts",
+    "resolve_update_conflicts": "Resolve Update Conflicts",
+    "depends_on": "Depends on",
+}
+SWITCH = click.Choice(["on", "off"])
+
+
+@click.group()
+def mappings() -> None:
+    """Integration Table Mappings: list, show, set, reset."""
+
+
+@mappings.command("list")
+@as_json
+@with_application
+def list_mappings(is_json: bool) -> None:
+    """List every mapping with its figures."""
+    found = _all_mappings()
+    figures = mapping_commands.figures(services())
+    if is_json:
+        print_json([{**_plain(mapping), **figures[mapping.name]} for mapping in found])
+        return
+    heads = ("NAME", "TABLE", "DATAVERSE", "DIRECTION", "ONLY COUPLED", "ENABLED", "COUPLED", "SKIPPED", "ERRORS")
+    counted = ("coupled", "skipped", "errors")
+    rows = [(*_row(one), *(figures[one.name][name] for name in counted)) for one in found]
+    table("Integration Table Mappings", heads, rows)
+
+
+@mappings.command("show")
+@click.argument("name")
+@as_json
+@with_application
+def show_mapping(name: str, is_json: bool) -> None:
+    """Show one mapping with its field mappings."""
+    mapping = mapping_commands.named(services(), name)
+    plain = _plain(mapping)
+    if is_json:
+        print_json(plain)
+        return
+    print_captioned(CAPTIONS, plain)
+    columns = ("number", "local_column", "direction", "dataverse_column", "enabled")
+    heads = tuple(name.replace("_", " ").upper() for name in columns)
+    rows = [tuple(said(row[name]) for name in columns) for row in plain["fields"]]
+    table("Integration Field Mappings", heads, rows)
+
+
+@mappings.command("set")
+@click.argument("name")
+@click.option("--synch-only-coupled-records", type=SWITCH, help="Off: rows may be created by themselves.")
+@click.option("--enabled", type=SWITCH, help="Off: nothing of this mapping is synchronized.")
+@click.option("--direction", type=click.Choice([one.value for one in Direction]))
+@click.option("--resolve-deletion-conflicts", type=click.Choice([one.value for one in DeletionConflict]))
+@click.option("--resolve-update-conflicts", type=click.Choice([one.value for one in UpdateConflict]))
+@click.option("--table-filter", help="Which local records, in the filter grammar.")
+@click.option("--integration-table-filter", help="Which Dataverse rows, in the filter grammar.")
+@click.option("--field", "fields", nargs=2, multiple=True, metavar="NUMBER on|off", help="Enable a field mapping.")
+@with_application
+def set_mapping(name: str, fields: tuple[tuple[str, str], ...], **options: str | None) -> None:
+    """Change a mapping."""
+    kinds: dict[str, tuple[str, Callable[[str], Any]]] = {
+        "synch_only_coupled_records": ("synch_only_coupled_records", lambda text: text == "on"),
+        "enabled": ("is_enabled", lambda text: text == "on"),
+        "direction": ("direction", Direction),
+        "resolve_deletion_conflicts": ("resolve_deletion_conflicts", DeletionConflict),
+        "resolve_update_conflicts": ("resolve_update_conflicts", UpdateConflict),
+        "table_filter": ("local_filter_text", str),
+        "integration_table_filter": ("dataverse_filter_text", str),
+    }
+    changes = {kinds[key][0]: kinds[key][1](text) for key, text in options.items() if text is not None}
+    if not changes and not fields:
+        raise click.UsageError("Nothing to set: name at least one option.")
+    if changes:
+        mapping_commands.set_mapping(services(), name, WHO, **changes)
+    for number, state in fields:
+        if state not in {"on", "off"} or not number.isdigit():
+            raise click.BadParameter(f"--field {number} {state}: a number and on or off were expected.")
+        mapping_commands.set_field(services(), name, int(number), WHO, is_enabled=state == "on")
+    click.echo(f"{name.upper()} was changed.")
+    passed = mapping_commands.figures(services())[name.upper()]["passed_over"]
+    if options.get("synch_only_coupled_records") == "off" and passed:
+        click.echo(f"{passed} row(s) were passed over. To bring them in: receiver mappings bring-in {name.upper()}")
+
+
+@mappings.command("bring-in")
+@click.argument("name")
+@with_application
+def bring_in(name: str) -> None:
+    """Look again at the rows that Synch. Only Coupled Records kept out."""
+    count = mapping_commands.bring_in(services(), name)
+    click.echo(f"{count} row(s) will be looked at by the worker.")
+
+
+@mappings.command("reset")
+@click.argument("name")
+@with_application
+def reset_mapping(name: str) -> None:
+    """Use Default Synchronization Setup: the shipped mapping again."""
+    mapping_commands.reset(services(), name, WHO)
+    click.echo(f"{name.upper()} is as it was shipped.")
+
+
+def _all_mappings() -> list[TableMapping]:
+    with services().database.reading() as connection:
+        return list(stored_mappings.load(connection).values())
+
+
+def _row(mapping: TableMapping) -> tuple[Any, ...]:
+    switches = (mapping.synch_only_coupled_records, mapping.is_enabled)
+    words = map(said, switches)
+    return (mapping.name, mapping.local_table, mapping.dataverse_table, mapping.direction.value, *words)
+
+
+def _plain(mapping: TableMapping) -> dict[str, Any]:
+    return {
+        "name": mapping.name,
+        "table": mapping.local_table,
+        "integration_table": mapping.dataverse_table,
+        "direction": mapping.direction.value,
+        "synch_only_coupled_records": mapping.synch_only_coupled_records,
+        "enabled": mapping.is_enabled,
+        "table_filter": mapping.local_filter_text,
+        "integration_table_filter": mapping.dataverse_filter_text,
+        "resolve_deletion_conflicts": mapping.resolve_deletion_conflicts.value,
+        "resolve_update_conflicts": mapping.resolve_update_conflicts.value,
+        "depends_on": list(mapping.depends_on),
+        "fields": [
+            {
+                "number": row.number,
+                "local_column": row.local_column or "",
+                "dataverse_column": row.dataverse_column or "",
+                "direction": row.direction.value,
+                "enabled": row.is_enabled,
+            }
+            for row in mapping.fields
+        ],
+    }
+
+
+COMMANDS = (mappings,)

@@ -1,0 +1,60 @@
+"""Programs that run until they are asked to stop: the receiver, its worker, the tour."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+
+import click
+
+from receiver.cli.shared import services, settings, with_application
+from receiver.errors import StoreUnavailableError
+
+
+@click.command()
+@click.option("--port", envvar="RECEIVER_PORT", default=8000, show_default=True, help="Port to listen on.")
+def run(port: int) -> None:
+    """Run the receiver and its worker, in the foreground."""
+    from receiver.processes import run_receiver
+
+    sys.exit(run_receiver(port))
+
+
+@click.command()
+def tour() -> None:
+    """Run receiver, worker and sandbox together: the product without a tenant."""
+    from receiver.tour import run_tour
+
+    sys.exit(run_tour(os.environ))
+
+
+@click.command()
+@with_application
+def worker() -> None:
+    """Run a worker, until it is asked to stop; it finishes what it holds."""
+    from receiver.processes import stop_signal
+    from receiver.worker import Worker
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stop = stop_signal()
+    while not _schema_is_known(stop):
+        continue
+    Worker(services(), settings().worker_threads).run(stop)
+
+
+def _schema_is_known(stop: threading.Event) -> bool:
+    """Whether the database answered; one that is away is asked again. Raises: SchemaError."""
+    from receiver.store import schema
+    from receiver.wake import LOOK_AGAIN_SECONDS
+
+    try:
+        schema.check(services().database)
+    except StoreUnavailableError as error:
+        logging.getLogger(__name__).warning("%s The worker waits for it.", error)
+        return stop.wait(LOOK_AGAIN_SECONDS)
+    return True
+
+
+COMMANDS = (run, tour, worker)

@@ -1,0 +1,24 @@
+"""What can be looked up: the rules and the settings, as the code has them."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+def rules() -> None:
+    """Print the decision table, from the code."""
+    from receiver.commands.rules import decision_table
+
+    click.echo(decision_table())
+
+
+@click.command()
+def settings() -> None:
+    """Print every setting with its meaning, as .env.example has it."""
+    from receiver.config import example
+
+    click.echo("\n".join(example()))
+
+
+COMMANDS = (rules, settings)

@@ -1,0 +1,139 @@
+"""What the commands share: the application, expected errors, `--json`, tables and readable values."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import ScriptInfo
+
+from receiver.config import Settings
+from receiver.errors import NotFoundError, ReceiverError
+from receiver.services import Services
+
+FAILED, NOT_FOUND = 1, 3
+#: one makes the schema, the other waits for a database that is away
+MANAGES_ITS_SCHEMA = frozenset({"migrate", "worker"})
+WHO = "the terminal"
+EMPTY = "-"
+
+#: the option `--json`: the command prints with `print_json`
+as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
+
+
+class ReceiverGroup(click.Group):
+    """Says an expected error in one sentence on standard error."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NotFoundError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(NOT_FOUND)
+        except ReceiverError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(FAILED)
+
+
+# -- the application -------------------------------------------------------------------------------------------
+
+
+def services() -> Services:
+    found: Services = current_app.extensions["receiver"]
+    return found
+
+
+def settings() -> Settings:
+    found: Settings = current_app.extensions["receiver_settings"]
+    return found
+
+
+def with_application(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Under `flask --app wsgi receiver …` the application is there; the console script makes it.
+
+    Every command but `migrate` wants this version's schema. Raises: SchemaError with the command to run.
+    """
+
+    @click.pass_context
+    @wraps(command)
+    def within(ctx: click.Context, /, *args: Any, **kwargs: Any) -> Any:
+        from receiver.store import schema
+
+        flask_cli = ctx.find_object(ScriptInfo)
+        app = _make_app() if flask_cli is None else flask_cli.load_app()
+        made: Services = app.extensions["receiver"]
+        try:
+            with app.app_context():
+                if ctx.info_name not in MANAGES_ITS_SCHEMA:
+                    schema.check(made.database)
+                return ctx.invoke(command, *args, **kwargs)
+        finally:
+            if flask_cli is None:
+                made.close()
+
+    return within
+
+
+def _make_app() -> Flask:
+    from receiver import create_app
+
+    return create_app()
+
+
+# -- printing --------------------------------------------------------------------------------------------------
+
+
+def print_json(data: Any) -> None:
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+
+def said(value: Any) -> str:
+    """A value as people read it: on or off, a dash for nothing."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(said, value)) or EMPTY
+    return EMPTY if value is None or value == "" else str(value)
+
+
+def print_captioned(captions: Mapping[str, str], values: Mapping[Any, Any]) -> None:
+    """A line for each of *captions*, `{name in values: caption}`."""
+    for name, caption in captions.items():
+        click.echo(f"{caption}: {said(values[name])}")
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], notes: Sequence[str] = ()) -> None:
+    """Print a table: with lines and its title on a terminal, else as aligned text that other programs can read.
+
+    Nothing is cut. *notes* has a text for each row, which follows the row indented; empty where there is none.
+    """
+    texts = [[str(value) for value in row] for row in rows]
+    below = notes or [""] * len(texts)
+    if sys.stdout.isatty():
+        _print_drawn(title, columns, texts, below)
+        return
+    widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
+    for row, note in zip([columns, *texts], ["", *below], strict=True):
+        click.echo("  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())
+        if note:
+            click.echo(f"  {note}")
+
+
+def _print_drawn(title: str, columns: Sequence[str], rows: list[list[str]], notes: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(title=title, title_justify="left")
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for (*first, last), note in zip(rows, notes, strict=True):
+        drawn.add_row(*first, f"{last}\n  {note}" if note else last)
+    Console(markup=False, emoji=False, highlight=False).print(drawn)
