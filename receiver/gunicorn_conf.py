@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from gunicorn.errors import ConfigError
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
@@ -72,10 +73,13 @@ class Line(socket.socket):
         self._within(super().sendall, *arguments)
 
     def recv_now(self) -> bytes:
-        """What is there; nothing when the other side has ended. Raises: BlockingIOError when nothing is there."""
-        with suppress(ConnectionError):
+        """What is there; nothing when the other side has ended. Raises: BlockingIOError while it sends nothing."""
+        try:
             return super().recv(RECEIVED_AT_ONCE)
-        return b""
+        except BlockingIOError:
+            raise
+        except OSError:
+            return b""
 
     def _within(self, call: Callable[..., Any], *arguments: Any) -> Any:
         if self.patience <= 0:
@@ -143,12 +147,20 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # it ships no types
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        # who is kept, and who stands in line, leave room for those who arrive
+        self.max_keepalived = self.worker_connections // 2
         #: both oldest first
         self._arriving: dict[Guest, Arrival] = {}
         self._leaving: dict[Guest, float] = {}
         self._held = 0
         self._open_ended: set[Guest] = set()
         self._in_line: deque[Guest] = deque()
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        if cfg.is_ssl:
+            raise ConfigError("TLS is the business of a proxy before the receiver: set no certfile, no keyfile.")
+        super().check_config(cfg, log)
 
     # -- a connection comes --
 
@@ -194,7 +206,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # it ships no types
             self._send_away(guest)
         elif arrival.is_whole or has_ended:
             self._hand_over(guest)
-        while self._held > MOST_HELD:
+        while self._held > MOST_HELD and self._arriving:
             self._send_oldest_away()
 
     def _take(self, arrival: Arrival, data: bytes) -> None:

@@ -90,7 +90,13 @@ def _source(work: Work, lease: Lease, read: list[Read], ask: Ask) -> Request:
         return _asked_source(work, lease, ask)
     has_tombstone = lease.id in work.known.deleted
     source = source_of(work.services, lease, read, work.mappings, has_tombstone=has_tombstone, ask=ask)
+    source = replace(source, why=ask.why or _why(lease, read))
     return _read_source(work, lease, source) if names_deletion(read, lease) else source
+
+
+def _why(lease: Lease, read: list[Read]) -> str:
+    numbers = ", ".join(str(one.row.id) for one in read[-3:])
+    return f"notification {numbers}" if numbers else lease.wish
 
 
 def _asked_source(work: Work, lease: Lease, ask: Ask) -> Request:
@@ -108,6 +114,7 @@ def _asked_source(work: Work, lease: Lease, ask: Ask) -> Request:
         creates_new=ask.creates_new,
         may_create=ask.may_create,
         job=ask.job,
+        why=ask.why,
     )
 
 

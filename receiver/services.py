@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -113,13 +114,21 @@ def mappings_of(mappings: Mappings, table: str) -> list[TableMapping]:
 
 def image_columns(mappings: Mappings, table: str) -> frozenset[str]:
     """Today's list: what every enabled mapping of the table reads, and what tells versions apart."""
-    enabled = [mapping for mapping in mappings_of(mappings, table) if mapping.is_enabled]
-    named = frozenset[str]().union(*(mapping.dataverse_columns() for mapping in enabled))
-    parts = frozenset[str]().union(*(COMPUTED_COLUMNS.get(name, frozenset()) for name in named))
-    return frozenset(DERIVED_COLUMNS.get(name, name) for name in named | parts) | CHANGE_COLUMNS
+    return _image_columns(tuple(one.dataverse_columns() for one in mappings_of(mappings, table) if one.is_enabled))
 
 
 def read_columns(mappings: Mappings, table: str) -> frozenset[str]:
     """What a read asks for: today's list, and the columns derived from it."""
-    asked = image_columns(mappings, table)
+    return _read_columns(image_columns(mappings, table))
+
+
+@lru_cache
+def _image_columns(of_mappings: tuple[frozenset[str], ...]) -> frozenset[str]:
+    named = frozenset[str]().union(*of_mappings)
+    parts = frozenset[str]().union(*(COMPUTED_COLUMNS.get(name, frozenset()) for name in named))
+    return frozenset(DERIVED_COLUMNS.get(name, name) for name in named | parts) | CHANGE_COLUMNS
+
+
+@lru_cache
+def _read_columns(asked: frozenset[str]) -> frozenset[str]:
     return asked | {name for name, lookup in DERIVED_COLUMNS.items() if lookup in asked}

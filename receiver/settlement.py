@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete
+from sqlalchemy import Connection, bindparam, delete, insert
 
 from receiver import lanes
 from receiver.core.coupling import Coupling, LastRun, Result, after_failure, with_bases, with_job, with_run
@@ -34,7 +34,7 @@ from receiver.core.merge import Merged, bases_after
 from receiver.errors import LostRaceError, MovedError, RecordError
 from receiver.store import couplings, jobs
 from receiver.store.local_tables import LocalTable
-from receiver.store.models import passed_over
+from receiver.store.models import history, passed_over
 from receiver.synch_job import missing_parents
 from receiver.tables import BY_NAME
 from receiver.wording import Settled, destination_id, error_of, in_words
@@ -81,6 +81,7 @@ def settle(connection: Connection, outcomes: Sequence[Outcome], started: datetim
     numbers = _record_jobs(connection, written, (started, finished))
     _remember(connection, written, numbers, finished)
     _note_passed_over(connection, written, finished)
+    _tell_history(connection, written, finished)
     return written
 
 
@@ -183,17 +184,25 @@ def _remembering(outcome: Outcome, merged: Merged, record: Record | None) -> Cou
     return with_run(replace(moved, unresolved=merged.unresolved), now.toward, LastRun(Result.SUCCESS))
 
 
-def _record_jobs(
-    connection: Connection, written: Sequence[Written], times: tuple[datetime, datetime]
-) -> dict[tuple[str, Direction], int]:
-    """One job a mapping and direction; their numbers."""
-    batches: dict[tuple[str, Direction], list[Written]] = {}
+def _record_jobs(connection: Connection, written: Sequence[Written], times: tuple[datetime, datetime]) -> list[int]:
+    """One job a mapping and direction, or the run's own; the number of each outcome's."""
+    batches: dict[tuple[str, Direction, int | None], list[Written]] = {}
     for one in written:
-        batches.setdefault((one.settled.mapping, one.settled.toward), []).append(one)
-    return {
-        key: jobs.record(connection, *key, times, [one.settled.counter for one in batch], _errors_of(batch))
-        for key, batch in batches.items()
-    }
+        batches.setdefault(_batch_of(one), []).append(one)
+    numbers: dict[tuple[str, Direction, int | None], int] = {}
+    for key, batch in batches.items():
+        counters, errors = [one.settled.counter for one in batch], _errors_of(batch)
+        mapping, toward, number = key
+        if number is None:
+            numbers[key] = jobs.record(connection, mapping, toward, times, counters, errors)
+        else:
+            jobs.add(connection, number, counters, errors, times[1])
+            numbers[key] = number
+    return [numbers[_batch_of(one)] for one in written]
+
+
+def _batch_of(one: Written) -> tuple[str, Direction, int | None]:
+    return one.settled.mapping, one.settled.toward, one.outcome.request.job
 
 
 def _errors_of(batch: Sequence[Written]) -> list[jobs.JobError]:
@@ -204,17 +213,15 @@ def _errors_of(batch: Sequence[Written]) -> list[jobs.JobError]:
     ]
 
 
-def _remember(
-    connection: Connection, written: Sequence[Written], numbers: dict[tuple[str, Direction], int], clock: datetime
-) -> None:
+def _remember(connection: Connection, written: Sequence[Written], numbers: Sequence[int], clock: datetime) -> None:
     for one in written:
         before = one.outcome.now.coupling
         is_removed = isinstance(one.outcome.decision, RemoveCoupling)
         if before is not None and (is_removed or _is_other_pair(before, one.coupling)):
             couplings.remove(connection, before)
     changed = [
-        with_job(one.coupling, one.settled.toward, numbers[one.settled.mapping, one.settled.toward])
-        for one in written
+        with_job(one.coupling, one.settled.toward, number)
+        for one, number in zip(written, numbers, strict=True)
         if one.coupling is not None and one.is_remembered
     ]
     couplings.save_all(connection, changed, clock)
@@ -246,6 +253,26 @@ def _note_passed_over(connection: Connection, written: Sequence[Written], clock:
 _NO_LONGER_PASSED_OVER = delete(passed_over).where(
     passed_over.c.mapping == bindparam("is_mapping"), passed_over.c.row_id == bindparam("is_row")
 )
+
+
+def _tell_history(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
+    """What changed of a coupled record, for people to read, and to take back."""
+    rows = [
+        {
+            "at": clock,
+            "mapping": one.settled.mapping,
+            "local_id": one.coupling.local_id,
+            "dataverse_id": one.coupling.dataverse_id,
+            "direction": one.settled.toward,
+            "decision": one.settled.decision,
+            "why": one.outcome.request.why,
+            "fields": one.settled.fields,
+        }
+        for one in written
+        if one.coupling is not None and isinstance(one.outcome.decision, Insert | Modify)
+    ]
+    if rows:
+        connection.execute(insert(history), rows)
 
 
 def waits_of(outcome: Outcome) -> list[tuple[str, str]]:

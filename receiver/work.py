@@ -35,6 +35,8 @@ class Request:
     may_create: bool = False
     #: the job that counts it; None: one of its own
     job: int | None = None
+    #: as the history tells it
+    why: str = ""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class Worker:
         self._rings = 0
         #: lanes held by this worker that are worked on one by one
         self._alone: deque[Lease] = deque()
+        self._together = threading.Lock()
         self._threads = [threading.Thread(target=self._work, name=f"lane-{number}") for number in range(threads)]
         self._threads += [
             threading.Thread(target=self._listen, name="listen"),
@@ -86,8 +87,14 @@ class Worker:
         return True
 
     def _process_many(self) -> bool:
-        leases = lease_ready(self._services)
-        alone = work_on(self._services, leases)
+        """One thread at a time: what needs no waiting gains nothing from a second one in the same interpreter."""
+        if not self._together.acquire(blocking=False):
+            return False
+        try:
+            leases = lease_ready(self._services)
+            alone = work_on(self._services, leases)
+        finally:
+            self._together.release()
         self._alone.extend(alone)
         if len(alone) > 1:
             self._ring()

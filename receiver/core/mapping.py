@@ -83,6 +83,9 @@ class FieldMapping:
     is_enabled: bool = True
     conversion: Conversion = Conversion.PLAIN
     related: tuple[str, ...] = ()
+    #: match-based coupling: the first priority group that yields exactly one uncoupled row wins
+    match_priority: int = 0
+    case_sensitive_matching: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,9 @@ class TableMapping:
     #: values that a new record gets on top, by side (BC's configuration templates)
     local_template: Values = field(default_factory=dict)
     dataverse_template: Values = field(default_factory=dict)
+    #: match-based coupling: synchronize what was coupled, create what found no match
+    synch_after_bulk_coupling: bool = False
+    create_new_in_case_of_no_match: bool = False
 
     def source_filter(self, toward: Direction) -> Filter:
         return self.dataverse_filter if toward is Direction.FROM else self.local_filter
@@ -147,6 +153,10 @@ class TableMapping:
 
     def dataverse_columns(self) -> frozenset[str]:
         """Every Dataverse column that the mapping reads: of enabled field mappings and of its filter."""
+        return self._dataverse_columns
+
+    @cached_property
+    def _dataverse_columns(self) -> frozenset[str]:
         mapped = {row.dataverse_column for row in self.fields if row.is_enabled and row.dataverse_column}
         return columns_of(self.dataverse_filter) | mapped
 

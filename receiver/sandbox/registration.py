@@ -191,7 +191,7 @@ def _name_of(rows: Transaction | Store, reference: Reference | None) -> str | No
 
 
 class Registry:
-    """The enabled steps, read from their rows once and again after each change of them."""
+    """The enabled steps in the order in which they run, read from their rows once and again after each change."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -206,7 +206,8 @@ class Registry:
         with self._lock:
             if self._steps is None:
                 rows = self._store.rows(STEP)
-                rows.sort(key=lambda row: (row.get("rank") or 1, row.id))
+                # Dataverse leaves open which of equal rank runs first; here it is that of the smaller id.
+                rows.sort(key=lambda row: (row.get("stage") or POST_OPERATION, row.get("rank") or 1, row.id))
                 self._steps = [step for row in rows if (step := self._step(row)) is not None]
             return self._steps
 

@@ -125,8 +125,8 @@ def take_back(connection: Connection, dataverse_id: str) -> None:
 
 def remember_uncoupling(connection: Connection, coupling: Coupling, who: str, now: datetime) -> None:
     """From now on nothing couples this row by itself, until a person does."""
-    values = {"mapping": coupling.mapping, "dataverse_id": coupling.dataverse_id, "who": who, "at": now}
-    connection.execute(insert(uncoupling).values(values))
+    values = {"dataverse_id": coupling.dataverse_id, "local_id": coupling.local_id, "who": who, "at": now}
+    connection.execute(insert(uncoupling).values(mapping=coupling.mapping, **values))
 
 
 def who_uncoupled(connection: Connection, row_ids: Sequence[str]) -> Mapping[tuple[str, str], str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from receiver.core.mapping import Direction
 from receiver.store.models import job, job_error
@@ -36,14 +36,41 @@ def record(
 
     *times* are begin and end. The job's number comes back.
     """
+    values = {"mapping": mapping, "direction": direction, "started_at": times[0], "finished_at": times[1]}
+    number: int = connection.execute(insert(job).returning(job.c.id), {**values, **_counted(counters)}).scalar_one()
+    _keep_errors(connection, number, errors, times[1])
+    return number
+
+
+def begin(connection: Connection, mapping: str, direction: Direction, started: datetime, type_: str) -> int:
+    """Open the job of a run, which counts in as many transactions as it takes; its number."""
+    values = {"mapping": mapping, "direction": direction, "started_at": started, "type": type_}
+    number: int = connection.execute(insert(job).returning(job.c.id), values).scalar_one()
+    return number
+
+
+def add(
+    connection: Connection, number: int, counters: Iterable[str], errors: Iterable[JobError], now: datetime
+) -> None:
+    """Count more in an open job."""
+    counted = {name: job.c[name] + count for name, count in _counted(counters).items() if count}
+    if counted:
+        connection.execute(update(job).where(job.c.id == number).values(counted))
+    _keep_errors(connection, number, errors, now)
+
+
+def finish(connection: Connection, number: int, finished: datetime, message: str = "") -> None:
+    connection.execute(update(job).where(job.c.id == number).values(finished_at=finished, message=message[:250]))
+
+
+def _counted(counters: Iterable[str]) -> dict[str, int]:
     counted = dict.fromkeys(COUNTERS, 0)
     for name in counters:
         counted[name] += 1
-    values = {"mapping": mapping, "direction": direction, "started_at": times[0], "finished_at": times[1], **counted}
-    number: int = connection.execute(insert(job).returning(job.c.id), values).scalar_one()
-    rows = [
-        {"job": number, "source": one.source, "destination": one.destination, "message": one.message} for one in errors
-    ]
+    return counted
+
+
+def _keep_errors(connection: Connection, number: int, errors: Iterable[JobError], now: datetime) -> None:
+    rows = [{"job": number, "at": now, **asdict(one)} for one in errors]
     if rows:
-        connection.execute(insert(job_error), [{**row, "at": times[1]} for row in rows])
-    return number
+        connection.execute(insert(job_error), rows)

@@ -98,6 +98,8 @@ def _mapping(row: Row[Any], fields: tuple[FieldMapping, ...], company: str) -> T
         depends_on=tuple(row.depends_on),
         local_template=from_plain_values(row.local_template),
         dataverse_template=from_plain_values(row.dataverse_template),
+        synch_after_bulk_coupling=row.synch_after_bulk_coupling,
+        create_new_in_case_of_no_match=row.create_new_in_case_of_no_match,
     )
 
 
@@ -116,6 +118,8 @@ def _mapping_row(mapping: TableMapping) -> dict[str, Any]:
         "depends_on": list(mapping.depends_on),
         "local_template": to_plain_values(mapping.local_template),
         "dataverse_template": to_plain_values(mapping.dataverse_template),
+        "synch_after_bulk_coupling": mapping.synch_after_bulk_coupling,
+        "create_new_in_case_of_no_match": mapping.create_new_in_case_of_no_match,
     }
 
 
@@ -134,6 +138,8 @@ def _field(row: Row[Any]) -> FieldMapping:
         is_enabled=row.is_enabled,
         conversion=Conversion(row.conversion),
         related=tuple(row.related),
+        match_priority=row.match_priority,
+        case_sensitive_matching=row.case_sensitive_matching,
     )
 
 
@@ -153,6 +159,8 @@ def _field_row(mapping: str, row: FieldMapping) -> dict[str, Any]:
         "is_enabled": row.is_enabled,
         "conversion": row.conversion,
         "related": list(row.related),
+        "match_priority": row.match_priority,
+        "case_sensitive_matching": row.case_sensitive_matching,
     }
 
 

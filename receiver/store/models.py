@@ -78,8 +78,14 @@ lane = Table(
     Column("wish", String(200), nullable=False, server_default=""),
     Column("version_number", Number),
     Column("modified_on", Moment),
-    #: the order in which lanes are leased: with thousands ready, none is sorted
-    Index("ix_receiver_lane_order", text("is_first DESC"), "ready_at"),
+    #: the order in which lanes are leased: with thousands ready, none is sorted, and those asleep are not passed by
+    Index(
+        "ix_receiver_lane_order",
+        text("is_first DESC"),
+        "ready_at",
+        sqlite_where=text("ready_at IS NOT NULL"),
+        postgresql_where=text("ready_at IS NOT NULL"),
+    ),
 )
 
 #: A lane that waits for a row to be coupled, or holds a cleared lookup to it.
@@ -140,6 +146,7 @@ uncoupling = Table(
     metadata,
     Column("mapping", String(20), primary_key=True),
     Column("dataverse_id", String(36), primary_key=True),
+    Column("local_id", String(100), nullable=False, server_default="", index=True),
     Column("who", String(100), nullable=False),
     Column("at", Moment, nullable=False),
 )
@@ -170,6 +177,12 @@ mapping = Table(
     Column("depends_on", JSON, nullable=False),
     Column("local_template", JSON, nullable=False),
     Column("dataverse_template", JSON, nullable=False),
+    #: match-based coupling: what follows it
+    Column("synch_after_bulk_coupling", Boolean, nullable=False, server_default=false()),
+    Column("create_new_in_case_of_no_match", Boolean, nullable=False, server_default=false()),
+    #: up to where the Dataverse table has been read by runs: modifiedon, and the token of change tracking
+    Column("dataverse_watermark", Moment),
+    Column("change_token", Text, nullable=False, server_default=""),
 )
 
 field_mapping = Table(
@@ -191,6 +204,8 @@ field_mapping = Table(
     Column("clear_value_on_failed_sync", Boolean, nullable=False, server_default=false()),
     Column("not_null", Boolean, nullable=False, server_default=false()),
     Column("match_on_this_field", Boolean, nullable=False, server_default=false()),
+    Column("match_priority", Integer, nullable=False, server_default="0"),
+    Column("case_sensitive_matching", Boolean, nullable=False, server_default=false()),
     Column("is_enabled", Boolean, nullable=False, server_default=true()),
     Column("conversion", String(20), nullable=False, default=""),
     Column("related", JSON, nullable=False),
@@ -223,6 +238,84 @@ job_error = Table(
     Column("destination", String(200), nullable=False, default=""),
     Column("message", Text, nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+#: A long command as a row: a worker carries it out piece by piece, the one who asked watches.
+task = Table(
+    "receiver_task",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("command", String(40), nullable=False),
+    Column("arguments", JSON, nullable=False),
+    Column("who", String(100), nullable=False),
+    #: waiting, working, done, failed, cancelled
+    Column("state", String(10), nullable=False, server_default="waiting", index=True),
+    Column("is_cancelled", Boolean, nullable=False, server_default=false()),
+    #: where to go on after an interruption
+    Column("position", JSON),
+    Column("done", Number, nullable=False, server_default="0"),
+    Column("total", Number),
+    #: {counter: number}
+    Column("counts", JSON, nullable=False),
+    Column("message", Text, nullable=False, server_default=""),
+    Column("owner", String(64)),
+    Column("lease_until", Moment),
+    Column("created_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("finished_at", Moment),
+)
+
+#: What a synchronization changed of a coupled record: when, why, which way, from what to what.
+history = Table(
+    "receiver_history",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("mapping", String(20), nullable=False),
+    Column("local_id", String(100), nullable=False),
+    Column("dataverse_id", String(36), nullable=False),
+    Column("direction", String(20), nullable=False),
+    Column("decision", String(20), nullable=False),
+    #: a notification's number, a person and command, or a run
+    Column("why", String(200), nullable=False),
+    #: {column of the destination: [before, after]}
+    Column("fields", JSON, nullable=False),
+    #: the entry that took this one back
+    Column("undone_by", Number),
+    Index("ix_receiver_history_row", "dataverse_id", "id"),
+)
+
+#: A proof that both sides of a mapping are in step, or where they are not.
+verification = Table(
+    "receiver_verification",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("mapping", String(20), nullable=False, index=True),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    #: {finding: number}
+    Column("counts", JSON, nullable=False),
+    #: SHA-256 over the pairs compared
+    Column("digest", String(64), nullable=False, server_default=""),
+)
+
+finding = Table(
+    "receiver_finding",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column(
+        "verification",
+        Number,
+        ForeignKey("receiver_verification.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    #: missing, extra, different, uncoupled
+    Column("kind", String(20), nullable=False),
+    Column("local_id", String(100), nullable=False, server_default=""),
+    Column("dataverse_id", String(36), nullable=False, server_default=""),
+    #: {local column: [local value, Dataverse value]}
+    Column("fields", JSON, nullable=False),
 )
 
 #: Who changed what, from what, to what.

@@ -109,6 +109,7 @@ BROKEN = [
     ("name", "The filter ends where a comparison was expected: name"),
     ("name =", "The filter ends where a value was expected: name ="),
     ("name = 'Nord", "“'Nord” is not understood in the filter: name = 'Nord"),
+    ("name = 'Nordwind Handelsgesellschaft", "“'Nordwind Handelsges” is not understood in the filter: name = 'Nordwind Handelsgesellschaft"),
     ("name = Nordwind", "“Nordwind” is no value; text stands in 'quotes'"),
     ("name is 5", "“is” is no comparison; one of =, <>, >, >=, <, <=, begins with was expected"),
     ("name ~ 5", "“~ 5” is not understood in the filter: name ~ 5"),

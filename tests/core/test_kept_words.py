@@ -19,7 +19,7 @@ from receiver.core.mapping import (
 )
 from receiver.core.merge import Sides
 from receiver.core.message import NO_ID, SIZE_EXCEEDED_HEADER, SynchRequest
-from receiver.core.values import ColumnType
+from receiver.core.values import Column, ColumnType
 
 WORDS: list[tuple[type[StrEnum], list[str]]] = [
     (Result, ["", "Success", "Failure"]),
@@ -76,3 +76,8 @@ def test_nothing_is_forced_unless_somebody_says_so():
 def test_dataverses_own_names_are_spelt_as_it_spells_them():
     assert str(UUID(int=0)) == NO_ID
     assert SIZE_EXCEEDED_HEADER == "x-ms-dynamics-msg-size-exceeded"
+
+
+def test_a_column_is_a_text_without_a_limit_that_may_be_written_unless_something_else_is_said():
+    column = Column("name")
+    assert (column.type, column.max_length, column.is_read_only) == (ColumnType.TEXT, None, False)

@@ -37,7 +37,8 @@ import requests
 from sqlalchemy import func, select, text
 from werkzeug.serving import make_server
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parents[1])
 
 from company import KEY, Company
 from crash.small_disk import NoDiskError, fill, make_room, small_disk

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,3 +52,14 @@ def test_a_full_disk_is_503_nothing_acknowledged_is_lost_and_it_goes_on_once_the
 
     assert result.kills == {"disk": 2}
     expect_good(result)
+
+
+@pytest.mark.parametrize("script", ["crash/crash.py", "fuzz/fuzz.py"])
+def test_the_long_forms_can_be_started(script: str) -> None:
+    path = Path(__file__).parents[1] / script
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", str(path), "--help"], capture_output=True, text=True, check=False
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "--database" in ended.stdout

@@ -73,6 +73,7 @@ SLOW = {
     "half a chunk to a form": (100, SIGN_IN + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"),
     "nothing after we said that it may": (100, head("Content-Length: 500", "Expect: 100-continue")),
     "a whole request, and never hangs up": (100, b"GET /health/live HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"),
+    "a whole request, and stays for another": (900, b"GET /health/live HTTP/1.1\r\nHost: r\r\n\r\n"),
     "what is no request, and never hangs up": (100, b"x\r\n\r\n"),
 }
 
@@ -187,3 +188,14 @@ def test_it_ends_with_0_within_its_grace_though_somebody_never_finishes(sqlite_u
 
         assert server.stop() == 0
         assert time.monotonic() - begun < 8
+
+
+def test_a_certificate_of_its_own_is_refused_in_one_sentence(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "certificate").touch()
+    arguments = f"--certfile {tmp_path}/certificate --keyfile {tmp_path}/certificate"
+    server = Server(sqlite_url, tmp_path / "log", {"GUNICORN_CMD_ARGS": arguments})
+    try:
+        assert server.process.wait(10) != 0
+        assert "TLS is the business of a proxy" in server.said
+    finally:
+        server.kill()

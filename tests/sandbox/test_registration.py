@@ -104,6 +104,26 @@ def test_an_asynchronous_step_before_stage_40_is_refused(api, registered):
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param([(40, 3), (40, 2), (40, 1)], id="rank within a stage"),
+        pytest.param([(40, 1), (20, 9), (10, 99)], id="stage before rank"),
+        pytest.param([(40, 10), (40, 9)], id="ranks are numbers"),
+    ],
+)
+def test_steps_run_in_the_order_of_stage_then_rank(sandbox, receiver, api, registered, steps):
+    endpoint, asynchronous = registered
+    api("DELETE", f"sdkmessageprocessingsteps({asynchronous})")
+    place_of = {}
+    for stage, rank in steps:
+        body = step_body(api, endpoint, "Update", stage=stage, rank=rank, mode=0, asyncautodelete=False)
+        place_of[row_id_of(api("POST", "sdkmessageprocessingsteps", body))] = (stage, rank)
+    sandbox.update("account", FIRST_ACCOUNT, {"fax": "1"})
+    ran = [place_of[request.body["OwningExtension"]["Id"]] for request in receiver.requests]
+    assert ran == sorted(steps)
+
+
 def test_the_same_registration_has_the_same_id_every_time(sandbox, make_step):
     sandbox.step_set([make_step("Update")])
     first = sandbox.rows("sdkmessageprocessingstep")[0]["sdkmessageprocessingstepid"]
