@@ -50,6 +50,14 @@ class MovedError(ReceiverError):
     waiting_helps = True
 
 
+class StalePreviewError(ReceiverError):
+    """A record has changed since the preview; nothing was done. Look at a new preview, then confirm that."""
+
+
+class RefusedError(ReceiverError):
+    """A command was refused before anything was changed; the text says why, and what to do."""
+
+
 class NotAtOnceError(ReceiverError):
     """The decision needs Dataverse, so the record is looked at by itself."""
 
