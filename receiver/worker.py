@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
 #: how many lanes share a transaction; more gain little and keep the first record waiting longer
-LANES_TOGETHER = 32
+LANES_TOGETHER = 100
 CONNECTION_TEST_SECONDS = 120.0
 FORGET_WORKERS_AFTER = timedelta(days=1)
 

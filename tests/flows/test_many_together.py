@@ -14,7 +14,7 @@ from receiver.lane_write import write
 from receiver.lanes import Lease
 from receiver.look import Look, known_of, look_at
 from receiver.work import Work
-from receiver.worker import lease_ready
+from receiver.worker import LANES_TOGETHER, lease_ready
 
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 CONTACT = "c0000000-0000-4000-8000-000000000001"
@@ -140,11 +140,11 @@ def test_a_parent_coupled_between_the_look_and_the_write_is_not_waited_for_in_va
     assert company.coupled_record("CONTACT", CONTACT)["e_mail"] == "new@example.com"
 
 
-def test_at_most_thirty_two_lanes_are_taken_at_once_the_clicked_ones_first(company: Company) -> None:
+def test_only_so_many_lanes_are_taken_at_once(company: Company) -> None:
     company.open_for_all("CUSTOMER")
-    create_accounts(company, *map(str, range(40)))
-    assert len(lease_ready(company.services)) == 32
-    assert len(lease_ready(company.services)) == 8
+    create_accounts(company, *map(str, range(LANES_TOGETHER + 5)))
+    assert len(lease_ready(company.services)) == LANES_TOGETHER
+    assert len(lease_ready(company.services)) == 5
 
 
 def test_what_is_known_is_asked_once_until_it_is_forgotten(company: Company) -> None:
