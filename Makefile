@@ -1,6 +1,6 @@
 PYTHON ?= python3
 
-.PHONY: help run test fidelity crash fuzz mutate check format bench lock
+.PHONY: help run test fidelity crash fuzz mutate scenarios check format bench lock
 
 help: ## these targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,6 +22,9 @@ fuzz: ## send 50 000 odd bodies through the door and the worker; T="--bodies 500
 
 mutate: ## make the rules wrong in one place at a time, and see whether a test notices; T="--sample 60" takes a part
 	@exec $(PYTHON) dev.py python tests/mutation/mutate.py $(T)
+
+scenarios: ## count which of Business Central's own cases are tests, explained, or missing
+	@exec $(PYTHON) dev.py python tests/scenarios/count.py
 
 check: ## lint, format, types, import contracts, Dockerfile
 	@exec $(PYTHON) dev.py check

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import islice
 
@@ -24,8 +25,9 @@ from receiver.core.message import Freshness, freshness
 from receiver.core.values import Reference, to_plain_values
 from receiver.dataverse.client import DataverseRow
 from receiver.dataverse_write import intended_ids_of, written_to_dataverse
-from receiver.errors import NotAtOnceError, ReceiverError, StoreUnavailableError
+from receiver.errors import LeaseLostError, NotAtOnceError, ReceiverError, StoreUnavailableError, ThrottledError
 from receiver.known import Known
+from receiver.lane_failure import close_gate
 from receiver.lane_work import work_on
 from receiver.lane_write import write
 from receiver.lanes import Lease
@@ -120,11 +122,14 @@ def _carried_out(services: Services, chunk: Sequence[Wanted]) -> Iterator[Done]:
         if isinstance(error, StoreUnavailableError):
             raise
         settled = {}
-    for one, lease in pairs:
-        if lease.key in settled:
-            yield Done(one, settled[lease.key])
-        else:
-            yield _alone(services, one, lease)
+    done = [Done(one, settled[lease.key]) for one, lease in pairs if lease.key in settled]
+    left = [(one, lease) for one, lease in pairs if lease.key not in settled]
+    try:
+        yield from done
+        while left:
+            yield _alone(services, *left.pop())
+    finally:
+        _give_back(services, [lease for _, lease in left])
 
 
 def _together(services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime) -> dict[str, Settled]:
@@ -137,6 +142,8 @@ def _together(services: Services, pairs: Sequence[tuple[Wanted, Lease]], started
         outcomes = [answer for answer in own if not isinstance(answer, Exception)]
         if len(outcomes) == len(own):
             good.append(replace(look, outcomes=outcomes))
+    if not good:
+        return {}
     with services.database.writing() as connection:
         settled = write(connection, services, good, started)
     return {look.lease.key: own[0] for look, own in zip(good, settled, strict=True) if own}
@@ -146,10 +153,19 @@ def _alone(services: Services, one: Wanted, lease: Lease) -> Done:
     try:
         settled = work_on(services, lease, one.ask)
     except ReceiverError as error:
-        with services.database.writing() as connection:
-            lanes.release(connection, [lanes.Release(lease, is_done=False)])
+        _give_back(services, [lease])
+        if isinstance(error, ThrottledError):
+            with services.database.writing() as connection:
+                close_gate(connection, services.clock() + timedelta(seconds=error.retry_after), str(error))
         return Done(one, error=error)
     return Done(one, settled[0] if settled else None)
+
+
+def _give_back(services: Services, held: Sequence[Lease]) -> None:
+    """Lanes in which nothing was done, also when the one who asked stops listening."""
+    if held:
+        with suppress(LeaseLostError), services.database.writing() as connection:
+            lanes.release(connection, [lanes.Release(lease, is_done=False) for lease in held])
 
 
 def _leased(services: Services, chunk: Sequence[Wanted]) -> dict[str, Lease]:

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from receiver.core.decision import Candidate, Record
 from receiver.core.mapping import Direction, TableMapping
+from receiver.core.rule_text import RuleError
 from receiver.core.transformation import transformed
 from receiver.core.values import Values
 from receiver.store import couplings
@@ -20,7 +21,10 @@ def candidates_for(connection: Connection, mapping: TableMapping, row: Values) -
     if not transfers:
         return ()
     shipped = BY_NAME[mapping.local_table]
-    values = {one.destination: transformed(one.rule, row.get(one.source or "")) for one in transfers}
+    try:
+        values = {one.destination: transformed(one.rule, row.get(one.source or "")) for one in transfers}
+    except RuleError:
+        return ()
     equal = LocalTable(connection, shipped).equal(values)
     free = [one for one in equal if couplings.dataverse_of(connection, mapping.name, one.id) is None]
     return tuple(Candidate(mapping.name, one.id, name_of(one, shipped.named_by)) for one in free)

@@ -74,6 +74,7 @@ class Settings:
     )
     longest_back_off_seconds: float = _setting("Cap of the back-off after transient errors.", 900.0, float)
     largest_body_bytes: int = _setting("A larger notification is answered 413.", 1024 * 1024, _count)
+    history_days: int = _setting("How long changes of records are remembered.", 365, _count)
     tour: bool = _setting(
         "On in `make run` alone: a visitor without a session is the tour's salesperson.", False, _switch
     )

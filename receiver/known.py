@@ -28,6 +28,7 @@ class Known:
         self._couplings: dict[str, Couplings] = {}
         self._by_record: dict[tuple[str, str], Coupling | None] = {}
         self._uncoupled_by: dict[tuple[str, str], str] = {}
+        self._records_uncoupled_by: dict[tuple[str, str], str] = {}
         self._records: dict[tuple[str, str], Record | None] = {}
         #: rows that were deleted once
         self.deleted: set[str] = set()
@@ -53,6 +54,9 @@ class Known:
         self._remember(table, keys, LocalTable(connection, BY_NAME[table]).get_all(keys))
         found = couplings.of_records(connection, mapping, keys)
         self._by_record |= {(mapping, key): found.get(key) for key in keys}
+        free = [key for key in keys if key not in found]
+        uncoupled = couplings.who_uncoupled_records(connection, mapping, free) if free else {}
+        self._records_uncoupled_by |= {(mapping, key): uncoupled.get(key, "") for key in keys}
 
     def of_row(self, row_id: str) -> Couplings:
         """Every coupling of a Dataverse row, by mapping."""
@@ -75,10 +79,21 @@ class Known:
         found = self.of_row(row_id)
         return next(((name, found[name].local_id) for name in mappings if name in found), None)
 
-    def uncoupled_by(self, mapping: str, row_id: str) -> str:
-        """Who uncoupled the row and when, as a person reads it; empty if nobody did."""
-        self.of_row(row_id)
-        return self._uncoupled_by.get((mapping, row_id), "")
+    def uncoupled_by(self, mapping: str, toward: Direction, source_id: str) -> str:
+        """Who uncoupled a mapping's source record and when, as a person reads it; empty if nobody did."""
+        if toward is Direction.FROM:
+            self.of_row(source_id)
+            return self._uncoupled_by.get((mapping, source_id), "")
+        if (mapping, source_id) not in self._records_uncoupled_by:
+            with self._database.reading() as connection:
+                found = couplings.who_uncoupled_records(connection, mapping, [source_id])
+            self._records_uncoupled_by[mapping, source_id] = found.get(source_id, "")
+        return self._records_uncoupled_by[mapping, source_id]
+
+    def suppose(self, coupling: Coupling) -> None:
+        """From now on a coupling that is not stored counts as known: a preview looks at what would be."""
+        self._couplings[coupling.dataverse_id] = {**self.of_row(coupling.dataverse_id), coupling.mapping: coupling}
+        self._by_record[coupling.mapping, coupling.local_id] = coupling
 
     def record(self, table: str, key: str) -> Record | None:
         if (table, key) not in self._records:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from receiver.core.filters import columns_of
 from receiver.core.mapping import TableMapping
 from receiver.dataverse.client import DataverseClient
 from receiver.dataverse.columns import CHANGE_COLUMNS, COMPUTED_COLUMNS, DERIVED_COLUMNS, OPTIONAL_COLUMNS
@@ -37,6 +38,7 @@ class Options:
     synchronous_second_read_seconds: float = 150.0
     longest_back_off_seconds: float = 900.0
     largest_body_bytes: int = 1024 * 1024
+    history_days: int = 365
 
 
 class MappingCache:
@@ -49,12 +51,14 @@ class MappingCache:
 
     def get(self, connection: Connection, company: str) -> Mappings:
         lacking = select(connection_state.c.lacking).scalar_subquery()
-        change, state = connection.execute(select(stored_mappings.newest_change(), lacking)).one()
-        stamp = (change, repr(state))
+        shortened = select(connection_state.c.shortened).scalar_subquery()
+        asked = select(stored_mappings.newest_change(), lacking, shortened)
+        change, state, shorter = connection.execute(asked).one()
+        stamp = (change, repr(state), repr(shorter))
         with self._lock:
             if stamp != self._stamp:
                 loaded = stored_mappings.load(connection, company)
-                self._mappings = {name: in_environment(one, state) for name, one in loaded.items()}
+                self._mappings = {name: in_environment(one, state, shorter) for name, one in loaded.items()}
                 self._stamp = stamp
             return self._mappings
 
@@ -101,10 +105,21 @@ class Services:
         self.database.dispose()
 
 
-def in_environment(mapping: TableMapping, lacking: dict[str, list[str]] | None) -> TableMapping:
-    """The mapping as this environment can serve it; before the first connection the optional columns are lacking."""
+def in_environment(
+    mapping: TableMapping,
+    lacking: dict[str, list[str]] | None,
+    shortened: dict[str, dict[str, int]] | None = None,
+) -> TableMapping:
+    """The mapping as this environment can serve it; before the first connection the optional columns are lacking.
+
+    A field whose column is lacking is left out, the others go on. Where a filter needs a column that is lacking and is
+    not optional, the mapping stands still: without the condition it would let everything through.
+    """
     found = OPTIONAL_COLUMNS if lacking is None else frozenset(lacking.get(mapping.dataverse_table, ()))
-    return mapping.without_columns(found)
+    missing = columns_of(mapping.dataverse_filter) & (found - OPTIONAL_COLUMNS)
+    served = mapping.without_columns(found)
+    shorter = (shortened or {}).get(mapping.dataverse_table, {})
+    return replace(served, shortened=shorter, is_enabled=served.is_enabled and not missing)
 
 
 def mappings_of(mappings: Mappings, table: str) -> list[TableMapping]:

@@ -67,7 +67,7 @@ def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation
         is_forced=request.is_forced,
         is_click=request.is_click,
         may_create=request.may_create,
-        uncoupled_by=work.known.uncoupled_by(mapping.name, source.id) if toward is Direction.FROM else "",
+        uncoupled_by=work.known.uncoupled_by(mapping.name, toward, source.id) if coupling is None else "",
         candidates=_candidates(work, mapping, request) if coupling is None else (),
         limits=limits_of(mapping, toward),
     )
@@ -116,8 +116,9 @@ def _lengths(columns: Mapping[str, Column]) -> Mapping[str, int]:
 
 def limits_of(mapping: TableMapping, toward: Direction) -> Mapping[str, int]:
     """The characters that each text column of the destination holds."""
-    inward = toward is Direction.FROM
-    return _local_limits(mapping.local_table) if inward else _dataverse_limits(mapping.dataverse_table)
+    if toward is Direction.FROM:
+        return _local_limits(mapping.local_table)
+    return {**_dataverse_limits(mapping.dataverse_table), **mapping.shortened}
 
 
 def _pulled_missing_parents(work: Work, now: Situation, decision: Decision) -> bool:

@@ -11,7 +11,9 @@ from datetime import timedelta
 
 from sqlalchemy import delete
 
-from receiver import lanes
+from receiver import lanes, tasks
+from receiver.commands import history
+from receiver.commands.procedures import PROCEDURES
 from receiver.commands.test_connection import test_connection
 from receiver.errors import ReceiverError, StoreUnavailableError
 from receiver.lane_work import process, process_together
@@ -26,6 +28,8 @@ HEARTBEAT_SECONDS = 10.0
 #: how many lanes share a transaction; more gain little and keep the first record waiting longer
 LANES_TOGETHER = 100
 CONNECTION_TEST_SECONDS = 120.0
+#: how often old history is forgotten, at most
+PURGE_SECONDS = 3600.0
 FORGET_WORKERS_AFTER = timedelta(days=1)
 
 
@@ -43,6 +47,7 @@ class Worker:
         self._together = threading.Lock()
         self._threads = [threading.Thread(target=self._work, name=f"lane-{number}") for number in range(threads)]
         self._threads += [
+            threading.Thread(target=self._carry_out_tasks, name="tasks"),
             threading.Thread(target=self._listen, name="listen"),
             threading.Thread(target=self._beat, name="beat"),
         ]
@@ -100,6 +105,20 @@ class Worker:
             self._ring()
         return bool(leases)
 
+    def _carry_out_tasks(self) -> None:
+        """One long command at a time; notifications go on beside it."""
+        while not self._stopped.is_set():
+            try:
+                rings = self._rings
+                if not tasks.carry_out_next(self._services, PROCEDURES, self._stopped):
+                    self._sleep(rings)
+            except StoreUnavailableError as error:
+                log.warning("No task: %s Looking again in a second.", error)
+                self._stopped.wait(LOOK_AGAIN_SECONDS)
+            except Exception:
+                log.exception("The thread of tasks met something nobody foresaw; it goes on in a second.")
+                self._stopped.wait(LOOK_AGAIN_SECONDS)
+
     def _sleep(self, rings: int) -> None:
         with self._ready:
             self._ready.wait_for(lambda: self._rings != rings or self._stopped.is_set(), LOOK_AGAIN_SECONDS)
@@ -123,7 +142,7 @@ class Worker:
             self._ready.notify_all()
 
     def _beat(self) -> None:
-        started, tested = self._services.clock(), -CONNECTION_TEST_SECONDS
+        started, tested, purged = self._services.clock(), -CONNECTION_TEST_SECONDS, -PURGE_SECONDS
         while not self._stopped.is_set():
             try:
                 self._record_heartbeat(started)
@@ -131,6 +150,9 @@ class Worker:
                     tested = time.monotonic()
                     found = test_connection(self._services)
                     log.log(logging.INFO if found.is_good else logging.WARNING, "Connection: %s", found.said)
+                if time.monotonic() - purged >= PURGE_SECONDS:
+                    purged = time.monotonic()
+                    history.purge(self._services, self._services.options.history_days)
             except ReceiverError as error:
                 log.warning("No heartbeat: %s", error)
             except Exception:

@@ -13,6 +13,7 @@ from receiver.admin.mapping_list import STEPS_ARE_OLD, choices, columns_read
 from receiver.admin.shared import Notice, answered, is_on, services, wanted, who
 from receiver.admin.words import CAPTIONS, said, value_of
 from receiver.commands import mappings
+from receiver.commands.fit import misfits
 from receiver.core.filters import readable
 from receiver.core.mapping import FieldMapping, TableMapping
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
@@ -56,6 +57,7 @@ def shown(name: str) -> ResponseReturnValue:
         mapping=mapping,
         figures=mappings.figures(services()),
         filters=_filters(mapping),
+        misfits=misfits(services())[mapping.name],
         lines=_lines(mapping),
         changes=changes.of_mapping(services(), mapping.name),
         notices=[],

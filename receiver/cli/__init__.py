@@ -9,10 +9,46 @@ from __future__ import annotations
 import click
 from flask import Flask
 
-from receiver.cli import database, inbox, mappings, programs, records, reference, sandbox, steps
+from receiver.cli import (
+    coupling,
+    create,
+    database,
+    errors,
+    history,
+    inbox,
+    mapping_files,
+    mappings,
+    match,
+    programs,
+    records,
+    reference,
+    runs,
+    sandbox,
+    steps,
+    tasks,
+    verify,
+)
 from receiver.cli.shared import ReceiverGroup
 
-MODULES = (programs, sandbox, database, reference, records, mappings, inbox, steps)
+MODULES = (
+    programs,
+    sandbox,
+    database,
+    reference,
+    records,
+    coupling,
+    mappings,
+    mapping_files,
+    match,
+    inbox,
+    steps,
+    errors,
+    create,
+    runs,
+    tasks,
+    verify,
+    history,
+)
 
 
 @click.group(cls=ReceiverGroup, context_settings={"help_option_names": ["-h", "--help"]})

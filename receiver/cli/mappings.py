@@ -18,6 +18,7 @@ from receiver.cli.shared import (
     with_application,
 )
 from receiver.commands import mappings as mapping_commands
+from receiver.commands.fit import misfits
 from receiver.core.mapping import DeletionConflict, Direction, TableMapping, UpdateConflict
 from receiver.store import mappings as stored_mappings
 
@@ -48,14 +49,14 @@ def mappings() -> None:
 def list_mappings(is_json: bool) -> None:
     """List every mapping with its figures."""
     found = _all_mappings()
-    figures = mapping_commands.figures(services())
+    figures, unfit = mapping_commands.figures(services()), misfits(services())
     if is_json:
-        print_json([{**_plain(mapping), **figures[mapping.name]} for mapping in found])
+        print_json([{**_plain(one), **figures[one.name], "misfits": unfit[one.name]} for one in found])
         return
     heads = ("NAME", "TABLE", "DATAVERSE", "DIRECTION", "ONLY COUPLED", "ENABLED", "COUPLED", "SKIPPED", "ERRORS")
     counted = ("coupled", "skipped", "errors")
     rows = [(*_row(one), *(figures[one.name][name] for name in counted)) for one in found]
-    table("Integration Table Mappings", heads, rows)
+    table("Integration Table Mappings", heads, rows, [" ".join(unfit[one.name]) for one in found])
 
 
 @mappings.command("show")
@@ -65,12 +66,14 @@ def list_mappings(is_json: bool) -> None:
 def show_mapping(name: str, is_json: bool) -> None:
     """Show one mapping with its field mappings."""
     mapping = mapping_commands.named(services(), name)
-    plain = _plain(mapping)
+    plain = {**_plain(mapping), "misfits": misfits(services())[mapping.name]}
     if is_json:
         print_json(plain)
         return
     print_captioned(CAPTIONS, plain)
-    columns = ("number", "local_column", "direction", "dataverse_column", "enabled")
+    for sentence in plain["misfits"]:
+        click.echo(sentence)
+    columns = ("number", "local_column", "direction", "dataverse_column", "transformation_rule", "enabled")
     heads = tuple(name.replace("_", " ").upper() for name in columns)
     rows = [tuple(said(row[name]) for name in columns) for row in plain["fields"]]
     table("Integration Field Mappings", heads, rows)
@@ -161,6 +164,7 @@ def _plain(mapping: TableMapping) -> dict[str, Any]:
                 "local_column": row.local_column or "",
                 "dataverse_column": row.dataverse_column or "",
                 "direction": row.direction.value,
+                "transformation_rule": row.transformation_rule,
                 "enabled": row.is_enabled,
             }
             for row in mapping.fields

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, case, func, select
 
 from receiver import lanes
 from receiver.core.filters import FilterError, parse
-from receiver.core.mapping import TableMapping, problems
+from receiver.core.mapping import TableMapping
+from receiver.core.mapping_problems import problems
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.errors import InvalidMappingError, NotFoundError
 from receiver.services import Services

@@ -21,6 +21,12 @@ _FIELDS = (
     FieldMapping(2, "phone", "phone"),
     FieldMapping(3, "parent", "parent", conversion=Conversion.LOOKUP, related=("PARENT",)),
 )
+#: a pattern that takes more steps on a long text than are taken
+_HEAVY = "REGEX_REPLACE('a.*x|a', '')"
+_HEAVY_FIELDS = tuple(
+    FieldMapping(number, "name", "name", one_way, transformation_rule=_HEAVY, transformation_direction=one_way)
+    for number, one_way in ((1, Direction.TO), (2, Direction.FROM))
+)
 _EQUAL = {"name": "Old", "phone": "1", "active": "yes"}
 
 
@@ -76,6 +82,10 @@ def _both(*changes: Change) -> Change:
 
 def _gone(now: Situation) -> Situation:
     return replace(now, source=Record(now.source.id, exists=False))
+
+
+def _too_long(now: Situation) -> Situation:
+    return replace(now, source=replace(now.source, values={**now.source.values, "name": "a" * 2000}))
 
 
 def _skipped(now: Situation) -> Situation:
@@ -143,6 +153,7 @@ LINES = (
     Line("not coupled; a person clicks, and an uncoupled record looks alike", _both(_UNCOUPLED, _LOOKS_ALIKE)),
     Line("not coupled; its parent is not coupled", _both(_UNCOUPLED, _LOST_PARENT)),
     Line("not coupled; its parent is outside every filter", _both(_UNCOUPLED, _WAITING_PARENT)),
+    Line("a transformation rule cannot be carried out", _both(_too_long, _mapping(fields=_HEAVY_FIELDS))),
     Line("no mapped field changed", _source(name="Old")),
     Line("only the destination changed", _both(_source(name="Old"), _destination(name="Other"))),
     Line("a field of the source changed", lambda now: now),

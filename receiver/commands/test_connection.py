@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from receiver import lanes
-from receiver.core.values import Column
-from receiver.dataverse.columns import DERIVED_COLUMNS, TABLES
+from receiver.dataverse.metadata import columns_today
 from receiver.errors import ReceiverError
 from receiver.services import Services
 from receiver.store import mappings
@@ -25,31 +24,24 @@ class ConnectionTest:
 def test_connection(services: Services) -> ConnectionTest:
     """Test and remember what was found. Raises: StoreUnavailableError."""
     lacking: dict[str, list[str]] | None = None
+    shortened: dict[str, dict[str, int]] = {}
     try:
         organization, _user = services.dataverse.who_am_i()
-        lacking = _lacking(services)
+        today = {name: columns_today(services.dataverse, name) for name in _tables(services)}
+        lacking = {name: sorted(one.lacking) for name, one in today.items()}
+        shortened = {name: dict(one.shortened) for name, one in today.items()}
         found = ConnectionTest(True, f"Connected to {services.dataverse.url}.", organization)
     except ReceiverError as error:
         found = ConnectionTest(False, str(error))
     values = {"tested_at": services.clock(), "is_good": found.is_good, "said": found.said}
     if found.is_good:
-        values |= {"organization_id": found.organization_id, "lacking": lacking}
+        values |= {"organization_id": found.organization_id, "lacking": lacking, "shortened": shortened}
     with services.database.writing() as connection:
         statement = lanes.upsert(connection, state).values(id=1, **values)
         connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
     return found
 
 
-def _lacking(services: Services) -> dict[str, list[str]]:
-    """Columns that we know of and the environment does not have, by table."""
+def _tables(services: Services) -> list[str]:
     with services.database.reading() as connection:
-        tables = {mapping.dataverse_table for mapping in mappings.load(connection).values()}
-    found = {}
-    for name in sorted(tables):
-        columns = services.dataverse.column_names(name)
-        found[name] = sorted(column.name for column in TABLES[name].columns.values() if _is_missing(column, columns))
-    return found
-
-
-def _is_missing(column: Column, columns: frozenset[str]) -> bool:
-    return DERIVED_COLUMNS.get(column.name, column.name) not in columns
+        return sorted({mapping.dataverse_table for mapping in mappings.load(connection).values()})

@@ -22,7 +22,7 @@ from enum import Enum
 from receiver.core.coupling import Coupling
 from receiver.core.filters import matches
 from receiver.core.mapping import DeletionConflict, Direction, TableMapping
-from receiver.core.merge import Converted, Merged, Sides, merge
+from receiver.core.merge import Converted, Merged, NotCoupled, Sides, merge
 from receiver.core.message import Freshness
 from receiver.core.values import NO_VALUES, Value, Values
 
@@ -133,6 +133,10 @@ class Reason(Why):
     MUST_BE_COUPLED = (
         "a related record must be coupled first",
         "Do what is said; if this record does not follow by itself then, Process Again.",
+    )
+    NOT_TRANSFORMED = (
+        "a transformation rule cannot be carried out on a value",
+        "Change the value or the rule, then Process Again.",
     )
     UPDATE_CONFLICT = (
         "both sides changed the same field since they were last equal",
@@ -326,7 +330,7 @@ def sides_of(now: Situation) -> Sides:
 def _transfer(now: Situation) -> Decision:
     merged = merge(sides_of(now))
     if merged.failures:
-        return _failed_lookups(merged)
+        return _failed_fields(merged)
     if now.destination is None:
         return Insert(_with_template(now, merged.values), merged)
     if not merged.has_moved and not now.is_forced:
@@ -336,9 +340,12 @@ def _transfer(now: Situation) -> Decision:
     return Modify(merged.values, merged) if merged.values else AlreadyEqual(merged)
 
 
-def _failed_lookups(merged: Merged) -> Decision:
+def _failed_fields(merged: Merged) -> Decision:
     sentences = tuple(dict.fromkeys(failure.sentence for failure in merged.failures))
-    if all(failure.waits for failure in merged.failures):
+    lookups = [failure for failure in merged.failures if isinstance(failure, NotCoupled)]
+    if len(lookups) < len(merged.failures):
+        return Fail(Reason.NOT_TRANSFORMED, sentences)
+    if all(failure.waits for failure in lookups):
         return Skip(Reason.WAITING_FOR_PARENT, sentences)
     return Fail(Reason.MUST_BE_COUPLED, sentences)
 

@@ -190,7 +190,14 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Value], bo
 
 
 def _begins(one: Value, other: Value) -> bool:
-    return str(_folded(one) or "").startswith(str(_folded(other) or ""))
+    return _as_text(one).startswith(_as_text(other))
+
+
+def _as_text(value: Value) -> str:
+    """As a person writes it in a filter: 0 and no are no empty values."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if is_empty(value) else str(_folded(value))
 
 
 _COMPARISONS: Mapping[str, Callable[[Value, Value], bool]] = {

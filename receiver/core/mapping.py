@@ -1,18 +1,17 @@
-"""Integration Table Mapping and Integration Field Mapping as values, and what makes one invalid.
+"""Integration Table Mapping and Integration Field Mapping as values; `mapping_problems.py` says what makes one invalid.
 
 Source: BC tables 5335 and 5336; reference §1.1, §1.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
-from receiver.core.filters import EVERYTHING, Filter, FilterError, columns_of, parse, without_columns
-from receiver.core.transformation import TRANSFORMATION_RULES
-from receiver.core.values import NUMBERS, TEXTS, WHOLE_NUMBERS, Column, ColumnType, Value, Values
+from receiver.core.filters import EVERYTHING, Filter, columns_of, without_columns
+from receiver.core.values import Value, Values
 
 
 class Direction(StrEnum):
@@ -128,6 +127,8 @@ class TableMapping:
     #: match-based coupling: synchronize what was coupled, create what found no match
     synch_after_bulk_coupling: bool = False
     create_new_in_case_of_no_match: bool = False
+    #: characters of Dataverse texts that hold less in this environment than in a plain one; never stored
+    shortened: Mapping[str, int] = field(default_factory=dict)
 
     def source_filter(self, toward: Direction) -> Filter:
         return self.dataverse_filter if toward is Direction.FROM else self.local_filter
@@ -165,7 +166,9 @@ class TableMapping:
         if not lacking:
             return self
         rows = tuple(row for row in self.fields if row.dataverse_column not in lacking)
-        return replace(self, fields=rows, dataverse_filter=without_columns(self.dataverse_filter, lacking))
+        template = {name: value for name, value in self.dataverse_template.items() if name not in lacking}
+        pruned = without_columns(self.dataverse_filter, lacking)
+        return replace(self, fields=rows, dataverse_filter=pruned, dataverse_template=template)
 
 
 def _has_end(row: FieldMapping, toward: Direction) -> bool:
@@ -186,84 +189,3 @@ def _turned(row: FieldMapping, toward: Direction, *, is_bidirectional: bool) -> 
         row.number, source, destination, is_bidirectional, row.constant, rule,
         row.clear_value_on_failed_sync, row.not_null, row.conversion, row.related,
     )  # fmt: skip
-
-
-def problems(
-    mapping: TableMapping,
-    local: Mapping[str, Column],
-    dataverse: Mapping[str, Column],
-    mappings: frozenset[str],
-) -> list[str]:
-    """Everything that is wrong with *mapping*, a sentence each; none when it may be saved.
-
-    *local* and *dataverse* are the two tables' columns, *mappings* the names of all mappings.
-    """
-    return [
-        *_filter_problems(mapping.local_filter_text, local, f"the table filter of {mapping.name}"),
-        *_filter_problems(mapping.dataverse_filter_text, dataverse, f"the integration table filter of {mapping.name}"),
-        *_direction_problems(mapping),
-        *(said for row in mapping.fields for said in _field_problems(row, local, dataverse, mappings)),
-    ]
-
-
-def _filter_problems(text: str, columns: Mapping[str, Column], where: str) -> Iterator[str]:
-    try:
-        unknown = columns_of(parse(text)) - set(columns)
-    except FilterError as error:
-        yield f"{error} (in {where})"
-        return
-    for name in sorted(unknown):
-        yield f"Column “{name}” in {where} does not exist."
-
-
-def _direction_problems(mapping: TableMapping) -> Iterator[str]:
-    wanted = mapping.direction
-    enabled = [row for row in mapping.fields if row.is_enabled]
-    needed = (Direction.TO, Direction.FROM) if wanted is Direction.BIDIRECTIONAL else (wanted,)
-    for toward in needed:
-        if enabled and not any(row.direction.allows(toward) for row in enabled):
-            yield (
-                f"Direction {wanted} of {mapping.name} needs at least one enabled field mapping that goes "
-                f"{toward}. Enable or add one, then set the direction."
-            )
-
-
-def _field_problems(
-    row: FieldMapping, local: Mapping[str, Column], dataverse: Mapping[str, Column], mappings: frozenset[str]
-) -> Iterator[str]:
-    where = f"field mapping {row.number} ({row.local_column or '–'} ↔ {row.dataverse_column or '–'})"
-    for name, columns, side in (
-        (row.local_column, local, "local"),
-        (row.dataverse_column, dataverse, "Dataverse"),
-    ):
-        if name is not None and name not in columns:
-            yield f"Column “{name}” of {where} does not exist in the {side} table."
-    if row.local_column is None and row.dataverse_column is None:
-        yield f"Field mapping {row.number} names no column."
-    if row.transformation_rule not in TRANSFORMATION_RULES:
-        yield f"Transformation rule “{row.transformation_rule}” of {where} does not exist."
-    if row.clear_value_on_failed_sync and row.not_null:
-        yield f"Clear Value on Failed Sync and Not Null exclude each other in {where}."
-    if row.is_enabled:
-        yield from (f"Mapping “{name}” of {where} does not exist." for name in row.related if name not in mappings)
-    both = local.get(row.local_column or ""), dataverse.get(row.dataverse_column or "")
-    if both[0] is not None and both[1] is not None and row.conversion is Conversion.PLAIN:
-        yield from _type_problems(row, both[0], both[1], where)
-
-
-def _type_problems(row: FieldMapping, local: Column, dataverse: Column, where: str) -> Iterator[str]:
-    if _kind(local.type) != _kind(dataverse.type):
-        yield f"The types differ in {where}: {local.type} here, {dataverse.type} in Dataverse."
-    too_short = local.max_length is not None and local.max_length < (dataverse.max_length or 0)
-    if row.is_enabled and row.direction is Direction.BIDIRECTIONAL and too_short:
-        yield (
-            f"The local column of {where} holds {local.max_length} characters, Dataverse's {dataverse.max_length}. "
-            "A bidirectional field must be at least as long here, or its text would be cut and sent back cut."
-        )
-
-
-def _kind(type_: ColumnType) -> str:
-    for kind, members in (("text", TEXTS), ("number", NUMBERS), ("whole number", WHOLE_NUMBERS)):
-        if type_ in members:
-            return kind
-    return type_

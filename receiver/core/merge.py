@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from receiver.core.mapping import Conversion, Direction, Transfer
+from receiver.core.rule_text import RuleError
 from receiver.core.transformation import transformed
 from receiver.core.values import Reference, Value, Values, is_empty, same, shown
 
@@ -39,6 +40,13 @@ class Keep:
 
 
 Converted = Found | NotCoupled | Keep
+
+
+@dataclass(frozen=True)
+class NotTransformed:
+    """A transformation rule that cannot be carried out on the value; `sentence` names both."""
+
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ class Merged:
     has_moved: bool
     values: Mapping[str, Value] = field(default_factory=dict)
     conflicts: tuple[Conflict, ...] = ()
-    failures: tuple[NotCoupled, ...] = ()
+    failures: tuple[NotCoupled | NotTransformed, ...] = ()
     #: numbers of the transfers whose bases stay: the destination changed there, the way back must still see it
     kept: frozenset[int] = frozenset()
     unresolved: frozenset[str] = frozenset()
@@ -94,7 +102,7 @@ def merge(sides: Sides) -> Merged:
         return Merged(has_moved=False, unresolved=sides.unresolved)
     values: dict[str, Value] = {}
     conflicts: list[Conflict] = []
-    failures: list[NotCoupled] = []
+    failures: list[NotCoupled | NotTransformed] = []
     kept: set[int] = set()
     unresolved: set[str] = set()
     for one in sides.transfers:
@@ -103,6 +111,9 @@ def merge(sides: Sides) -> Merged:
             unresolved |= {_local(one, sides)} & sides.unresolved
             continue
         converted = _converted(one, sides)
+        if isinstance(converted, NotTransformed):
+            failures.append(converted)
+            continue
         if isinstance(converted, NotCoupled):
             if not one.clears_on_failure:
                 failures.append(converted)
@@ -168,12 +179,15 @@ def _local(one: Transfer, sides: Sides) -> str:
     return one.destination if sides.toward is Direction.FROM else one.source or ""
 
 
-def _converted(one: Transfer, sides: Sides) -> Converted:
+def _converted(one: Transfer, sides: Sides) -> Converted | NotTransformed:
     if one.source is None:
         return Found(one.constant)
     if one.conversion is not Conversion.PLAIN:
         return sides.lookups[one.number]
-    return Found(transformed(one.rule, sides.source.get(one.source)))
+    try:
+        return Found(transformed(one.rule, sides.source.get(one.source)))
+    except RuleError as error:
+        return NotTransformed(f"{one.source} cannot be transformed by {one.rule}. {error}")
 
 
 def _cut(value: Value, limit: int | None) -> Value:

@@ -11,22 +11,34 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
+from urllib.parse import parse_qs, urlsplit
 
 import requests
 
+from receiver.core.filters import EVERYTHING, Filter, columns_of, matches
 from receiver.core.message import Version
 from receiver.core.values import Reference, Value, Values
 from receiver.dataverse import batch
-from receiver.dataverse.columns import DERIVED_COLUMNS, TABLES, DataverseTable, from_web_api, to_web_api
+from receiver.dataverse.columns import (
+    DERIVED_COLUMNS,
+    LOOKUP_TABLE,
+    TABLES,
+    DataverseTable,
+    from_web_api,
+    to_web_api,
+)
+from receiver.dataverse.odata_filter import odata
 from receiver.errors import DataverseError, DataverseUnreachableError, ThrottledError, VersionMismatchError
 
 TIMEOUT = (5, 30)
 #: rows in one filter, and changes in one batch
 READ_TOGETHER, CHANGE_TOGETHER = 50, 100
+#: rows in a page
+PAGE = 5000
 TAG = "receiver"
 DEFAULT_PAUSE = 5.0
 #: a version that is not the row's any more, and an id that exists already; a 412 of a duplicate rule is a refusal
@@ -51,6 +63,15 @@ class DataverseRow:
     id: str
     values: Values
     version: Version
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """Ids of rows that were written or are there, of rows deleted since, and where to go on next time."""
+
+    present: frozenset[str]
+    deleted: frozenset[str]
+    token: str
 
 
 @dataclass(frozen=True)
@@ -116,6 +137,53 @@ class DataverseClient:
                 found[row.id] = row
         return found
 
+    def pages(
+        self, table: str, columns: frozenset[str], filter_: Filter = EVERYTHING, size: int = PAGE
+    ) -> Iterator[list[DataverseRow]]:
+        """The rows inside the filter, page by page, with these columns; never more than a page of them in memory."""
+        described, wanted = TABLES[table], odata(filter_, TABLES[table])
+        read = columns | columns_of(filter_)
+        params = {"$select": _select(described, read | {described.primary_id})}
+        if wanted:
+            params["$filter"] = wanted
+        headers = {"Prefer": f'odata.maxpagesize={size},odata.include-annotations="{LOOKUP_TABLE[1:]}"'}
+        for page in self._pages(described.entity_set, params, headers):
+            rows = (_row(described, raw, read) for raw in page)
+            yield [row for row in rows if matches(filter_, row.values)]
+
+    def changed(
+        self, table: str, columns: frozenset[str], filter_: Filter, since: datetime | None
+    ) -> Iterator[list[DataverseRow]]:
+        """As `pages`, those changed at *since* or later, longest ago first; `columns` holds modifiedon."""
+        described, read = TABLES[table], columns | columns_of(filter_)
+        wanted = [f"({odata(filter_, described)})"] if odata(filter_, described) else []
+        wanted += [f"modifiedon ge {since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"] if since else []
+        params = {"$select": _select(described, read), "$orderby": "modifiedon"}
+        if wanted:
+            params["$filter"] = " and ".join(wanted)
+        headers = {"Prefer": f'odata.maxpagesize={PAGE},odata.include-annotations="{LOOKUP_TABLE[1:]}"'}
+        for page in self._pages(described.entity_set, params, headers):
+            rows = (_row(described, raw, read) for raw in page)
+            yield [row for row in rows if matches(filter_, row.values)]
+
+    def tracked(self, table: str, token: str) -> Tracked:
+        """What change tracking tells since *token*; without one, every row that there is.
+
+        Raises: DataverseError, also for a token that has expired and for a table that is not tracked.
+        """
+        described, present, deleted = TABLES[table], set[str](), set[str]()
+        params = {"$select": described.primary_id} | ({"$deltatoken": token} if token else {})
+        headers = {"Prefer": f"odata.track-changes,odata.maxpagesize={PAGE}"}
+        answer = self._json("GET", described.entity_set, params=params, headers=headers)
+        while True:
+            for one in answer["value"]:
+                (deleted if "reason" in one else present).add(str(one.get("id") or one[described.primary_id]))
+            if "@odata.nextLink" not in answer:
+                break
+            answer = self._json("GET", str(answer["@odata.nextLink"]).removeprefix(self._root), headers=headers)
+        delta = parse_qs(urlsplit(str(answer["@odata.deltaLink"])).query)
+        return Tracked(frozenset(present), frozenset(deleted), delta["$deltatoken"][0])
+
     def change(self, changes: Sequence[Change]) -> list[DataverseRow | DataverseError]:
         """Create and change rows; what Dataverse kept of each, or why it refused. More than one go in batches.
 
@@ -151,6 +219,18 @@ class DataverseClient:
             for one, answer in zip(changes, answers, strict=True)
         ]
 
+    def delete(self, table: str, id_: str, version: Version) -> None:
+        """Delete the row if it still has this version; one that is gone already is as good.
+
+        Raises: VersionMismatchError; DataverseError with what Dataverse says against it.
+        """
+        condition = "*" if version.number is None else f'W/"{version.number}"'
+        try:
+            self._answer("DELETE", f"{TABLES[table].entity_set}({id_})?tag={TAG}", headers={"If-Match": condition})
+        except DataverseError as error:
+            if error.status != requests.codes.not_found:
+                raise
+
     def iso_code(self, currency: Reference) -> str | None:
         """A transaction currency's ISO code, which never changes; None if the currency does not exist."""
         if currency.id not in self._iso_codes:
@@ -181,13 +261,19 @@ class DataverseClient:
 
     def rows(self, path: str, params: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         """Every row of a query, page after page."""
-        answer = self._json("GET", path, params=params)
+        for page in self._pages(path, params):
+            yield from page
+
+    def _pages(
+        self, path: str, params: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> Iterator[list[dict[str, Any]]]:
+        answer = self._json("GET", path, params=params, headers=headers)
         while True:
-            yield from answer["value"]
+            yield answer["value"]
             following = answer.get("@odata.nextLink")
             if not following:
                 return
-            answer = self._json("GET", str(following).removeprefix(self._root))
+            answer = self._json("GET", str(following).removeprefix(self._root), headers=headers)
 
     def _json(
         self,

@@ -65,7 +65,7 @@ _CHANGED = (
 _OWNED = (
     _lookup("ownerid", "Owner", systemuser="ownerid", team="ownerid"),
     _lookup("transactioncurrencyid", "Currency", transactioncurrency="transactioncurrencyid"),
-    _lookup("bcbi_companyid", "Company", bcbi_company="bcbi_companyid"),
+    _lookup("bcbi_companyid", "Company", bcbi_company="bcbi_CompanyId"),
 )
 _ADDRESS = (
     _text("address1_name", 200, "Address Name"),

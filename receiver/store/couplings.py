@@ -83,7 +83,7 @@ def save_all(connection: Connection, changed: Sequence[Coupling], now: datetime)
         connection.execute(_SAVING[connection.dialect.name], values)
     except IntegrityError as error:
         raise LostRaceError from error
-    rows = [{"is_mapping": one.mapping, "is_row": one.dataverse_id} for one in changed]
+    rows = [{"is_mapping": one.mapping, "is_row": one.dataverse_id, "is_record": one.local_id} for one in changed]
     for statement in _FORGETTING:
         connection.execute(statement, rows)
 
@@ -100,6 +100,10 @@ _FORGETTING = (
     delete(uncoupling).where(
         uncoupling.c.mapping == bindparam("is_mapping"), uncoupling.c.dataverse_id == bindparam("is_row")
     ),
+    # another row that the record was uncoupled from stays uncoupled; the record does not
+    update(uncoupling)
+    .where(uncoupling.c.mapping == bindparam("is_mapping"), uncoupling.c.local_id == bindparam("is_record"))
+    .values(local_id=""),
     delete(passed_over).where(
         passed_over.c.mapping == bindparam("is_mapping"), passed_over.c.row_id == bindparam("is_row")
     ),
@@ -124,7 +128,7 @@ def take_back(connection: Connection, dataverse_id: str) -> None:
 
 
 def remember_uncoupling(connection: Connection, coupling: Coupling, who: str, now: datetime) -> None:
-    """From now on nothing couples this row by itself, until a person does."""
+    """From now on nothing couples this row or this record by itself, until a person does."""
     values = {"dataverse_id": coupling.dataverse_id, "local_id": coupling.local_id, "who": who, "at": now}
     connection.execute(insert(uncoupling).values(mapping=coupling.mapping, **values))
 
@@ -132,7 +136,17 @@ def remember_uncoupling(connection: Connection, coupling: Coupling, who: str, no
 def who_uncoupled(connection: Connection, row_ids: Sequence[str]) -> Mapping[tuple[str, str], str]:
     """Who uncoupled a mapping's row and when, as a person reads it; by mapping and row."""
     found = connection.execute(select(uncoupling).where(uncoupling.c.dataverse_id.in_(row_ids)))
-    return {(row.mapping, row.dataverse_id): f"{row.who} on {row.at:%Y-%m-%d %H:%M} UTC" for row in found}
+    return {(row.mapping, row.dataverse_id): _said(row) for row in found}
+
+
+def who_uncoupled_records(connection: Connection, mapping: str, keys: Sequence[str]) -> Mapping[str, str]:
+    """Who uncoupled a mapping's local record and when, the last time; by key."""
+    query = select(uncoupling).where(uncoupling.c.mapping == mapping, uncoupling.c.local_id.in_(keys))
+    return {row.local_id: _said(row) for row in connection.execute(query.order_by(uncoupling.c.at))}
+
+
+def _said(row: Row[Any]) -> str:
+    return f"{row.who} on {row.at:%Y-%m-%d %H:%M} UTC"
 
 
 def _frozen(row: Row[Any]) -> Coupling:

@@ -23,6 +23,8 @@ WRITER_PATIENCE_SECONDS = 10.0
 CONNECT_TIMEOUT_SECONDS = 5
 #: a connection unused for this long may have gone; one that goes sooner costs one attempt
 CHECK_AFTER_SECONDS = 2.0
+#: what a PostgreSQL says that has become a standby
+READ_ONLY = "25006"
 
 
 class Database:
@@ -157,8 +159,8 @@ def _reachable() -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         raise StoreUnavailableError(f"The database cannot be used now: {_first_line(error)}") from error
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise StoreUnavailableError(f"The database went away: {_first_line(error)}") from error
+        if error.connection_invalidated or getattr(error.orig, "sqlstate", "") == READ_ONLY:
+            raise StoreUnavailableError(f"The database went away, or only reads: {_first_line(error)}") from error
         raise
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from receiver.core.decision import Record
@@ -96,6 +96,11 @@ class LocalTable:
         changed = update(self._table).where(self._key == id_).values(written).returning(*self._table.columns)
         with self._refusals(), self._connection.begin_nested():
             return self._record(self._connection.execute(changed).mappings().one())
+
+    def delete(self, id_: str) -> None:
+        """Delete the record; one that is gone already is as good. Raises: RecordError when others refer to it."""
+        with self._refusals(), self._connection.begin_nested():
+            self._connection.execute(delete(self._table).where(self._key == id_))
 
     def equal(self, values: Values) -> list[Record]:
         """Records with equal, not empty, values in all of these columns; at most ten."""

@@ -41,13 +41,18 @@ def newest_change() -> ScalarSelect[int]:
 
 
 def save(connection: Connection, mapping: TableMapping, who: str, now: datetime) -> None:
-    """Store *mapping*, found valid before, in place of the one of its name, and record what changed."""
-    old = load(connection)[mapping.name]
+    """Store *mapping*, found valid before, in place of the one of its name if there is one; record what changed."""
+    old = load(connection).get(mapping.name)
+    if old is None:
+        position = connection.execute(select(func.coalesce(func.max(table.c.position), 0))).scalar_one() + 1
+        _install(connection, mapping, position)
+        record_change(connection, who, f"{mapping.name}: created", ("", "by a person"), now)
+        return
     connection.execute(update(table).where(table.c.name == mapping.name).values(_mapping_row(mapping)))
     connection.execute(delete(field_mapping).where(field_mapping.c.mapping == mapping.name))
     if mapping.fields:
         connection.execute(insert(field_mapping), [_field_row(mapping.name, row) for row in mapping.fields])
-    for what, before, after in _differences(old, mapping):
+    for what, before, after in differences(old, mapping):
         record_change(connection, who, f"{mapping.name}: {what}", (before, after), now)
 
 
@@ -77,7 +82,8 @@ def install_defaults(connection: Connection, now: datetime) -> None:
 
 def _install(connection: Connection, mapping: TableMapping, position: int) -> None:
     connection.execute(insert(table).values({**_mapping_row(mapping), "position": position}))
-    connection.execute(insert(field_mapping), [_field_row(mapping.name, row) for row in mapping.fields])
+    if mapping.fields:
+        connection.execute(insert(field_mapping), [_field_row(mapping.name, row) for row in mapping.fields])
 
 
 def _mapping(row: Row[Any], fields: tuple[FieldMapping, ...], company: str) -> TableMapping:
@@ -164,7 +170,7 @@ def _field_row(mapping: str, row: FieldMapping) -> dict[str, Any]:
     }
 
 
-def _differences(old: TableMapping, new: TableMapping) -> list[tuple[str, str, str]]:
+def differences(old: TableMapping, new: TableMapping) -> list[tuple[str, str, str]]:
     """What changed, as (what, from, to); field mappings by their number."""
     before, after = _mapping_row(old), _mapping_row(new)
     found = [(name, _text(before[name]), _text(after[name])) for name in before if before[name] != after[name]]

@@ -199,7 +199,7 @@ field_mapping = Table(
     Column("dataverse_column", String(128)),
     Column("direction", String(20), nullable=False),
     Column("constant", JSON),
-    Column("transformation_rule", String(20), nullable=False, default=""),
+    Column("transformation_rule", Text, nullable=False, default=""),
     Column("transformation_direction", String(20), nullable=False),
     Column("clear_value_on_failed_sync", Boolean, nullable=False, server_default=false()),
     Column("not_null", Boolean, nullable=False, server_default=false()),
@@ -359,6 +359,8 @@ connection = Table(
     Column("organization_id", String(36), nullable=False, server_default=""),
     #: {table: [columns that this environment lacks]}
     Column("lacking", JSON),
+    #: {table: {column: characters}}: texts that hold less in this environment than in a plain one
+    Column("shortened", JSON),
     Column("closed_until", Moment),
     Column("closed_reason", Text, nullable=False, server_default=""),
     #: refused for a missing or wrong key, since the start of time

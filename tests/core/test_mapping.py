@@ -14,8 +14,8 @@ from receiver.core.mapping import (
     TableMapping,
     Transfer,
     UpdateConflict,
-    problems,
 )
+from receiver.core.mapping_problems import problems
 from receiver.core.values import Column, ColumnType
 
 FROM, TO, BOTH = Direction.FROM, Direction.TO, Direction.BIDIRECTIONAL
@@ -120,17 +120,17 @@ REFUSED = [
     (
         "an unknown rule",
         with_field(transformation_rule="REVERSE"),
-        "Transformation rule “REVERSE” of field mapping 9 (name ↔ name) does not exist.",
+        "Transformation rule “REVERSE” of field mapping 9 (name ↔ name) cannot be used. There is no rule REVERSE.",
     ),
     (
         "an unknown rule of a field that has no local column",
         with_field(local_column=None, transformation_rule="REVERSE"),
-        "Transformation rule “REVERSE” of field mapping 9 (– ↔ name) does not exist.",
+        "Transformation rule “REVERSE” of field mapping 9 (– ↔ name) cannot be used. There is no rule REVERSE.",
     ),
     (
         "an unknown rule of a field that has no Dataverse column",
         with_field(dataverse_column=None, transformation_rule="REVERSE"),
-        "Transformation rule “REVERSE” of field mapping 9 (name ↔ –) does not exist.",
+        "Transformation rule “REVERSE” of field mapping 9 (name ↔ –) cannot be used. There is no rule REVERSE.",
     ),
     (
         "cleared and never empty",

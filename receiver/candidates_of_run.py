@@ -1,0 +1,218 @@
+"""What a run of a whole mapping asks for: page by page, and nothing that cannot have anything to do.
+
+Toward Dataverse a record has changed when it differs from what its coupling remembers; toward the company's database
+the watermark says which rows may have. A page says where the next one begins, so that a run can go on after a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from receiver.asked import Wanted, wanted_from, wanted_to
+from receiver.coalesce import Ask
+from receiver.core.coupling import Coupling, Result
+from receiver.core.decision import Record
+from receiver.core.filters import matches
+from receiver.core.mapping import Direction, TableMapping
+from receiver.core.values import same
+from receiver.dataverse.client import DataverseRow, Tracked
+from receiver.errors import DataverseError
+from receiver.services import Services, read_columns
+from receiver.store import couplings
+from receiver.store import runs as stored
+from receiver.store.local_tables import LocalTable
+from receiver.tables import BY_NAME
+
+#: a row may be committed this much later than its modifiedon says: Dataverse ends a transaction within two minutes
+OVERLAP = timedelta(minutes=2)
+
+
+class Scope(StrEnum):
+    """How much a run looks at."""
+
+    #: what may have changed since the last run
+    MODIFIED = "modified"
+    #: everything inside the filter; the watermark is cleared first
+    FULL = "full"
+    #: the same by force: every record is transferred, whatever is remembered of it
+    UNCONDITIONAL = "unconditional"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One mapping run in one direction: what is asked, and with which `ask`."""
+
+    mapping: TableMapping
+    toward: Direction
+    scope: Scope
+    ask: Ask
+
+    @property
+    def may_create(self) -> bool:
+        return self.ask.may_create or not self.mapping.synch_only_coupled_records
+
+
+@dataclass(frozen=True)
+class Page:
+    """`step` and `after` say where the page ends; `mark`: Dataverse has been read up to there."""
+
+    step: str
+    after: str
+    wanted: list[Wanted] = field(default_factory=list)
+    looked_at: int = 0
+    mark: datetime | None = None
+    #: change tracking's, once everything that it told of has been decided
+    token: str = ""
+
+
+def pages(services: Services, part: Part, step: str = "", after: str = "") -> Iterator[Page]:
+    """The pages behind *step* and *after*, where the last one ended. Raises: what Dataverse and the database raise."""
+    steps = _TO_STEPS if part.toward is Direction.TO else _FROM_STEPS
+    names = list(steps)
+    for name in names[names.index(step or names[0]) :]:
+        yield from steps[name](services, part, after if name == step else "")
+
+
+# -- toward Dataverse ----------------------------------------------------------------------------------------------
+
+
+def _records(services: Services, part: Part, after: str) -> Iterator[Page]:
+    """Local records that changed, failed, or are new, keys ascending."""
+    while True:
+        with services.database.reading() as connection:
+            keys = stored.keys_after(connection, part.mapping, after)
+            records = LocalTable(connection, BY_NAME[part.mapping.local_table]).get_all(keys)
+            coupled = couplings.of_records(connection, part.mapping.name, keys)
+            uncoupled = stored.uncoupled_of(connection, part.mapping, keys)
+        if not keys:
+            return
+        free = [one for one in records if one.id not in uncoupled or one.id in coupled]
+        asked = [one.id for one in free if _is_asked(part, one, coupled.get(one.id))]
+        after = keys[-1]
+        yield Page("records", after, wanted_to(services, part.mapping.name, asked, part.ask), len(keys))
+
+
+def _is_asked(part: Part, record: Record, coupling: Coupling | None) -> bool:
+    """A record that failed is asked for again whatever the filter says: the filter's answer ends the failure."""
+    if coupling is not None and coupling.last_to.result is Result.FAILURE and not coupling.is_skipped:
+        return True
+    if not matches(part.mapping.local_filter, record.values):
+        return False
+    if coupling is None:
+        return part.may_create
+    return part.scope is not Scope.MODIFIED or _has_changed(part.mapping, record, coupling)
+
+
+def _has_changed(mapping: TableMapping, record: Record, coupling: Coupling) -> bool:
+    base = coupling.local_base
+    if base is None:
+        return True
+    mapped = (one.source for one in mapping.transfers(Direction.TO) if one.source)
+    return any(not same(record.values.get(column), base.get(column)) for column in mapped)
+
+
+def _deleted_records(services: Services, part: Part, after: str) -> Iterator[Page]:
+    """Couplings whose local record is gone: Resolve Deletion Conflicts decides."""
+    while True:
+        with services.database.reading() as connection:
+            keys = stored.gone_after(connection, part.mapping, after)
+        if not keys:
+            return
+        after = keys[-1]
+        yield Page("deleted records", after, wanted_to(services, part.mapping.name, keys, part.ask))
+
+
+# -- toward the company's database ---------------------------------------------------------------------------------
+
+
+def _failed_rows(services: Services, part: Part, after: str) -> Iterator[Page]:
+    while True:
+        with services.database.reading() as connection:
+            ids = stored.failed_rows_after(connection, part.mapping, after)
+        if not ids:
+            return
+        after = ids[-1]
+        yield Page("failed rows", after, _from(part, ids))
+
+
+def _rows(services: Services, part: Part, after: str) -> Iterator[Page]:
+    """Rows inside the filter that changed since the watermark, or since where a run was interrupted."""
+    mapping = part.mapping
+    with services.database.reading() as connection:
+        columns = read_columns(services.mappings(connection), mapping.dataverse_table)
+        mark = datetime.fromisoformat(after) if after else stored.watermark(connection, mapping.name)
+    since = mark - OVERLAP if mark and (after or part.scope is Scope.MODIFIED) else None
+    for page in services.dataverse.changed(mapping.dataverse_table, columns, mapping.dataverse_filter, since):
+        for start in range(0, len(page), stored.PAGE):
+            rows = page[start : start + stored.PAGE]
+            read = max((one.version.modified_on for one in rows if one.version.modified_on), default=mark)
+            mark = read if mark is None or read is None else max(mark, read)
+            yield Page("rows", mark.isoformat() if mark else "", _of_rows(services, part, rows), len(rows), mark)
+
+
+def _of_rows(services: Services, part: Part, rows: Sequence[DataverseRow]) -> list[Wanted]:
+    """What is not coupled, and may not be created, is left out without a word, as in Business Central."""
+    kept = list(rows)
+    if not part.may_create:
+        with services.database.reading() as connection:
+            coupled = couplings.of_rows(connection, [one.id for one in rows])
+        kept = [one for one in rows if part.mapping.name in coupled.get(one.id, {})]
+    found = {one.id: one for one in kept}
+    return [Wanted(one.table, one.id, one.ask, found[one.id]) for one in _from(part, list(found))]
+
+
+def _deleted_rows(services: Services, part: Part, after: str) -> Iterator[Page]:
+    """Coupled rows that were deleted in Dataverse; where the table is not tracked, only a full run finds them."""
+    with services.database.reading() as connection:
+        token = stored.change_token(connection, part.mapping.name) if part.scope is Scope.MODIFIED else ""
+    found = _tracked(services, part, token) if token else None
+    if found is not None:
+        yield from _told_rows(services, part, found.deleted)
+    else:
+        found = _tracked(services, part, "")
+        if found is not None or part.scope is not Scope.MODIFIED:
+            yield from _missing_rows(services, part, found, after)
+    if found is not None:
+        yield Page("deleted rows", "", token=found.token)
+
+
+def _tracked(services: Services, part: Part, token: str) -> Tracked | None:
+    """None for a token that has expired, and where the environment does not track the table."""
+    try:
+        return services.dataverse.tracked(part.mapping.dataverse_table, token)
+    except DataverseError as error:
+        if error.waiting_helps:
+            raise
+    return None
+
+
+def _told_rows(services: Services, part: Part, deleted: Collection[str]) -> Iterator[Page]:
+    ids = sorted(deleted)
+    for start in range(0, len(ids), stored.PAGE):
+        with services.database.reading() as connection:
+            coupled = stored.coupled_of(connection, part.mapping, ids[start : start + stored.PAGE])
+        yield Page("deleted rows", "", _from(part, coupled))
+
+
+def _missing_rows(services: Services, part: Part, there: Tracked | None, after: str) -> Iterator[Page]:
+    """Coupled rows that do not exist; *there* tells which do, else each is asked for."""
+    table, columns = part.mapping.dataverse_table, frozenset({"versionnumber"})
+    while True:
+        with services.database.reading() as connection:
+            ids = stored.coupled_rows_after(connection, part.mapping, after)
+        if not ids:
+            return
+        present = there.present if there is not None else services.dataverse.read_many(table, ids, columns).keys()
+        after = ids[-1]
+        yield Page("deleted rows", after, _from(part, [one for one in ids if one not in present]))
+
+
+def _from(part: Part, ids: Sequence[str]) -> list[Wanted]:
+    return wanted_from(part.mapping.name, part.mapping.dataverse_table, ids, part.ask)
+
+
+_TO_STEPS = {"records": _records, "deleted records": _deleted_records}
+_FROM_STEPS = {"failed rows": _failed_rows, "rows": _rows, "deleted rows": _deleted_rows}

@@ -1,0 +1,102 @@
+"""Coupled Data Synchronization Errors: list, retry, restore, delete, find for deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from receiver.cli.outcome import print_result
+from receiver.cli.shared import EMPTY, WHO, as_json, print_json, said, services, table, with_application
+from receiver.commands import coupled_errors
+from receiver.commands.coupled_errors import ErrorLine
+
+of_mapping = click.option("--mapping", default="", metavar="MAPPING", help="Of this mapping alone.")
+previewed = click.option("--preview", "is_preview", is_flag=True, help="Say what would be done, and do nothing.")
+
+
+@click.group()
+def errors() -> None:
+    """Coupled records that are skipped, and what to do about them."""
+
+
+@errors.command("list")
+@of_mapping
+@click.option("--limit", default=coupled_errors.FIRST_LINES, show_default=True, type=click.IntRange(min=1))
+@as_json
+@with_application
+def list_errors(mapping: str, limit: int, is_json: bool) -> None:
+    """List skipped couplings: which of the two records exist, and what went wrong last."""
+    _print_lines(coupled_errors.listed(services(), mapping, limit), "Nothing is skipped.", is_json=is_json)
+
+
+@errors.command("retry")
+@click.argument("mapping", required=False, default="")
+@click.argument("keys", metavar="KEY...", nargs=-1)
+@click.option("--all", "is_all", is_flag=True, help="Every skipped coupling, of MAPPING if it is given.")
+@as_json
+@with_application
+def retry(mapping: str, keys: Sequence[str], is_all: bool, is_json: bool) -> None:
+    """Take couplings back from Skipped and synchronize them again."""
+    if is_all == bool(keys):
+        raise click.UsageError("Name a mapping and the keys of its local records, or give --all without keys.")
+    if is_all:
+        result = coupled_errors.retry_all(services(), WHO, mapping)
+    else:
+        result = coupled_errors.retry(services(), mapping, keys, WHO)
+    print_result(result, "Retry", is_json=is_json)
+
+
+@errors.command("restore")
+@click.argument("mapping")
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@previewed
+@as_json
+@with_application
+def restore(mapping: str, keys: Sequence[str], is_preview: bool, is_json: bool) -> None:
+    """Make the deleted record of a pair anew from the one that is left."""
+    result = coupled_errors.restore(services(), mapping, keys, WHO, is_preview=is_preview)
+    print_result(result, "Restore Records", is_json=is_json)
+
+
+@errors.command("delete")
+@click.argument("mapping")
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@previewed
+@as_json
+@with_application
+def delete(mapping: str, keys: Sequence[str], is_preview: bool, is_json: bool) -> None:
+    """Delete the record that is left of a pair, and the coupling."""
+    result = coupled_errors.delete(services(), mapping, keys, WHO, is_preview=is_preview)
+    print_result(result, "Delete Records", is_json=is_json)
+
+
+@errors.command("find-deleted")
+@of_mapping
+@click.option("--mark", "marks", is_flag=True, help="Make them Skipped, so that they stand in the list.")
+@as_json
+@with_application
+def find_deleted(mapping: str, marks: bool, is_json: bool) -> None:
+    """Find couplings whose record or row was deleted."""
+    found = coupled_errors.find_deleted(services(), mapping, marks=marks)
+    _print_lines(found, "Both records of every coupling exist.", is_json=is_json)
+
+
+def _print_lines(lines: Sequence[ErrorLine], nothing: str, *, is_json: bool) -> None:
+    if is_json:
+        print_json([one.plain() for one in lines])
+        return
+    if not lines:
+        click.echo(nothing)
+        return
+    heads = ("MAPPING", "RECORD", "NAME", "EXISTS", "DATAVERSE ROW", "EXISTS", "FAILED ON")
+    table("Coupled Data Synchronization Errors", heads, [_row(one) for one in lines], [one.message for one in lines])
+
+
+def _row(one: ErrorLine) -> tuple[Any, ...]:
+    exist = ["yes" if exists else "no" for exists in (one.record_exists, one.row_exists)]
+    return (one.mapping, one.local_id, one.name or EMPTY, exist[0], one.dataverse_id, exist[1], said(one.failed_on))
+
+
+COMMANDS = (errors,)

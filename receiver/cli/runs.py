@@ -1,0 +1,69 @@
+"""Runs of whole mappings, and of all of them."""
+
+from __future__ import annotations
+
+import click
+
+from receiver.cli.mappings import mappings
+from receiver.cli.outcome import print_result
+from receiver.cli.shared import WHO, as_json, print_json, said, services, table, with_application
+from receiver.cli.tasks import here, started
+from receiver.errors import RefusedError
+
+DIRECTIONS = ("to", "from", "both")
+
+
+@mappings.command("run")
+@click.argument("mapping")
+@click.option("--direction", type=click.Choice(DIRECTIONS), default="both", show_default=True)
+@click.option("--full", is_flag=True, help="Everything inside the filter, not only what changed.")
+@click.option("--unconditional", is_flag=True, help="The same by force; for one-way mappings.")
+@click.option("--preview", "is_preview", is_flag=True, help="Say what would be done, and do nothing.")
+@here
+@as_json
+@with_application
+def run_mapping(
+    mapping: str, direction: str, full: bool, unconditional: bool, is_preview: bool, here: bool, is_json: bool
+) -> None:
+    """Run a mapping: Synchronize Modified Records, or a full synchronization."""
+    from receiver.candidates_of_run import Scope
+    from receiver.commands import run
+    from receiver.core.mapping import Direction
+
+    if full and unconditional:
+        raise click.UsageError("Name --full or --unconditional, not both.")
+    scope = Scope.UNCONDITIONAL if unconditional else Scope.FULL if full else Scope.MODIFIED
+    toward = {"to": Direction.TO, "from": Direction.FROM, "both": None}[direction]
+    if is_preview:
+        print_result(run.preview(services(), mapping, WHO, toward, scope), "What would be done", is_json=is_json)
+        return
+    started(lambda: run.start(services(), mapping, WHO, toward, scope), is_here=here, is_json=is_json)
+
+
+@click.command("full-synchronization")
+@click.option("--review", "is_review", is_flag=True, help="Only say what is recommended for each mapping.")
+@click.option("--full", "full", multiple=True, metavar="MAPPING", help="Recommend Full Synchronization for it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@here
+@as_json
+@with_application
+def full_synchronization(is_review: bool, full: tuple[str, ...], yes: bool, here: bool, is_json: bool) -> None:
+    """Synchronize all mappings in full, each after those it needs."""
+    from receiver.commands import full_synchronization as command
+
+    lines = command.review(services(), full)
+    if is_review and is_json:
+        print_json([one.plain() for one in lines])
+        return
+    if not is_json:
+        heads = ("MAPPING", "NEEDS", "RECOMMENDATION", "REASON")
+        rows = [(one.mapping, said(list(one.needs)), one.recommendation.value, one.reason) for one in lines]
+        table("Full Synchronization Review", heads, rows)
+    if is_review:
+        return
+    if not yes and not click.confirm("Start the full synchronization?", err=True):
+        raise RefusedError("Nothing was started.")
+    started(lambda: command.start(services(), WHO, full), is_here=here, is_json=is_json)
+
+
+COMMANDS = (full_synchronization,)

@@ -1,0 +1,210 @@
+"""Long commands: list, show, cancel; and watching one, which the other modules share."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from receiver.cli.shared import FAILED, as_json, print_captioned, print_json, said, services, table, with_application
+from receiver.errors import RefusedError
+from receiver.store.tasks import Task
+
+CAPTIONS = {
+    "id": "Number",
+    "command": "Command",
+    "state": "State",
+    "who": "Started by",
+    "created_at": "Created",
+    "started_at": "Started",
+    "finished_at": "Finished",
+    "done": "Looked at",
+    "total": "Of",
+    "counts": "Counts",
+    "message": "Message",
+}
+LOOK_AGAIN_SECONDS = 0.5
+
+#: the option `--here`
+here = click.option("--here", is_flag=True, help="In this terminal, without a worker.")
+
+
+@click.group()
+def tasks() -> None:
+    """Long commands: list, show, cancel, resume."""
+
+
+@tasks.command("list")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@as_json
+@with_application
+def list_tasks(limit: int, is_json: bool) -> None:
+    """List tasks, newest first."""
+    from receiver.tasks import newest
+
+    found = newest(services(), limit)
+    if is_json:
+        print_json([_plain(one) for one in found])
+        return
+    heads = ("NUMBER", "COMMAND", "STATE", "CREATED", "LOOKED AT", "COUNTS", "MESSAGE")
+    table("Tasks", heads, [_row(one) for one in found])
+
+
+def _row(task: Task) -> tuple[Any, ...]:
+    done = f"{task.done} of {task.total}" if task.total else task.done
+    return (task.id, task.command, task.state, said(task.created_at), done, counted(task.counts), said(task.message))
+
+
+@tasks.command("show")
+@click.argument("number", type=int)
+@as_json
+@with_application
+def show_task(number: int, is_json: bool) -> None:
+    """Show one task; on a terminal, watch what a worker does of it."""
+    from receiver.tasks import is_any_worker, task_of
+
+    found = task_of(services(), number)
+    if is_json:
+        print_json(_plain(found))
+        return
+    if sys.stdout.isatty() and not found.has_ended and is_any_worker(services()):
+        watch(number)
+        return
+    print_task(found)
+
+
+@tasks.command("cancel")
+@click.argument("number", type=int)
+@with_application
+def cancel_task(number: int) -> None:
+    """End a task at its next step; what it has done stays."""
+    from receiver.tasks import cancel
+
+    cancel(services(), number)
+    click.echo(f"Task {number} ends at its next step. What it has done stays.")
+
+
+@tasks.command("resume")
+@click.argument("number", type=int)
+@with_application
+def resume_task(number: int) -> None:
+    """Go on with a task in this terminal, where it stands."""
+    from receiver.tasks import task_of
+
+    if task_of(services(), number).has_ended:
+        raise RefusedError(f"Task {number} has ended. `receiver tasks show {number}` says how.")
+    carry_out_here(number)
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Such as `Modified 2, Unchanged 40`."""
+    return ", ".join(f"{name.capitalize()} {count}" for name, count in sorted(counts.items())) or said(None)
+
+
+def print_task(task: Task) -> None:
+    print_captioned(CAPTIONS, {**vars(task), "counts": counted(task.counts)})
+    lines = (task.position or task.arguments or {}).get("lines")
+    for line in lines or ():
+        jobs = [f"{name} {line[key]}" for name, key in (("To", "to"), ("From", "from_")) if line[key]]
+        click.echo(f"  {line['mapping']}: {', '.join([line['status'] or said(None), *jobs])}")
+
+
+def _plain(task: Task) -> dict[str, Any]:
+    hidden = {"owner", "lease_until", "position"}
+    return {name: value for name, value in vars(task).items() if name not in hidden}
+
+
+def started(create: Callable[[], int], *, is_here: bool, is_json: bool = False) -> None:
+    """Create the task and see it through: watched, or carried out here.
+
+    Raises: RefusedError when nobody would carry it out; nothing was created then.
+    """
+    from receiver.tasks import is_any_worker, task_of
+
+    if not is_here and not is_any_worker(services()):
+        raise RefusedError("No worker is running. Start one with `receiver worker`, or add --here.")
+    number = create()
+    ended = carry_out_here(number, is_quiet=is_json) if is_here else watch(number, is_quiet=is_json)
+    if is_json:
+        print_json(_plain(task_of(services(), number)))
+    if ended is not None and ended.state == "failed":
+        sys.exit(FAILED)
+
+
+def watch(number: int, *, is_quiet: bool = False) -> Task | None:
+    """Show how far a task is until it ends; Ctrl-C ends the watching alone. The task, None when left before."""
+    from receiver.tasks import task_of
+
+    try:
+        with _bar(is_quiet=is_quiet) as shown:
+            while not (found := task_of(services(), number)).has_ended:
+                shown(found)
+                time.sleep(LOOK_AGAIN_SECONDS)
+    except KeyboardInterrupt:
+        click.echo(f"Task {number} goes on. To watch again: receiver tasks show {number}.", err=True)
+        click.echo(f"To end it: receiver tasks cancel {number}.", err=True)
+        return None
+    if not is_quiet:
+        print_task(found)
+    return found
+
+
+def carry_out_here(number: int, *, is_quiet: bool = False) -> Task | None:
+    """Carry a task out in this terminal; Ctrl-C leaves it where it stands. The task, None when left before."""
+    from receiver.commands.procedures import PROCEDURES
+    from receiver.tasks import carry_out_next, task_of
+
+    with _interrupted() as stopped, _bar(is_quiet=is_quiet) as shown:
+        while not (found := task_of(services(), number)).has_ended and not stopped.is_set():
+            if not carry_out_next(services(), PROCEDURES, stopped, number, shown):
+                shown(found)
+                stopped.wait(LOOK_AGAIN_SECONDS)
+    found = task_of(services(), number)
+    if not found.has_ended:
+        click.echo(f"Task {number} waits where it stands. To go on: receiver tasks resume {number}.", err=True)
+        click.echo(f"To end it: receiver tasks cancel {number}. A worker goes on with it by itself.", err=True)
+        return None
+    if not is_quiet:
+        print_task(found)
+    return found
+
+
+@contextmanager
+def _interrupted() -> Iterator[threading.Event]:
+    """Set by Ctrl-C: the piece in hand is finished first."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: stopped.set())
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _bar(*, is_quiet: bool) -> Iterator[Callable[[Task], None]]:
+    """A progress bar on a terminal; elsewhere nothing is said before the end."""
+    if is_quiet or not sys.stderr.isatty():
+        yield lambda _task: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Drawn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Drawn(*columns, console=Console(stderr=True), transient=True) as drawn:
+        bar = drawn.add_task("", total=None)
+        yield lambda task: drawn.update(
+            bar, completed=task.done, total=task.total, description=task.message or task.state
+        )
+
+
+COMMANDS = (tasks,)

@@ -1,0 +1,13 @@
+"""The commands that are carried out as tasks. To add one: its procedure, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from receiver.commands import full_synchronization, run
+from receiver.tasks import Procedure
+
+PROCEDURES: Mapping[str, Procedure] = {
+    run.COMMAND: run.carry_out,
+    full_synchronization.COMMAND: full_synchronization.carry_out,
+}

@@ -1,0 +1,115 @@
+"""Run a mapping by hand: Synchronize Modified Records, or a full synchronization, also an unconditional one.
+
+Source: BC P5335; reference §3.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from receiver.candidates_of_run import Part, Scope
+from receiver.commands.result import CommandResult, carried_out
+from receiver.core.mapping import Direction, TableMapping
+from receiver.errors import NotFoundError, RefusedError
+from receiver.runs import CAPTIONS, Position, parts_of, run_part, wanted_of
+from receiver.runs import Progress as RunProgress
+from receiver.services import Services
+from receiver.store import jobs
+from receiver.store import runs as stored
+from receiver.store import tasks as stored_tasks
+from receiver.tasks import Progress, TaskCancelledError, create
+
+COMMAND = "run"
+
+
+def preview(
+    services: Services, name: str, who: str, direction: Direction | None = None, scope: Scope = Scope.MODIFIED
+) -> CommandResult:
+    """What a run would do now; nothing is written, and no job row either.
+
+    Raises: NotFoundError, RefusedError; what Dataverse and the database raise.
+    """
+    parts = parts_of(mapping_of(services, name), direction, scope, who)
+    return carried_out(services, list(wanted_of(services, parts)), is_preview=True)
+
+
+def start(
+    services: Services, name: str, who: str, direction: Direction | None = None, scope: Scope = Scope.MODIFIED
+) -> int:
+    """A task that runs the mapping; its number.
+
+    Raises: NotFoundError; RefusedError, also while the mapping is being run already.
+    """
+    mapping = mapping_of(services, name)
+    parts_of(mapping, direction, scope, who)
+    with services.database.reading() as connection:
+        others = stored_tasks.not_ended(connection, COMMAND)
+    if running := next((one for one in others if one.arguments["mapping"] == mapping.name), None):
+        raise RefusedError(
+            f"{mapping.name} is being run already. To watch: receiver tasks show {running.id}. "
+            f"To end it: receiver tasks cancel {running.id}."
+        )
+    arguments = {"mapping": mapping.name, "direction": direction, "scope": scope}
+    return create(services, COMMAND, arguments, who)
+
+
+def carry_out(services: Services, progress: Progress) -> str:
+    """The procedure of the task. Raises: RefusedError when the mapping has been changed so that it cannot be run."""
+    task = progress.task
+    asked, mapping = task.arguments, mapping_of(services, task.arguments["mapping"])
+    direction = Direction(asked["direction"]) if asked["direction"] else None
+    parts = parts_of(mapping, direction, Scope(asked["scope"]), task.who)
+    run_parts(services, progress, parts, task.position, lambda position: position)
+    return f"{CAPTIONS[Scope(asked['scope'])]}: {mapping.name} is done."
+
+
+def run_parts(
+    services: Services,
+    progress: Progress,
+    parts: Sequence[Part],
+    position: Mapping[str, Any] | None,
+    placed: Callable[[Mapping[str, Any]], Any],
+) -> list[int]:
+    """Run the parts from *position* on; the numbers of their jobs. *placed* makes the task's position of the run's."""
+    numbers: list[int] = list(position["jobs"]) if position else []
+    first = position["part"] if position else 0
+    for number, part in enumerate(parts[first:], first):
+        begun = Position.of(position["run"]) if position and number == first and position["run"] else None
+        total = progress.task.total if begun else _total(services, part, progress.task.done)
+        for now in run_part(services, part, begun):
+            jobs_now = numbers if now.position.job in numbers else [*numbers, now.position.job]
+            at = placed({"part": number, "run": now.position.plain(), "jobs": jobs_now})
+            numbers = jobs_now
+            _advance(services, progress, part, now, at, total)
+        progress.advance(placed({"part": number + 1, "run": None, "jobs": numbers}))
+    return numbers
+
+
+def _advance(services: Services, progress: Progress, part: Part, now: RunProgress, at: Any, total: int | None) -> None:
+    counters = [one.settled.counter if one.settled else "failed" for one in now.done if one.settled or one.error]
+    waits = f" waits for Dataverse until {now.waits_until:%H:%M:%S} UTC" if now.waits_until else ""
+    message = f"{part.mapping.name} {part.toward}{waits}"
+    try:
+        progress.advance(at, done=now.looked_at, counters=counters, total=total, message=message)
+    except TaskCancelledError:
+        with services.database.writing() as connection:
+            jobs.finish(connection, now.position.job, services.clock(), "Cancelled.")
+        raise
+
+
+def _total(services: Services, part: Part, before: int) -> int | None:
+    """How many local records are looked at, beside those *before*; of Dataverse nobody knows."""
+    if part.toward is Direction.FROM:
+        return None
+    with services.database.reading() as connection:
+        return before + stored.count_of(connection, part.mapping)
+
+
+def mapping_of(services: Services, name: str) -> TableMapping:
+    """The mapping as this environment can serve it. Raises: NotFoundError."""
+    with services.database.reading() as connection:
+        found = services.mappings(connection).get(name.upper())
+    if found is None:
+        raise NotFoundError(f"There is no mapping {name}. `receiver mappings list` names them all.")
+    return found

@@ -1,0 +1,132 @@
+"""What runs of whole mappings ask the database: pages of keys, failed couplings, and how far Dataverse was read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, exists, or_, select, update
+
+from receiver.core.coupling import Result
+from receiver.core.mapping import TableMapping
+from receiver.store.models import coupling, passed_over, uncoupling
+from receiver.store.models import mapping as mapping_rows
+from receiver.tables import BY_NAME
+
+#: records and couplings that are looked at together
+PAGE = 500
+#: why a row was passed over that failed before it was coupled
+FAILED = "FAILED"
+
+
+def keys_after(connection: Connection, mapping: TableMapping, after: str) -> list[str]:
+    """The next keys of the mapping's local table, ascending."""
+    key = _key_of(mapping)
+    return list(connection.execute(select(key).where(key > after).order_by(key).limit(PAGE)).scalars())
+
+
+def gone_after(connection: Connection, mapping: TableMapping, after: str) -> list[str]:
+    """The next keys that are coupled though their local record is gone; what is Skipped is left alone."""
+    is_there = exists().where(_key_of(mapping) == coupling.c.local_id)
+    query = select(coupling.c.local_id).where(
+        coupling.c.mapping == mapping.name, coupling.c.local_id > after, ~coupling.c.is_skipped, ~is_there
+    )
+    return list(connection.execute(query.order_by(coupling.c.local_id).limit(PAGE)).scalars())
+
+
+def failed_rows_after(connection: Connection, mapping: TableMapping, after: str) -> list[str]:
+    """The next Dataverse rows that failed on their last way in, coupled or not, but for those that are Skipped."""
+    failed = select(coupling.c.dataverse_id.label("id")).where(
+        coupling.c.mapping == mapping.name, coupling.c.from_result == Result.FAILURE, ~coupling.c.is_skipped
+    )
+    kept = select(passed_over.c.row_id.label("id")).where(
+        passed_over.c.mapping == mapping.name, passed_over.c.reason == FAILED
+    )
+    both = sa.union(failed, kept).subquery()
+    return list(
+        connection.execute(select(both.c.id).where(both.c.id > after).order_by(both.c.id).limit(PAGE)).scalars()
+    )
+
+
+def remember_failed(connection: Connection, mapping: str, row_ids: Sequence[str], now: datetime) -> None:
+    """Rows that could not come in have no coupling to remember it: the next run asks for them again."""
+    coupled = select(coupling.c.dataverse_id).where(coupling.c.mapping == mapping, coupling.c.dataverse_id.in_(row_ids))
+    known = select(passed_over.c.row_id).where(passed_over.c.mapping == mapping, passed_over.c.row_id.in_(row_ids))
+    left_out = set(connection.execute(sa.union(coupled, known)).scalars())
+    rows = [
+        {"mapping": mapping, "row_id": id_, "reason": FAILED, "since": now} for id_ in sorted(set(row_ids) - left_out)
+    ]
+    if rows:
+        connection.execute(sa.insert(passed_over), rows)
+
+
+def coupled_rows_after(connection: Connection, mapping: TableMapping, after: str) -> list[str]:
+    """The next Dataverse rows that the mapping couples, but for those that are Skipped."""
+    row_id = coupling.c.dataverse_id
+    query = select(row_id).where(coupling.c.mapping == mapping.name, row_id > after, ~coupling.c.is_skipped)
+    return list(connection.execute(query.order_by(row_id).limit(PAGE)).scalars())
+
+
+def coupled_of(connection: Connection, mapping: TableMapping, row_ids: Sequence[str]) -> list[str]:
+    """Which of these rows the mapping couples."""
+    query = select(coupling.c.dataverse_id).where(
+        coupling.c.mapping == mapping.name, coupling.c.dataverse_id.in_(row_ids)
+    )
+    return list(connection.execute(query.order_by(coupling.c.dataverse_id)).scalars())
+
+
+def uncoupled_of(connection: Connection, mapping: TableMapping, keys: Sequence[str]) -> set[str]:
+    """Which of these local records a person uncoupled: nothing couples them by itself."""
+    query = select(uncoupling.c.local_id).where(uncoupling.c.mapping == mapping.name, uncoupling.c.local_id.in_(keys))
+    return set(connection.execute(query).scalars())
+
+
+def is_any_uncoupled(connection: Connection, mapping: TableMapping) -> bool:
+    """Whether a local record is not coupled by the mapping."""
+    key = _key_of(mapping)
+    is_coupled = exists().where(coupling.c.mapping == mapping.name, coupling.c.local_id == key)
+    return connection.execute(select(key).where(~is_coupled).limit(1)).first() is not None
+
+
+def count_of(connection: Connection, mapping: TableMapping) -> int:
+    """How many local records the mapping's table has."""
+    return connection.execute(select(sa.func.count()).select_from(BY_NAME[mapping.local_table].table)).scalar_one()
+
+
+def _key_of(mapping: TableMapping) -> sa.Column[str]:
+    shipped = BY_NAME[mapping.local_table]
+    return shipped.table.c[shipped.key]
+
+
+# -- how far Dataverse was read ------------------------------------------------------------------------------------
+
+
+def watermark(connection: Connection, mapping: str) -> datetime | None:
+    """Rows changed before it have been read; None: none has."""
+    query = select(mapping_rows.c.dataverse_watermark).where(mapping_rows.c.name == mapping)
+    mark: datetime | None = connection.execute(query).scalar_one()
+    return mark
+
+
+def advance_watermark(connection: Connection, mapping: str, to: datetime) -> None:
+    """Only forward."""
+    mark = mapping_rows.c.dataverse_watermark
+    is_behind = or_(mark.is_(None), mark < to)
+    connection.execute(
+        update(mapping_rows).where(mapping_rows.c.name == mapping, is_behind).values(dataverse_watermark=to)
+    )
+
+
+def clear_watermark(connection: Connection, mapping: str) -> None:
+    connection.execute(update(mapping_rows).where(mapping_rows.c.name == mapping).values(dataverse_watermark=None))
+
+
+def change_token(connection: Connection, mapping: str) -> str:
+    """Change tracking's, empty before the first."""
+    query = select(mapping_rows.c.change_token).where(mapping_rows.c.name == mapping)
+    return str(connection.execute(query).scalar_one())
+
+
+def remember_token(connection: Connection, mapping: str, token: str) -> None:
+    connection.execute(update(mapping_rows).where(mapping_rows.c.name == mapping).values(change_token=token))
