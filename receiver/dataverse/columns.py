@@ -248,8 +248,13 @@ def _bind(column: Column, value: Value) -> tuple[str, Any]:
     navigation = column.navigation.get(value.table)
     if navigation is None:
         raise ValueError(f"Column {column.name} cannot hold a row of table “{value.table}”.")
-    entity_set = TABLES[value.table].entity_set if value.table in TABLES else f"{value.table}s"
+    entity_set = TABLES[value.table].entity_set if value.table in TABLES else _plural(value.table)
     return f"{navigation}@odata.bind", f"/{entity_set}({value.id})"
+
+
+def _plural(table: str) -> str:
+    """The entity set of a table that is not mapped, as Dataverse makes its name."""
+    return f"{table[:-1]}ies" if table.endswith("y") else f"{table}s"
 
 
 def from_message(column: Column, value: Value) -> Value:

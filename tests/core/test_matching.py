@@ -83,6 +83,7 @@ def test_criteria_are_the_marked_fields_by_priority_whether_enabled_or_not():
         (date(2026, 1, 1), date(2026, 1, 1)),
         (True, True),
     ],
+    ids=map(str, range(10)),
 )
 def test_equal_values_have_one_digest(one, other):
     assert digest(one, NAME) == digest(other, NAME)
