@@ -125,7 +125,10 @@ class Reason(Why):
         "there are uncoupled records with the same values, which may be meant",
         "Open the record from Sales: the page offers to couple with one of them, or to create a new one.",
     )
-    UNCOUPLED = ("the record was uncoupled by a person", "Open it from Sales with Business Central, or couple it by `receiver couple`.")
+    UNCOUPLED = (
+        "the record was uncoupled by a person",
+        "Open it from Sales with Business Central, or couple it by `receiver couple`.",
+    )
     WAITING_FOR_PARENT = (
         "the record waits for its parent, which no mapping's filter lets in",
         "Change the parent so that it matches a mapping; this record then follows by itself.",
