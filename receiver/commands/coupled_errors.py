@@ -115,7 +115,8 @@ def restore(
 
     A pair that cannot be restored keeps its coupling. Raises: NotFoundError.
     """
-    return _for_the_bereft(services, mapping, keys, (_would_restore if is_preview else _restore), who, is_preview)
+    do = _would_restore if is_preview else _restore
+    return _for_the_bereft(services, mapping, keys, do, who, is_preview=is_preview)
 
 
 def _would_restore(_services: Services, pair: Pair, _who: str) -> Line:
@@ -144,7 +145,8 @@ def delete(
 
     Raises: NotFoundError.
     """
-    return _for_the_bereft(services, mapping, keys, (_would_delete if is_preview else _delete), who, is_preview)
+    do = _would_delete if is_preview else _delete
+    return _for_the_bereft(services, mapping, keys, do, who, is_preview=is_preview)
 
 
 def _survivor(pair: Pair) -> str:
@@ -172,7 +174,8 @@ def _for_the_bereft(
     keys: Sequence[str],
     do: Callable[[Services, Pair, str], Line],
     who: str,
-    is_preview: bool,  # noqa: FBT001  # handed on
+    *,
+    is_preview: bool,
 ) -> CommandResult:
     lines: list[Line] = []
     for pair in selected(services, mapping_named(services, mapping), keys):

@@ -32,10 +32,10 @@ _TAGS = ("$decimal", "$date", "$datetime", "$reference", "$choices", "$opaque")
 class ValueField(fields.Field[Any]):
     """A constant: text, a whole number, true or false; a decimal; or a tagged one such as `{$date: 2026-11-22}`."""
 
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:  # noqa: ARG002  # marshmallow's
         return to_plain(value)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Value:  # noqa: ARG002
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Value:  # noqa: ARG002  # marshmallow's
         if value is None or isinstance(value, str | bool | int | Decimal):
             return value
         if type(value) is date:

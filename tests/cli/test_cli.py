@@ -221,7 +221,7 @@ def test_a_table_is_aligned_text_for_other_programs(capsys: pytest.CaptureFixtur
 
 def test_a_table_on_a_terminal_has_a_title_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.StringIO()
-    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    terminal.isatty = lambda: True  # type: ignore[method-assign]  # a stand-in for a terminal
     monkeypatch.setattr(sys, "stdout", terminal)
     table("Things", ("NO", "WHAT"), ROWS, ["a note", ""])
 
