@@ -111,7 +111,7 @@ def _chunks(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
 
 
 def _carried_out(services: Services, chunk: Sequence[Wanted]) -> Iterator[Done]:
-    started, held = services.clock(), _leased(services, chunk)
+    started, held = services.clock(), leased(services, [(one.table, one.id) for one in chunk])
     by_lane = {one.lane: one for one in chunk}
     for key in by_lane.keys() - held.keys():
         yield Done(by_lane[key], error=ReceiverError("It is being synchronized right now. Try again in a moment."))
@@ -168,18 +168,20 @@ def _give_back(services: Services, held: Sequence[Lease]) -> None:
             lanes.release(connection, [lanes.Release(lease, is_done=False) for lease in held])
 
 
-def _leased(services: Services, chunk: Sequence[Wanted]) -> dict[str, Lease]:
-    rows = {one.lane: (one.table, one.id) for one in chunk}
+def leased(services: Services, rows: Iterable[tuple[str, str]]) -> dict[str, Lease]:
+    """The lanes of these rows (table and id), by key; what another holds is waited for a while, and then left out."""
+    wanted = {lanes.key_of(*row): row for row in rows}
     held: dict[str, Lease] = {}
     deadline, owner = time.monotonic() + PATIENCE_SECONDS, lanes.new_owner()
-    while True:
-        missing = [row for key, row in rows.items() if key not in held]
+    while wanted:
+        missing = [row for key, row in wanted.items() if key not in held]
         with services.database.writing() as connection:
             taken = lanes.lease_named(connection, owner, services.clock(), services.options.lease_seconds, missing)
         held |= {lease.key: lease for lease in taken}
-        if len(held) == len(rows) or time.monotonic() > deadline:
-            return held
+        if len(held) == len(wanted) or time.monotonic() > deadline:
+            break
         time.sleep(LOOK_AGAIN_SECONDS)
+    return held
 
 
 def _looks(

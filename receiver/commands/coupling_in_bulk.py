@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from receiver import lanes
-from receiver.asked import LOOK_AGAIN_SECONDS, PATIENCE_SECONDS
+from receiver.asked import leased
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import TableMapping
 from receiver.errors import LeaseLostError, LostRaceError
@@ -26,23 +25,10 @@ Pair = tuple[str, str]
 
 def couple(services: Services, mapping: TableMapping, pairs: Sequence[Pair], job: int) -> dict[str, str]:
     """Couple pairs, no row twice among them, and count them in the *job*; what was not coupled: {local key: why}."""
-    held = _held(services, mapping.dataverse_table, [id_ for _, id_ in pairs])
+    taken = leased(services, [(mapping.dataverse_table, id_) for _, id_ in pairs])
+    held = {lease.id: lease for lease in taken.values()}
     lost = {key: IS_BUSY for key, id_ in pairs if id_ not in held}
     return lost | _in_lanes(services, mapping, [pair for pair in pairs if pair[1] in held], held, job)
-
-
-def _held(services: Services, table: str, ids: Sequence[str]) -> dict[str, Lease]:
-    """The lanes that nobody holds, by row; those that another holds are waited for a while."""
-    held: dict[str, Lease] = {}
-    deadline, owner = time.monotonic() + PATIENCE_SECONDS, lanes.new_owner()
-    while True:
-        missing = [(table, id_) for id_ in ids if id_ not in held]
-        with services.database.writing() as connection:
-            taken = lanes.lease_named(connection, owner, services.clock(), services.options.lease_seconds, missing)
-        held |= {lease.id: lease for lease in taken}
-        if len(held) == len(ids) or time.monotonic() > deadline:
-            return held
-        time.sleep(LOOK_AGAIN_SECONDS)
 
 
 def _in_lanes(

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection
 
 from receiver import lanes
+from receiver.asked import leased
 from receiver.errors import LeaseLostError
 from receiver.lanes import Lease
 from receiver.services import Services
 
-#: how long lanes that others hold are waited for
-PATIENCE_SECONDS = 10.0
-LOOK_AGAIN_SECONDS = 0.05
 BUSY = "It is being synchronized right now. Try again in a moment."
 
 
@@ -25,7 +22,7 @@ def lanes_held(services: Services, rows: Sequence[tuple[str, str]]) -> Iterator[
 
     Who writes gives them back within that transaction (`give_back`); where anything is raised, they are given back.
     """
-    held = _leased(services, rows)
+    held = leased(services, rows)
     try:
         yield held
     except BaseException:
@@ -39,18 +36,3 @@ def give_back(connection: Connection, held: Iterable[Lease]) -> None:
     given = [lanes.Release(lease, is_done=False) for lease in held]
     if given:
         lanes.release(connection, given)
-
-
-def _leased(services: Services, rows: Sequence[tuple[str, str]]) -> dict[str, Lease]:
-    wanted = {lanes.key_of(*row): row for row in rows}
-    held: dict[str, Lease] = {}
-    deadline, owner = time.monotonic() + PATIENCE_SECONDS, lanes.new_owner()
-    while wanted:
-        missing = [row for key, row in wanted.items() if key not in held]
-        with services.database.writing() as connection:
-            taken = lanes.lease_named(connection, owner, services.clock(), services.options.lease_seconds, missing)
-        held |= {lease.key: lease for lease in taken}
-        if len(held) == len(wanted) or time.monotonic() > deadline:
-            break
-        time.sleep(LOOK_AGAIN_SECONDS)
-    return held

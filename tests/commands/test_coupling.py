@@ -8,11 +8,10 @@ import pytest
 from company import Company
 from scenarios.pairs import ACCOUNT, CONTACT, SECOND_ACCOUNT, account, change_both, couple_customer, is_skipped
 
-from receiver import lanes
+from receiver import asked, lanes
 from receiver.asked import carry_out, wanted_to
 from receiver.cli import receiver
 from receiver.coalesce import Ask
-from receiver.commands import holding
 from receiver.commands.delete_coupling import uncouple
 from receiver.commands.set_up_coupling import AfterCoupling, couple, create_new
 from receiver.commands.synchronize_now import Choice, choices, synchronize_now
@@ -75,7 +74,7 @@ def test_coupling_wakes_what_waits_for_the_row(company: Company) -> None:
 
 
 def test_what_is_being_synchronized_is_not_coupled(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holding, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(asked, "PATIENCE_SECONDS", 0.1)
     key = company.insert_local("customer", name="Alone")
     with company.services.database.writing() as connection:
         lanes.lease_named(connection, "another", company.now(), 60, [("account", ACCOUNT)])
@@ -147,9 +146,9 @@ def test_by_force_several_are_sent_over_newer_rows(company: Company) -> None:
 def test_what_cannot_be_asked_of_a_pair_is_refused(company: Company) -> None:
     key = couple_customer(company)
     alone = company.insert_local("customer", name="Alone")
-    for asked in (Choice.SEND, Choice.GET):
+    for choice in (Choice.SEND, Choice.GET):
         with pytest.raises(RefusedError, match=f"Customer {alone} is not coupled by CUSTOMER. Couple it first"):
-            synchronize_now(company.services, "CUSTOMER", [alone], asked, "Ada")
+            synchronize_now(company.services, "CUSTOMER", [alone], choice, "Ada")
     with pytest.raises(RefusedError, match="Several records go in one direction"):
         synchronize_now(company.services, "CUSTOMER", [key, alone], Choice.MERGE, "Ada")
     with pytest.raises(RefusedError, match="SALESPEOPLE goes FromIntegrationTable alone"):
@@ -219,7 +218,7 @@ def test_a_preview_of_delete_coupling_removes_nothing(company: Company) -> None:
 def test_a_pair_that_is_being_synchronized_stays_coupled_and_is_named(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holding, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(asked, "PATIENCE_SECONDS", 0.1)
     keys = [couple_customer(company), couple_customer(company, SECOND_ACCOUNT)]
     with company.services.database.writing() as connection:
         lanes.lease_named(connection, "another", company.now(), 60, [("account", ACCOUNT)])
