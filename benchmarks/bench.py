@@ -19,11 +19,11 @@ class Sizes:
     rows: int = 10_000
     #: of the button
     clicks: int = 200
-    #: notifications between the two looks at the memory
-    flood: int = 2_000
+    #: notifications until the last look at the memory
+    flood: int = 100_000
 
 
-SHORT = Sizes(runs=1, seconds=0.5, rows=20, clicks=10, flood=50)
+SHORT = Sizes(runs=1, seconds=0.5, rows=20, clicks=10, flood=200)
 
 
 def from_environment() -> Sizes:

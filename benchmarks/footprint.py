@@ -1,4 +1,4 @@
-"""f) How long door and worker take to start, and their memory before and after many notifications."""
+"""f) How long door and worker take to start; and their memory at first, half-way through many notifications, and after."""
 
 from __future__ import annotations
 
@@ -14,28 +14,31 @@ from benchmarks.servers import DOOR, memory, new_database, serving, working
 FIRST_NOTIFICATIONS = 50
 
 
-def measure(bench: Bench) -> dict[str, float]:
-    flood = bench.sizes.flood
+def start(bench: Bench) -> dict[str, float]:
     with new_database(bench) as url, company(url) as firm:
         firm.keep([str(uuid4())])
         with serving(DOOR, url) as server:
             begun = datetime.now(UTC)
-            with working(url) as worker:
+            with working(url):
                 (_, beat), first_record = firm.await_worker(), firm.await_records()[0][1]
-                pids = {"door": server.pid, "worker": worker.pid}
-                send(server.port, count=FIRST_NOTIFICATIONS, alias=firm.alias)
-                firm.await_records()
-                before = {name: memory(pid) for name, pid in pids.items()}
-                send(server.port, count=flood, alias=firm.alias)
-                firm.await_records(patience=600 + flood)
-                after = {name: memory(pid) for name, pid in pids.items()}
-    found = {
+    return {
         "door, start to first answer in ms": 1000 * server.seconds_to_start,
         "worker, start to first heartbeat in ms": 1000 * (beat - begun).total_seconds(),
         "worker, start to first record in ms": 1000 * (first_record - begun).total_seconds(),
     }
-    for name in pids:
-        for what, number in (("RSS", 0), ("PSS", 1)):
-            found[f"{name}, {what} in MiB"] = before[name][number]
-            found[f"{name}, {what} in MiB after {flood} notifications"] = after[name][number]
+
+
+def footprint(bench: Bench) -> dict[str, float]:
+    """The second half of the flood tells growth from caches that fill once."""
+    flood, found = bench.sizes.flood, {}
+    with new_database(bench) as url, company(url) as firm, serving(DOOR, url) as server, working(url) as worker:
+        firm.await_worker()
+        sent = 0
+        for until in (FIRST_NOTIFICATIONS, flood // 2, flood):
+            send(server.port, count=until - sent, alias=firm.alias)
+            firm.await_records(patience=600 + flood)
+            sent = until
+            for name, pid in (("door", server.pid), ("worker", worker.pid)):
+                for what, size in zip(("RSS", "PSS"), memory(pid), strict=True):
+                    found[f"{name}, {what} in MiB after {sent} notifications"] = size
     return found

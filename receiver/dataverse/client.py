@@ -112,14 +112,14 @@ class DataverseClient:
 
     def who_am_i(self) -> tuple[str, str]:
         """The organisation's and our own user's id."""
-        answer = self._json("GET", "WhoAmI")
+        answer = self.call("GET", "WhoAmI")
         return str(answer["OrganizationId"]).lower(), str(answer["UserId"]).lower()
 
     def read(self, table: str, id_: str, columns: frozenset[str]) -> DataverseRow | None:
         """The row with these columns; None if it does not exist."""
         described = TABLES[table]
         try:
-            raw = self._json("GET", f"{described.entity_set}({id_})", params={"$select": _select(described, columns)})
+            raw = self.call("GET", f"{described.entity_set}({id_})", params={"$select": _select(described, columns)})
         except DataverseError as error:
             if error.status == requests.codes.not_found:
                 return None
@@ -174,13 +174,13 @@ class DataverseClient:
         described, present, deleted = TABLES[table], set[str](), set[str]()
         params = {"$select": described.primary_id} | ({"$deltatoken": token} if token else {})
         headers = {"Prefer": f"odata.track-changes,odata.maxpagesize={PAGE}"}
-        answer = self._json("GET", described.entity_set, params=params, headers=headers)
+        answer = self.call("GET", described.entity_set, params=params, headers=headers)
         while True:
             for one in answer["value"]:
                 (deleted if "reason" in one else present).add(str(one.get("id") or one[described.primary_id]))
             if "@odata.nextLink" not in answer:
                 break
-            answer = self._json("GET", str(answer["@odata.nextLink"]).removeprefix(self._root), headers=headers)
+            answer = self.call("GET", str(answer["@odata.nextLink"]).removeprefix(self._root), headers=headers)
         delta = parse_qs(urlsplit(str(answer["@odata.deltaLink"])).query)
         return Tracked(frozenset(present), frozenset(deleted), delta["$deltatoken"][0])
 
@@ -198,7 +198,7 @@ class DataverseClient:
     def _changed_alone(self, change: Change) -> DataverseRow | DataverseError:
         headers, body = _changing(change)
         try:
-            raw = self._json("PATCH", _path(change), headers=headers, body=body)
+            raw = self.call("PATCH", _path(change), headers=headers, body=body)
         except DataverseError as error:
             return error
         return _row(TABLES[change.table], raw, change.columns)
@@ -254,7 +254,7 @@ class DataverseClient:
     def column_names(self, table: str) -> frozenset[str]:
         """The columns that this environment's table has."""
         path = f"EntityDefinitions(LogicalName='{table}')"
-        answer = self._json(
+        answer = self.call(
             "GET", path, params={"$select": "LogicalName", "$expand": "Attributes($select=LogicalName)"}
         )
         return frozenset(str(column["LogicalName"]) for column in answer["Attributes"])
@@ -267,15 +267,15 @@ class DataverseClient:
     def _pages(
         self, path: str, params: Mapping[str, str], headers: Mapping[str, str] | None = None
     ) -> Iterator[list[dict[str, Any]]]:
-        answer = self._json("GET", path, params=params, headers=headers)
+        answer = self.call("GET", path, params=params, headers=headers)
         while True:
             yield answer["value"]
             following = answer.get("@odata.nextLink")
             if not following:
                 return
-            answer = self._json("GET", str(following).removeprefix(self._root), headers=headers)
+            answer = self.call("GET", str(following).removeprefix(self._root), headers=headers)
 
-    def _json(
+    def call(
         self,
         method: str,
         path: str,
@@ -284,6 +284,7 @@ class DataverseClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Any:
+        """One request, *path* within the Web API; its answer's JSON, numbers exact. Raises: DataverseError."""
         response = self._answer(method, path, params=params, headers=headers, body=body)
         return json.loads(response.content, parse_float=Decimal) if response.content else {}
 
