@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, text
 
 from benchmarks.bodies import BYTES, notification
 from benchmarks.servers import PATIENCE_SECONDS, wait_until
@@ -37,6 +37,8 @@ class Company:
         for row in rows:
             body = notification(str(uuid4()), row, BYTES, self.alias)
             store(self._services, Delivery(body, {}, ""), read_envelope(body))
+        with self._services.database.writing() as connection:
+            connection.execute(text("ANALYZE"))  # as autovacuum does within a minute
 
     def await_worker(self) -> tuple[datetime, datetime]:
         """When the first worker's threads started, and when its heart beat first."""

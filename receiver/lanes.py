@@ -23,6 +23,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Select,
     Update,
     and_,
     bindparam,
@@ -38,7 +39,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.core.message import Version
 from receiver.errors import LeaseLostError
-from receiver.store.models import inbox, lane, wait
+from receiver.store.models import INBOX_BY_LANE, inbox, lane, wait
 from receiver.store.types import Moment, Number, sqlite_value
 
 FIRST_BACK_OFF_SECONDS = 1.0
@@ -191,13 +192,19 @@ def _leased(
     keys = [row.key for row in rows]
     held = {"owner": owner, "lease_until": now + timedelta(seconds=seconds)}
     connection.execute(update(lane).where(lane.c.key.in_(keys)).values(held))
-    in_lanes = and_(inbox.c.lane.in_(keys), inbox.c.state.in_(("waiting", "working")))
     waiting: dict[str, list[Row[Any]]] = {}
-    for notification in connection.execute(select(inbox).where(in_lanes).order_by(inbox.c.id)):
+    for notification in connection.execute(_in_lanes(select(inbox), keys).order_by(inbox.c.id)):
         waiting.setdefault(notification.lane, []).append(notification)
     if waiting:
-        connection.execute(update(inbox).where(in_lanes).values(state="working"))
+        taken = inbox.c.id.in_(_in_lanes(select(inbox.c.id), keys))
+        connection.execute(update(inbox).where(taken).values(state="working"))
     return [_lease_of(row, owner, waiting.get(row.key, [])) for row in rows]
+
+
+def _in_lanes(query: Select[Any], keys: Sequence[str]) -> Select[Any]:
+    """What waits in these lanes. SQLite, left to itself, would look through all that waits in any."""
+    found = query.where(inbox.c.lane.in_(keys), inbox.c.state.in_(("waiting", "working")))
+    return found.with_hint(inbox, f"INDEXED BY {INBOX_BY_LANE}", "sqlite")
 
 
 def _lease_of(row: Row[Any], owner: str, waiting: Sequence[Row[Any]]) -> Lease:

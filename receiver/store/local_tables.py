@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DataError, IntegrityError
 
 from receiver.core.decision import Record
@@ -62,9 +63,15 @@ class LocalTable:
         """The records that are there; *lock* holds them, in the order of their keys, until the transaction ends."""
         if not ids:
             return []
-        query = select(self._table).where(self._key.in_(ids)).order_by(self._key)
+        query = select(self._table).where(self._is_among(ids)).order_by(self._key)
         found = self._connection.execute(query.with_for_update() if lock else query).mappings()
         return [self._record(row) for row in found]
+
+    def _is_among(self, ids: Sequence[str]) -> sa.ColumnElement[bool]:
+        """PostgreSQL gets one array: a list, once prepared, would be compared with every row of a young table."""
+        if self._connection.dialect.name == "sqlite":
+            return self._key.in_(ids)
+        return self._key.in_(select(sa.func.unnest(sa.literal(list(ids), ARRAY(self._key.type)))))
 
     def insert(self, values: Values) -> Record:
         """Insert a new record and give it the next number of its series; see `insert_all`."""
@@ -138,6 +145,6 @@ class LocalTable:
             taken = bump.values(last=counts.last + missing * counts.increment).returning(counts.last, counts.increment)
             last, increment = self._connection.execute(taken).one()
             numbers = [series.number(last - back * increment) for back in reversed(range(missing))]
-            used = set(self._connection.execute(select(self._key).where(self._key.in_(numbers))).scalars())
+            used = set(self._connection.execute(select(self._key).where(self._is_among(numbers))).scalars())
             free += [number for number in numbers if number not in used]
         return free

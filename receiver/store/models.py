@@ -22,6 +22,9 @@ from sqlalchemy import (
 
 from receiver.store.types import Moment, Number
 
+#: named where SQLite must be told which index to use
+INBOX_BY_LANE = "ix_receiver_inbox_lane_state"
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -44,7 +47,7 @@ inbox = Table(
     Column("size", Integer, nullable=False),
     #: of an accepted delivery alone: the same delivery twice is stored once
     Column("delivery", String(64), unique=True),
-    Column("lane", String(200), index=True),
+    Column("lane", String(200)),
     Column("message", String(256), nullable=False, default=""),
     Column("table_name", String(256), nullable=False, default=""),
     Column("row_id", String(36), nullable=False, default=""),
@@ -58,6 +61,7 @@ inbox = Table(
     Column("outcome", JSON),
     Column("finished_at", Moment),
     Index("ix_receiver_inbox_state_id", "state", "id"),
+    Index(INBOX_BY_LANE, "lane", "state", "id"),
 )
 
 #: One row per Dataverse row with work waiting; what it knows of the row's version stays.
