@@ -7,11 +7,10 @@ or asks Dataverse: under load, every millisecond here is one for the user's save
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from receiver.key_refusals import KeyRefusals
 from receiver.schemas.execution_context import UnreadableError, read_envelope
 from receiver.services import Services
 from receiver.store.models import connection as connection_state
+from receiver.webhook_keys import Keys
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
@@ -67,15 +67,14 @@ class NotificationDoor:
         others: WSGIApplication,
         services: Services,
         *,
-        keys: tuple[str, ...],
         key_header: str,
         organization_id: str,
         refusals: KeyRefusals,
     ) -> None:
         self._others = others
         self._services = services
-        self._texts = keys
-        self._keys = tuple(key.encode() for key in keys)
+        self._texts = services.options.webhook_keys
+        self._keys = Keys(services)
         self._header = key_header.lower()
         self._variable = f"HTTP_{key_header.upper().replace('-', '_')}"
         self._configured = guid(organization_id) or organization_id.lower()
@@ -108,14 +107,21 @@ class NotificationDoor:
             return problem(503, "The notification could not be stored", "Send it again.")
 
     def _taken(self, environ: WSGIEnvironment) -> Answer:
-        if not self._has_key(environ):
+        offered = self._offered(environ)
+        key = self._keys.recognised(map(_octets, offered))
+        if not key:
             self._refusals.add(self._services)
             return Answer(401, headers=(("WWW-Authenticate", "Key"),))
+        answer = self._taken_with_key(environ, offered)
+        self._keys.used(key)
+        return answer
+
+    def _taken_with_key(self, environ: WSGIEnvironment, offered: Sequence[str]) -> Answer:
         refused = _wrong_content(environ)
         if refused is not None:
             return refused
         body = _body(environ, self._services.options.largest_body_bytes)
-        delivery = Delivery(body, self._kept_headers(environ), environ.get("REMOTE_ADDR", ""))
+        delivery = Delivery(body, self._kept_headers(environ, offered), environ.get("REMOTE_ADDR", ""))
         try:
             envelope = read_envelope(delivery.body)
         except UnreadableError as error:
@@ -128,23 +134,23 @@ class NotificationDoor:
             return problem(403, "Another organisation", said, notification=number)
         return Answer(202, {"notification": store(self._services, delivery, envelope), "status": "waiting"})
 
-    def _has_key(self, environ: WSGIEnvironment) -> bool:
-        """Compared in constant time with every valid key, before the body is read."""
+    def _offered(self, environ: WSGIEnvironment) -> list[str]:
+        """What may be a key; it is looked at before the body is read."""
         offered = [environ.get(self._variable, "")]
         if environ.get("QUERY_STRING"):
             asked = parse_qs(environ["QUERY_STRING"])
             offered += [*asked.get("code", ()), *asked.get(self._header, ())]
-        matches = [hmac.compare_digest(_octets(one), key) for one in offered if one for key in self._keys]
-        return any(matches)
+        return [one for one in offered if one]
 
-    def _kept_headers(self, environ: WSGIEnvironment) -> dict[str, str]:
+    def _kept_headers(self, environ: WSGIEnvironment, offered: Sequence[str]) -> dict[str, str]:
         """The x-ms-* headers, and none with a key: a proxy may repeat the whole address in a header of its own."""
         found = {
             name[5:].lower().replace("_", "-"): value
             for name, value in environ.items()
             if name.startswith("HTTP_X_MS_") and name != self._variable
         }
-        return {name: value for name, value in found.items() if not any(key in unquote(value) for key in self._texts)}
+        secrets = (*self._texts, *offered)
+        return {name: value for name, value in found.items() if not any(key in unquote(value) for key in secrets)}
 
     def _ours(self) -> str:
         """The organisation that we serve: the setting's, else the connection's, else any."""

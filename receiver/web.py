@@ -40,7 +40,6 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.wsgi_app = NotificationDoor(  # type: ignore[method-assign]  # Flask's own way to stand in front
         app.wsgi_app,
         app.extensions["receiver"],
-        keys=settings.webhook_keys,
         key_header=settings.webhook_key_header,
         organization_id=settings.organization_id,
         refusals=refusals,

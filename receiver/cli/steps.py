@@ -1,16 +1,17 @@
-"""The steps to register in Dataverse."""
+"""The steps in Dataverse: list what is wanted, register, check, remove."""
 
 from __future__ import annotations
 
 import click
 
-from receiver.cli.shared import as_json, print_json, services, with_application
+from receiver.cli.shared import FAILED, WHO, as_json, print_json, services, with_application
 from receiver.commands.steps import steps_to_register
+from receiver.errors import RefusedError
 
 
 @click.group()
 def steps() -> None:
-    """The steps to register in Dataverse."""
+    """The steps in Dataverse: list, register, check, remove."""
 
 
 @steps.command("list")
@@ -30,6 +31,86 @@ def list_steps(is_json: bool) -> None:
         if image:
             click.echo(f"  {image['type']} image {image['alias']} of {image['message_property_name']}")
             click.echo(f"  its columns: {','.join(image['attributes'])}")
+
+
+@steps.command()
+@click.option("--preview", "is_preview", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option(
+    "--catch-up", "is_catch_up", is_flag=True, help="Start a run of each mapping that may have missed changes."
+)
+@as_json
+@with_application
+def register(is_preview: bool, is_catch_up: bool, is_json: bool) -> None:
+    """Register service endpoint, steps and images in Dataverse, as the mappings want them."""
+    from receiver.commands import register_steps as command
+
+    if is_preview and is_catch_up:
+        raise click.UsageError("Name --preview or --catch-up, not both.")
+    found = command.register(
+        services(), WHO, is_preview=is_preview, done=lambda one: None if is_json else click.echo(one.words)
+    )
+    tasks = command.catch_up(services(), WHO) if is_catch_up else []
+    if is_json:
+        print_json({**found.plain(), "tasks": tasks})
+        return
+    for words in found.actions if is_preview else ():
+        click.echo(f"Would: {words}")
+    for words in ("Nothing is to be done.",) if not found.actions else ():
+        click.echo(words)
+    for note in found.notes:
+        click.echo(note)
+    for number in tasks:
+        click.echo(f"A run has been started: receiver tasks show {number}")
+    if found.catch_up and not tasks:
+        after = "Afterwards" if is_preview else "Now"
+        click.echo(
+            f"Changes made in Dataverse while a step was off, lacking or new were not told. {after}: "
+            f"receiver steps register --catch-up ({', '.join(found.catch_up)})"
+        )
+
+
+@steps.command()
+@as_json
+@with_application
+def check(is_json: bool) -> None:
+    """Compare what is registered with what the mappings want. The exit code is 1 when they differ."""
+    from receiver.commands.check_steps import check as find
+
+    found = find(services())
+    if is_json:
+        print_json([{**vars(one), "mappings": list(one.mappings)} for one in found])
+    for one in () if is_json else found:
+        click.echo(f"{one.words} {_remedy(one.remedy)}")
+    if not found and not is_json:
+        click.echo("Everything is registered as the mappings want it.")
+    if found:
+        click.get_current_context().exit(FAILED)
+
+
+def _remedy(remedy: str) -> str:
+    return f"→ {remedy}"
+
+
+@steps.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+@with_application
+def remove(yes: bool, is_json: bool) -> None:
+    """Remove our steps, then our service endpoint: Dataverse tells nothing any more."""
+    from receiver.commands import register_steps as command
+
+    planned = command.plan_removal(services())
+    if planned and not yes:
+        for one in planned:
+            click.echo(one.words, err=True)
+        if not click.confirm("Remove these from Dataverse?", err=True):
+            raise RefusedError("Nothing was removed.")
+    done = command.remove(services(), WHO)
+    if is_json:
+        print_json(done)
+        return
+    for words in done or ("Nothing of ours is registered.",):
+        click.echo(words)
 
 
 COMMANDS = (steps,)

@@ -379,3 +379,38 @@ sign_in = Table(
     Column("made_at", Moment, nullable=False),
     Column("used_at", Moment),
 )
+
+#: Keys that Dataverse may send, by their SHA-256. Those of the setting have a row once they are used.
+webhook_key = Table(
+    "receiver_webhook_key",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    #: made here and known to Dataverse alone; else it stands in the setting
+    Column("is_made_here", Boolean, nullable=False, server_default=false()),
+    Column("made_at", Moment, nullable=False),
+    #: given to the service endpoint
+    Column("registered_at", Moment),
+    Column("last_used_at", Moment),
+    Column("ends_at", Moment),
+)
+
+#: What was registered in Dataverse last, by its table.
+registered_table = Table(
+    "receiver_registered_table",
+    metadata,
+    Column("table_name", String(128), primary_key=True),
+    #: of the post image, a hash of its columns; empty until a registration has come to its end
+    Column("alias", String(40), nullable=False),
+    Column("registered_at", Moment, nullable=False),
+    #: from then to `registered_at` its steps were off, lacking or new: a run finds what was not told
+    Column("unheard_since", Moment),
+)
+
+#: One row: what the last check of the registration found, [{words, remedy, mappings}].
+registration = Table(
+    "receiver_registration",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("checked_at", Moment, nullable=False),
+    Column("drifts", JSON, nullable=False),
+)

@@ -1,0 +1,15 @@
+"""Nobody waits here for servers to learn of a key."""
+
+from __future__ import annotations
+
+import pytest
+
+from receiver import webhook_keys
+from receiver.commands import register_steps
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The door reads the keys at each request, so nobody needs to wait until it knows a new one."""
+    monkeypatch.setattr(webhook_keys, "READ_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(register_steps, "MARGIN_SECONDS", 0.0)
