@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import secrets
 import sys
 import time
@@ -17,8 +18,9 @@ from typing import IO
 from sqlalchemy import insert, select
 
 from receiver import create_app
+from receiver.commands.button import install
 from receiver.commands.steps import steps_to_register
-from receiver.errors import SettingError
+from receiver.errors import ReceiverError, SettingError
 from receiver.processes import Program, Together, stop_signal, taken_port, wait, web_server, worker
 from receiver.sandbox import SandboxSettings
 from receiver.services import Services
@@ -55,6 +57,8 @@ def _run(environment: Mapping[str, str], folder: Path, ports: Mapping[str, int])
         _await(f"http://localhost:{ports['SANDBOX_PORT']}/", together)
         for program in (worker(settings), web_server(settings)):
             together.start(replace(program, log=folder / f"{program.name}.log"))
+        if together.ended() is None:
+            _install_button(settings)
         if _await(f"http://localhost:{ports['RECEIVER_PORT']}/health/live", together):
             sys.stdout.write(_welcome(ports, token, folder))
             sys.stdout.flush()
@@ -99,12 +103,14 @@ def _settings(environment: Mapping[str, str], folder: Path, ports: Mapping[str, 
     authority_file = str(folder / "sandbox" / "ca.pem")
     tour = {
         "RECEIVER_TOUR": "on",
+        "RECEIVER_SETTINGS_FILE": "",
         "RECEIVER_DATABASE_URL": f"sqlite:///{folder / 'receiver.sqlite'}",
         "RECEIVER_DATAVERSE_URL": api,
         "RECEIVER_AUTHORITY": f"{api}/{DEFAULTS.tenant_id}",
         "RECEIVER_TENANT_ID": DEFAULTS.tenant_id,
         "RECEIVER_CLIENT_ID": DEFAULTS.client_id,
         "RECEIVER_CLIENT_SECRET": DEFAULTS.client_secret,
+        "RECEIVER_PUBLIC_URL": f"http://localhost:{ports['RECEIVER_PORT']}",
         "RECEIVER_SALES_URL": f"http://localhost:{ports['SANDBOX_PORT']}/{{table}}/{{id}}",
         "RECEIVER_BIND": f"127.0.0.1:{ports['RECEIVER_PORT']}",
         "REQUESTS_CA_BUNDLE": authority_file,
@@ -145,6 +151,19 @@ def _sandbox(settings: Mapping[str, str], folder: Path, ports: Mapping[str, int]
     words = [word for pair in options.items() for word in pair]
     environment = {**settings, "SANDBOX_WEBHOOK_KEY": settings["RECEIVER_WEBHOOK_KEYS"]}
     return Program("sandbox", (sys.executable, "-m", "receiver", "sandbox", *words), environment)
+
+
+def _install_button(settings: Mapping[str, str]) -> None:
+    """As an administrator does it once for an environment. Where it fails the form itself says how to."""
+    # requests looks for the authority of the sandbox's certificate in our own environment alone
+    os.environ["REQUESTS_CA_BUNDLE"] = settings["REQUESTS_CA_BUNDLE"]
+    services: Services = create_app(settings).extensions["receiver"]
+    try:
+        install(services, settings["RECEIVER_PUBLIC_URL"])
+    except ReceiverError as error:
+        sys.stderr.write(f"The button could not be installed: {error}\n")
+    finally:
+        services.close()
 
 
 def _await(url: str, together: Together) -> bool:

@@ -49,6 +49,15 @@ class Faults:
     lose_answer: int = field(
         default=0, metadata={"label": "Carry out the next n writes, then answer 504", "group": "Web API"}
     )
+    no_application_user: int = field(
+        default=0, metadata={"label": "Know no application user for the next n requests", "group": "Web API"}
+    )
+    clock_ahead_seconds: float = field(
+        default=0.0, metadata={"label": "Say a time that is ahead by (seconds)", "group": "Web API"}
+    )
+    expired_secret: int = field(
+        default=0, metadata={"label": "Call the secret of the next n sign-ins expired", "group": "Sign-in"}
+    )
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()

@@ -12,6 +12,7 @@ from typing import Any
 from receiver.sandbox import seed
 from receiver.sandbox.events import Call
 from receiver.sandbox.faults import Faults
+from receiver.sandbox.limits import Protection
 from receiver.sandbox.notifications import Environment
 from receiver.sandbox.pipeline import Pipeline
 from receiver.sandbox.registration import Registry, put_messages, replace_steps
@@ -47,8 +48,13 @@ class Organization:
     rows: Rows
     tokens: Tokens
     faults: Faults
+    protection: Protection
     requests: deque[RequestMade] = field(default_factory=deque)
     stopping: threading.Event = field(default_factory=threading.Event)
+    withheld: set[str] = field(default_factory=set)
+    """Names of privileges, such as prvWriteAccount, that the application user's role lacks."""
+    untracked: set[str] = field(default_factory=set)
+    """Tables whose change tracking somebody switched off."""
 
     def name_of(self, reference: Reference) -> str | None:
         row = self.store.row(reference.table, reference.id)
@@ -82,6 +88,7 @@ def make_organization(settings: SandboxSettings, folder: Path | None) -> Organiz
         rows=Rows(settings, schema, store, registry, pipeline),
         tokens=Tokens(settings.now),
         faults=faults,
+        protection=Protection(settings.limits),
         requests=deque(maxlen=settings.log_length),
     )
     _fill(organization)

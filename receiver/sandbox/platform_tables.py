@@ -1,7 +1,8 @@
 """The platform's own tables: service endpoints, messages, steps, images, system jobs, and what a button needs.
 
 Source: DP/reference/entities/{serviceendpoint,sdkmessage,sdkmessagefilter,sdkmessageprocessingstep,
-sdkmessageprocessingstepimage,asyncoperation,appaction,webresource,customapi,customapirequestparameter}.md.
+sdkmessageprocessingstepimage,asyncoperation,appaction,webresource,customapi,customapirequestparameter,publisher,solution,
+solutioncomponent}.md.
 """
 
 from __future__ import annotations
@@ -160,6 +161,7 @@ def webresource() -> Table:
         memo("description"),
         choice("webresourcetype", kinds),
         memo("content", 1_073_741_823),
+        _component_state(),
         *audit(),
     ]
     return _platform("webresource", "webresourceset", 9333, columns)
@@ -183,12 +185,18 @@ def appaction() -> Table:
         flag("hidden", default=False),
         flag("isdisabled", default=False),
         integer("origin", "cr", default=0),
+        _component_state(),
         # Unlike a step's, these navigation properties are written in capitals.
         lookup(script, "webresource", "OnClickEventJavaScriptWebResourceId"),
         lookup("contextentity", "entity", "ContextEntity"),
         *audit(),
     ]
     return _platform("appaction", "appactions", 10343, columns)
+
+
+def _component_state() -> Column:
+    """Whether what was written was published since; the platform's own to set."""
+    return choice("componentstate", ("Published", "Unpublished"), first=0, access="r")
 
 
 def entity() -> Table:
@@ -226,15 +234,59 @@ def customapirequestparameter() -> Table:
     return _platform("customapirequestparameter", "customapirequestparameters", 10037, columns)
 
 
+def publisher() -> Table:
+    columns = [
+        guid("publisherid", "cr"),
+        *texts("uniquename friendlyname", 256),
+        memo("description"),
+        text("customizationprefix", 8),
+        integer("customizationoptionvalueprefix"),
+        flag("isreadonly", access="r", default=False),
+        *audit(),
+    ]
+    return _platform("publisher", "publishers", 7101, columns, name_column="uniquename")
+
+
+def solution() -> Table:
+    columns = [
+        guid("solutionid", "cr"),
+        text("uniquename", 65),
+        text("friendlyname", 256),
+        memo("description"),
+        text("version", 256),
+        flag("ismanaged", access="r", default=False),
+        lookup("publisherid", "publisher"),
+        *audit(),
+    ]
+    return _platform("solution", "solutions", 7100, columns, name_column="uniquename")
+
+
+def solutioncomponent() -> Table:
+    """What is in a solution: written by the platform, for a create with the header MSCRM.SolutionUniqueName."""
+    columns = [
+        guid("solutioncomponentid", "r"),
+        integer("componenttype", "r"),
+        guid("objectid", "r"),
+        lookup("solutionid", "solution", access="r"),
+        *audit(),
+    ]
+    return _platform("solutioncomponent", "solutioncomponents", 7103, columns, name_column="solutioncomponentid")
+
+
 def _platform(
-    name: str, set_name: str, code: int, columns: list[Column], statuses: list[StatusValue] | None = None
+    name: str,
+    set_name: str,
+    code: int,
+    columns: list[Column],
+    statuses: list[StatusValue] | None = None,
+    name_column: str = "name",
 ) -> Table:
     """A table that takes no part in change tracking and fires no steps of its own."""
     return Table(
         name,
         set_name,
         f"{name}id",
-        "name",
+        name_column,
         tuple(columns),
         tuple(statuses or ()),
         code,
@@ -256,4 +308,7 @@ def platform_tables() -> list[Table]:
         entity(),
         customapi(),
         customapirequestparameter(),
+        publisher(),
+        solution(),
+        solutioncomponent(),
     ]

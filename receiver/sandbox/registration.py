@@ -90,6 +90,13 @@ def replace_steps(transaction: Transaction, endpoint: ServiceEndpoint | None, st
         _put_step(transaction, step)
 
 
+def remove_images(transaction: Transaction, step_id: str) -> None:
+    """A step takes its images along."""
+    for row in transaction.rows(IMAGE):
+        if row.get("sdkmessageprocessingstepid") == Reference(STEP, step_id):
+            transaction.remove(IMAGE, row.id)
+
+
 def _put_endpoint(transaction: Transaction, endpoint: ServiceEndpoint) -> None:
     values = {
         "serviceendpointid": ENDPOINT_ID,

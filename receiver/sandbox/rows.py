@@ -22,13 +22,16 @@ from receiver.sandbox.errors import (
 from receiver.sandbox.events import Call, Event
 from receiver.sandbox.filling import Author
 from receiver.sandbox.pipeline import Pipeline
+from receiver.sandbox.publishing import mark_unpublished
 from receiver.sandbox.registration import (
     CUSTOM_API,
     ENDPOINT,
     REGISTRATION_TABLES,
+    STEP,
     Registry,
     check_registration,
     put_custom_api,
+    remove_images,
 )
 from receiver.sandbox.schema import Schema
 from receiver.sandbox.seed import BASE_CURRENCY, BUSINESS_UNIT
@@ -92,6 +95,8 @@ class Rows:
             before = _existing(transaction, table, row_id, version)
             if table.name == "transactioncurrency" and row_id == BASE_CURRENCY:
                 raise invalid_argument("The base currency of an organization cannot be deleted.")
+            if table.name == STEP:
+                remove_images(transaction, row_id)
             self._remove_links(transaction, Reference(table.name, row_id), call)
             transaction.remove(table.name, row_id)
             self._run(transaction, events.deleted(table, before, call))
@@ -192,6 +197,7 @@ class Rows:
         if table.name == ENDPOINT:
             rounded["isauthvalueset"] = bool(rounded.get("authvalue"))
         check_registration(transaction, table.name, rounded)
+        mark_unpublished(table.name, rounded)
         return rounded
 
     def _accepted(

@@ -227,6 +227,7 @@ class Sandbox:
 
     def _serve(self, server: WebServer) -> None:
         self._servers.append(server)
+        server.seconds_ahead = lambda: self.faults.clock_ahead_seconds
         server.start()
 
     def _open_folder(self) -> Path:

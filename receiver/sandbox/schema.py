@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
+from receiver.sandbox.business_central_tables import business_central_tables
 from receiver.sandbox.errors import ApiError, unknown_resource
 from receiver.sandbox.platform_tables import platform_tables
 from receiver.sandbox.sales_tables import sales_tables
@@ -38,4 +39,5 @@ def metadata_id(name: str) -> str:
 
 def make_schema(*, with_company_id: bool = False) -> Schema:
     tables = [*sales_tables(with_company_id=with_company_id), *platform_tables()]
+    tables += business_central_tables() if with_company_id else []
     return Schema({table.name: table for table in tables}, {table.set_name: table for table in tables})

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from receiver.sandbox.limits import Limits
 from receiver.sandbox.steps import Step
 
 WEBHOOK_KEY = 4
@@ -51,7 +52,6 @@ class SandboxSettings:
     client_secret: str = "sandbox-secret"  # noqa: S105 - made up, and it opens nothing but the sandbox
     client_certificate: bytes | None = None
     """PEM; when given, a client assertion must be signed with its key."""
-    receiver_url: str = "http://localhost:8000"
     service_endpoint: ServiceEndpoint | None = None
     steps: tuple[Step, ...] = ()
     seeded: bool = True
@@ -62,5 +62,7 @@ class SandboxSettings:
     retry_delay_seconds: float = 0.5
     delivery_threads: int = 8
     log_length: int = 10_000
+    limits: Limits | None = None
+    """Service protection; without it nobody is refused."""
     organization_host: str = "localhost"
     """What x-ms-dynamics-organization says."""

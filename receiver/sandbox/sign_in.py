@@ -14,6 +14,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from receiver.sandbox.assertion import AssertionRefusedError, check_assertion
+from receiver.sandbox.faults import Faults
 from receiver.sandbox.settings import SandboxSettings
 from receiver.sandbox.tokens import LIFETIME_SECONDS, Tokens
 
@@ -31,7 +32,7 @@ class SignInRefusedError(Exception):
         self.description = description
 
 
-def sign_in(settings: SandboxSettings, tokens: Tokens) -> Blueprint:
+def sign_in(settings: SandboxSettings, tokens: Tokens, faults: Faults) -> Blueprint:
     """The routes below /<tenant>/."""
     pages = Blueprint("sign_in", __name__)
 
@@ -52,6 +53,7 @@ def sign_in(settings: SandboxSettings, tokens: Tokens) -> Blueprint:
     def token(tenant: str) -> ResponseReturnValue:
         _check_tenant(settings, tenant)
         _check_request(settings, tenant)
+        _check_age(settings, faults)
         answer = {"token_type": "Bearer", "expires_in": LIFETIME_SECONDS, "ext_expires_in": LIFETIME_SECONDS}
         return {**answer, "access_token": tokens.issue()}
 
@@ -98,6 +100,12 @@ def _check_proof(settings: SandboxSettings, tenant: str) -> None:
             f"secret value, not the client secret ID, for a secret added to app '{settings.client_id}'."
         )
         raise SignInRefusedError(401, "invalid_client", 7000215, text)
+
+
+def _check_age(settings: SandboxSettings, faults: Faults) -> None:
+    if "client_secret" in request.form and faults.strikes("expired_secret"):
+        text = f"The provided client secret keys for app '{settings.client_id}' are expired."
+        raise SignInRefusedError(401, "invalid_client", 7000222, text)
 
 
 def _problem(settings: SandboxSettings, problem: SignInRefusedError) -> dict[str, Any]:

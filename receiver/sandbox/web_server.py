@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,12 @@ class _QuietHandler(WSGIRequestHandler):
 
     # Head and body of an answer go out in two writes; without this the second waits 40 ms for the first.
     disable_nagle_algorithm = True
+
+    server: WebServer
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """What the Date header says."""
+        return super().date_time_string((timestamp or time.time()) + self.server.seconds_ahead())
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
         pass
@@ -40,6 +47,8 @@ class WebServer(ThreadedWSGIServer):
             self.ssl_context = context
         self._connections: dict[Any, threading.Thread] = {}
         self._guard = threading.Lock()
+        #: how much the clock of its answers is ahead
+        self.seconds_ahead: Callable[[], float] = lambda: 0.0
         self._loop = threading.Thread(
             target=self.serve_forever, kwargs={"poll_interval": 0.05}, name=f"sandbox-{port}", daemon=True
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from decimal import Decimal
 
 import pytest
@@ -68,14 +69,57 @@ def test_every_input_has_a_label_and_every_id_is_used_once(browse):
     assert len(ids) == len(set(ids))
     labelled = set(re.findall(r'<label[^>]* for="([\w-]+)"', page))
     assert {one for one in ids if one.startswith("field-")} <= labelled
-    for one in ("business-central", "business-central-menu", "open-through-custom-api", "save", "delete", "new"):
+    for one in ("no-command", "business-central-menu", "open-through-custom-api", "save", "delete", "new"):
         assert one in ids
 
 
-def test_the_business_central_button_is_a_plain_link_in_a_new_tab(browse):
-    link = re.search(r"<a [^>]*id=\"business-central\"[^>]*>", browse(ACCOUNT).text)[0]
-    assert f'href="http://localhost:8000/open/account/{FIRST_ACCOUNT}"' in link
-    assert 'target="_blank"' in link
+def test_a_form_shows_the_published_commands_of_its_table_and_loads_their_scripts(browse, api):
+    table = api.get("EntityDefinitions(LogicalName='account')?$select=MetadataId")["MetadataId"]
+    script = {"name": "rcv_/open.js", "webresourcetype": 3, "content": b64encode(b"var Rcv = {};").decode()}
+    command = {
+        "name": "Open",
+        "uniquename": "rcv_open",
+        "location": 0,
+        "context": 1,
+        "contextvalue": "account",
+        "ContextEntity@odata.bind": f"/entities({table})",
+        "buttonlabeltext": "Business Central",
+        "onclickeventtype": 2,
+        "onclickeventjavascriptfunctionname": "Rcv.open",
+        "onclickeventjavascriptparameters": '[{"type":5}]',
+    }
+    resource = api("POST", "webresourceset", script).headers["OData-EntityId"]
+    bind = {"OnClickEventJavaScriptWebResourceId@odata.bind": resource}
+    made = api("POST", "appactions", command | bind).headers["OData-EntityId"]
+    published = "<importexportxml><entities><entity>account</entity></entities></importexportxml>"
+    assert 'id="no-command"' in browse(ACCOUNT).text
+    assert api("POST", "PublishXml", {"ParameterXml": published}).status_code == 204
+    assert 'id="no-command"' in browse(ACCOUNT).text  # its script is not published yet
+    assert browse("/WebResources/rcv_/open.js").status_code == 404
+    assert api("POST", "PublishAllXml").status_code == 204
+
+    page = browse(ACCOUNT).text
+    button = re.search(r'<button [^>]*id="business-central"[^>]*>', page)[0]
+    assert 'data-function="Rcv.open"' in button
+    assert '<script src="/WebResources/rcv_/open.js" defer>' in page
+    assert 'id="no-command"' in browse(f"/contact/{FIRST_CONTACT}").text
+    loaded = browse("/WebResources/rcv_/open.js")
+    assert (loaded.text, loaded.headers["Content-Type"]) == ("var Rcv = {};", "text/javascript; charset=utf-8")
+    for address in (made, resource):
+        assert api("DELETE", address.partition("/v9.2/")[2]).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        "<importexportxml>",
+        "<other/>",
+        "<importexportxml><entities><entity>nosuch</entity></entities></importexportxml>",
+        f"<importexportxml><webresources><webresource>{{{FIRST_ACCOUNT}}}</webresource></webresources></importexportxml>",
+    ],
+)
+def test_what_cannot_be_published_is_refused(api, parameter):
+    assert api("POST", "PublishXml", {"ParameterXml": parameter}).status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -174,3 +174,25 @@ def test_a_button_is_registered_with_its_script_and_its_table(api):
     assert api("POST", "appactions", button).status_code == 204
     refused = api("POST", "appactions", {**button, "uniquename": "open"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "0x800608ad")
+
+
+def test_what_is_created_with_the_header_is_in_the_solution_it_names(sandbox, api):
+    publisher = {"uniquename": "sales", "friendlyname": "Sales", "customizationprefix": "sls"}
+    owner = api("POST", "publishers", publisher | {"customizationoptionvalueprefix": 20000}).headers["OData-EntityId"]
+    solution = {"uniquename": "sales_steps", "version": "1.0.0.0", "publisherid@odata.bind": owner}
+    solution_id = row_id_of(api("POST", "solutions", solution))
+    body = {"name": "in a solution", "url": "http://127.0.0.1:9", "contract": 8, "authtype": 4, "authvalue": "k"}
+    endpoint = row_id_of(api("POST", "serviceendpoints", body, **{"MSCRM.SolutionUniqueName": "sales_steps"}))
+    (component,) = api.get(f"solutioncomponents?$filter=_solutionid_value eq {solution_id}")["value"]
+    assert (component["objectid"], component["componenttype"]) == (endpoint, 95)
+    refused = api("POST", "serviceendpoints", body | {"name": "nowhere"}, **{"MSCRM.SolutionUniqueName": "nowhere"})
+    assert refused.status_code == 400
+    assert "nowhere" not in {row["name"] for row in sandbox.rows("serviceendpoint")}
+    api("DELETE", f"serviceendpoints({endpoint})")
+
+
+def test_a_step_takes_its_images_along(sandbox, api, registered):
+    _, step = registered
+    image = row_id_of(api("POST", "sdkmessageprocessingstepimages", image_body(step)))
+    api("DELETE", f"sdkmessageprocessingsteps({step})")
+    assert sandbox.row("sdkmessageprocessingstepimage", image) is None

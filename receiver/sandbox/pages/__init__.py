@@ -1,6 +1,6 @@
 """The Sales form: plain HTTP pages on which a person edits rows and watches what the receiver is told.
 
-A page needs no script; the one there is only refreshes the panel.
+A page needs no script but for the commands that somebody installed, which are JavaScript on real forms too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from receiver.sandbox.errors import ApiError
 from receiver.sandbox.organization import Organization
-from receiver.sandbox.pages import faults_page, forms, lists, panel, row_pages
+from receiver.sandbox.pages import commands, faults_page, forms, lists, panel, row_pages
 
 _OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -53,6 +53,7 @@ def make_pages(organization: Organization) -> Flask:
         return render_template("problem.html", problem=problem), problem.status
 
     app.register_blueprint(faults_page.faults_page(organization))
+    app.register_blueprint(commands.web_resources(organization))
     app.register_blueprint(row_pages.row_pages(organization))
     app.jinja_env.globals["initials"] = forms.initials
     return app

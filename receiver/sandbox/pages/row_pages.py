@@ -10,6 +10,7 @@ from receiver.sandbox.errors import ApiError, row_missing
 from receiver.sandbox.events import Call
 from receiver.sandbox.organization import Organization
 from receiver.sandbox.pages import forms, lists
+from receiver.sandbox.pages.commands import commands_of
 from receiver.sandbox.pages.lists import ListPage
 from receiver.sandbox.registration import OPEN_IN_BUSINESS_CENTRAL
 from receiver.sandbox.seed import SALES_MANAGER
@@ -137,7 +138,7 @@ def _form(organization: Organization, page: ListPage, row: Row | None, problem: 
         sections=forms.fields(organization, table, row, posted),
         filled={field.name: field.text for _, section in forms.fields(organization, table, row) for field in section},
         heading=forms.heading(organization, table, row),
-        receiver_url=organization.settings.receiver_url.rstrip("/"),
+        commands=commands_of(organization, page.table),
         note=_NOTES.get(request.args.get("note", "")),
         problem=problem,
     )

@@ -14,7 +14,7 @@ from receiver.sandbox import exact_json
 from receiver.sandbox.errors import ApiError, invalid_argument, unknown_resource
 from receiver.sandbox.organization import Organization, RequestMade
 from receiver.sandbox.sign_in import sign_in
-from receiver.sandbox.web_api import actions, metadata, reading, writing
+from receiver.sandbox.web_api import actions, metadata, privileges, reading, writing
 from receiver.sandbox.web_api.asked import Asked
 from receiver.sandbox.web_api.batch import INNER, answer_batch
 from receiver.sandbox.web_api.resource import Resource, parse_resource
@@ -27,7 +27,7 @@ _WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 def make_web_api(organization: Organization) -> Flask:
     """The application behind https://localhost:<port>: sign-in and Web API."""
     app = Flask(__name__)
-    app.register_blueprint(sign_in(organization.settings, organization.tokens))
+    app.register_blueprint(sign_in(organization.settings, organization.tokens, organization.faults))
 
     @app.route(f"{_API}v<version>/<path:resource>", methods=_METHODS)
     def web_api(version: str, resource: str) -> Response:
@@ -41,7 +41,10 @@ def make_web_api(organization: Organization) -> Flask:
         g.began = time.monotonic()
         if request.path.startswith(_API) and INNER not in request.environ:
             _trouble(organization)
+            organization.protection.begin()
+            g.is_counted = True
             _check_token(organization)
+            _check_user(organization)
 
     @app.errorhandler(ApiError)
     def failed(problem: ApiError) -> Response:
@@ -62,6 +65,7 @@ def _answer(asked: Asked, resource: Resource) -> Response:
     if resource.name == "WhoAmI":
         return reading.who_am_i(asked)
     if resource.name in asked.organization.schema.sets:
+        privileges.check(asked, resource)
         return _answer_table(asked, resource)
     if asked.method == "POST" and not resource.is_row:
         return actions.unbound(asked, resource.name)
@@ -69,6 +73,8 @@ def _answer(asked: Asked, resource: Resource) -> Response:
 
 
 def _answer_table(asked: Asked, resource: Resource) -> Response:
+    if privileges.is_asked(asked, resource):
+        return privileges.of_user(asked)
     if resource.rest and asked.method == "POST":
         return actions.bound(asked, resource)
     if resource.rest and resource.rest[-1] == "$ref" and asked.method in ("DELETE", "PUT"):
@@ -112,6 +118,11 @@ def _check_token(organization: Organization) -> None:
         abort(Response(status=401, headers={"WWW-Authenticate": challenge}))
 
 
+def _check_user(organization: Organization) -> None:
+    if organization.faults.strikes("no_application_user"):
+        raise ApiError(403, "0x80072560", "The user is not a member of the organization.")
+
+
 def _finish(organization: Organization, answer: Response) -> Response:
     if not request.path.startswith(_API):
         return answer
@@ -123,8 +134,10 @@ def _finish(organization: Organization, answer: Response) -> Response:
     answer.headers["x-ms-ratelimit-burst-remaining-xrm-requests"] = "5999"
     answer.headers["x-ms-ratelimit-time-remaining-xrm-requests"] = "1200.00"
     path = request.full_path.removesuffix("?")
-    took = int((time.monotonic() - g.began) * 1000)
-    made = RequestMade(request.method, path, answer.status_code, organization.settings.now(), took)
+    took = time.monotonic() - g.began
+    if g.pop("is_counted", False):
+        organization.protection.end(took)
+    made = RequestMade(request.method, path, answer.status_code, organization.settings.now(), int(took * 1000))
     organization.requests.append(made)
     return answer
 

@@ -10,6 +10,7 @@ from flask import Response
 from receiver.sandbox.context import Bag
 from receiver.sandbox.errors import ApiError, invalid_argument, malformed, unknown_resource
 from receiver.sandbox.organization import Organization
+from receiver.sandbox.publishing import publish, publish_all
 from receiver.sandbox.registration import MESSAGE
 from receiver.sandbox.table import Table
 from receiver.sandbox.values import guid_of
@@ -39,13 +40,23 @@ def bound(asked: Asked, resource: Resource) -> Response:
 
 
 def unbound(asked: Asked, name: str) -> Response:
-    """`POST /Merge`, `POST /BulkDelete` or `POST /<Custom API>`. Raises ApiError."""
+    """`POST /Merge`, `/BulkDelete`, `/PublishXml`, `/PublishAllXml` or `/<Custom API>`. Raises ApiError."""
     if name == "Merge":
         return _merge(asked)
     if name == "BulkDelete":
         return _bulk_delete(asked)
+    if name in ("PublishXml", "PublishAllXml"):
+        return _publish(asked, name)
     message = _custom_api(asked.organization, name.removeprefix(_NAMESPACE))
     asked.organization.rows.call_custom_api(message, None, "", _parameters(asked), asked.call)
+    return asked.answer_nothing()
+
+
+def _publish(asked: Asked, name: str) -> Response:
+    if name == "PublishAllXml":
+        publish_all(asked.organization)
+    else:
+        publish(asked.organization, asked.body().get("ParameterXml"))
     return asked.answer_nothing()
 
 

@@ -6,7 +6,7 @@ Source: DP/webapi/query-metadata-web-api.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from flask import Response
@@ -28,7 +28,8 @@ def answer(asked: Asked, resource: Resource) -> Response:
         raise invalid_argument("The sandbox's tables and columns cannot be changed.")
     tables = asked.organization.schema.tables
     if not resource.is_row:
-        return _list(asked, [_table(asked, table) for table in tables.values() if _is_wanted(asked, _members(table))])
+        wanted = [table for table in tables.values() if _is_wanted(asked, _own(asked, table))]
+        return _list(asked, [_table(asked, table) for table in wanted])
     named = alternate_key(resource.key or "").get("LogicalName", resource.key)
     table = next((one for one in tables.values() if named in (one.name, metadata_id(one.name))), None)
     if table is None:
@@ -69,7 +70,11 @@ def _columns(asked: Asked, table: Table, columns: list[Column], cast: str, *, is
     return asked.answer(shown[0])
 
 
-def _members(table: Table) -> dict[str, Any]:
+def _own(asked: Asked, table: Table) -> dict[str, Any]:
+    return _members(table, asked.organization.untracked)
+
+
+def _members(table: Table, untracked: Collection[str]) -> dict[str, Any]:
     return {
         "LogicalName": table.name,
         "SchemaName": table.name.capitalize(),
@@ -79,7 +84,7 @@ def _members(table: Table) -> dict[str, Any]:
         "PrimaryNameAttribute": table.name_column,
         "ObjectTypeCode": table.object_type_code,
         "OwnershipType": _OWNED if table.has("ownerid") else "None",
-        "ChangeTrackingEnabled": table.tracks_changes,
+        "ChangeTrackingEnabled": table.tracks_changes and table.name not in untracked,
         "IsOptimisticConcurrencyEnabled": True,
         "DisplayName": _label(table.name.capitalize()),
         "IsPrivate": False,
@@ -88,7 +93,7 @@ def _members(table: Table) -> dict[str, Any]:
 
 
 def _table(asked: Asked, table: Table) -> dict[str, Any]:
-    chosen = _chosen(asked, _members(table))
+    chosen = _chosen(asked, _own(asked, table))
     expand = asked.option("$expand") or ""
     if "Attributes" in expand:
         inner = re.search(r"Attributes\(\$select=([\w,]+)", expand)

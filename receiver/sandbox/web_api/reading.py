@@ -77,7 +77,7 @@ def rows(asked: Asked, resource: Resource) -> Response:
 
 
 def _refuse_with_tracking(asked: Asked, table: Table) -> None:
-    if not table.tracks_changes:
+    if not table.tracks_changes or table.name in asked.organization.untracked:
         raise invalid_argument(f"Change tracking is not enabled for {table.name}.")
     for option in _NOT_WITH_TRACKING:
         if asked.option(option):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from receiver.sandbox.errors import duplicate_key, malformed, unknown_property
+from receiver.sandbox.solutions import put_in_solution
 from receiver.sandbox.storage import Row
 from receiver.sandbox.table import Table
 from receiver.sandbox.values import Reference
@@ -19,7 +20,10 @@ _CREATED = 201
 def create(asked: Asked, resource: Resource) -> Response:
     table = asked.organization.schema.entity_set(resource.name)
     values = submitted(asked.organization, table, asked.body())
-    row = asked.organization.rows.create(table, values, asked.call)
+    with asked.organization.rows.transaction() as transaction:
+        row = asked.organization.rows.create(table, values, asked.call)
+        if named := asked.request.headers.get("MSCRM.SolutionUniqueName"):
+            put_in_solution(transaction, named, table.name, row.id)
     return _written(asked, table, row, _CREATED)
 
 
