@@ -18,6 +18,7 @@ from receiver.commands.test_connection import test_connection
 from receiver.errors import ReceiverError, StoreUnavailableError
 from receiver.lane_work import process, process_together
 from receiver.lanes import Lease
+from receiver.local_changes import LocalChanges
 from receiver.services import Services
 from receiver.store.models import worker
 from receiver.wake import LOOK_AGAIN_SECONDS, Listener
@@ -46,6 +47,8 @@ class Worker:
         self._alone: deque[Lease] = deque()
         self._together = threading.Lock()
         self._threads = [threading.Thread(target=self._work, name=f"lane-{number}") for number in range(threads)]
+        if not services.database.is_sqlite:
+            self._threads.append(threading.Thread(target=self._hear_local_changes, name="local changes"))
         self._threads += [
             threading.Thread(target=self._carry_out_tasks, name="tasks"),
             threading.Thread(target=self._listen, name="listen"),
@@ -135,6 +138,19 @@ class Worker:
                 self._stopped.wait(LOOK_AGAIN_SECONDS)
         if listener is not None:
             listener.close()
+
+    def _hear_local_changes(self) -> None:
+        heard = LocalChanges(self._services)
+        while not self._stopped.is_set():
+            try:
+                heard.step(LOOK_AGAIN_SECONDS / 2, self._stopped.wait)
+            except StoreUnavailableError as error:
+                log.warning("No local edits: %s Looking again in a second.", error)
+                self._stopped.wait(LOOK_AGAIN_SECONDS)
+            except Exception:
+                log.exception("The thread of local edits met something nobody foresaw; it goes on in a second.")
+                self._stopped.wait(LOOK_AGAIN_SECONDS)
+        heard.close()
 
     def _ring(self) -> None:
         with self._ready:

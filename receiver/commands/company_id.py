@@ -4,35 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import select
-
+from receiver.core.company import COMPANY_ID
 from receiver.core.filters import AllOf, parse
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.values import Reference
 from receiver.dataverse.client import Change, DataverseRow
 from receiver.dataverse.columns import CHANGE_COLUMNS
-from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.errors import DataverseError, ReceiverError, VersionMismatchError
 from receiver.services import Services
 from receiver.store import couplings
-from receiver.store.models import connection as connection_state
 
-COMPANY_ID = "bcbi_companyid"
 COLUMNS = CHANGE_COLUMNS | {COMPANY_ID}
 ATTEMPTS = 3
 #: rows of one request
 TOGETHER = 100
 
 
-def is_kept(services: Services, mapping: TableMapping) -> bool:
+def is_kept(mapping: TableMapping) -> bool:
     """Whether rows of this mapping may carry our id, and the mapping may write to them."""
-    table = mapping.dataverse_table
-    if not services.options.company_id or not mapping.direction.allows(Direction.TO):
-        return False
-    with services.database.reading() as connection:
-        lacking = connection.execute(select(connection_state.c.lacking)).scalar()
-    is_there = lacking is not None and COMPANY_ID not in lacking.get(table, ())
-    return is_there and COMPANY_ID in DATAVERSE_TABLES[table].columns
+    return mapping.stamps.company is not None and mapping.direction.allows(Direction.TO)
 
 
 def cleared(

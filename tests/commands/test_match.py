@@ -9,11 +9,12 @@ from company import Company
 
 from receiver import asked, lanes
 from receiver.commands import mappings as mapping_commands
-from receiver.commands.match import directions_after, match
+from receiver.commands.match import match
+from receiver.commands.match_follow import directions_after
 from receiver.commands.match_plan import Choices
 from receiver.commands.result import CommandResult
 from receiver.core.coupling import Coupling
-from receiver.core.mapping import Direction, UpdateConflict
+from receiver.core.mapping import Conversion, Direction, UpdateConflict
 from receiver.errors import LostRaceError, NotFoundError, RefusedError, StalePreviewError
 from receiver.store import couplings
 
@@ -236,7 +237,7 @@ def test_what_cannot_be_done_is_refused_with_a_sentence(small_company: Company) 
     company = small_company
     with pytest.raises(NotFoundError, match="no mapping firm"):
         matched(company, "firm")
-    on(company, "payment_terms_code")
+    on(company, "payment_terms_code", conversion=Conversion.LOOKUP, related=("PAYMENT TERMS",))
     with pytest.raises(RefusedError, match="needs the mapping PAYMENT TERMS"):
         matched(company)
     with pytest.raises(NotFoundError, match="no Customer C99"):
