@@ -10,7 +10,18 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 
-from benchmarks import backlog, button, door, footprint, latency, report
+from benchmarks import (
+    backlog,
+    button,
+    door,
+    footprint,
+    full_synchronization,
+    latency,
+    matching,
+    outbound,
+    report,
+    verifying,
+)
 from benchmarks.bench import SHORT, Bench, from_environment
 from benchmarks.figures import HEADING, Figure, figures
 from benchmarks.servers import dataverse, postgresql
@@ -22,9 +33,13 @@ BENCHMARKS: dict[str, Callable[[Bench], dict[str, float]]] = {
     "open": button.measure,
     "start": footprint.start,
     "memory": footprint.footprint,
+    "full": full_synchronization.measure,
+    "outbound": outbound.measure,
+    "match": matching.measure,
+    "verify": verifying.measure,
 }
 #: long, and much the same each time: measured in one run
-ONCE = {"memory"}
+ONCE = {"memory", "full", "outbound", "match", "verify"}
 ENOUGH_RUNS = 5
 
 

@@ -17,13 +17,15 @@ class Sizes:
     seconds: float = 5.0
     #: waiting when the worker starts
     rows: int = 10_000
+    #: on each side of a full synchronization, of matching and of verifying; a tenth as many change and go out
+    records: int = 100_000
     #: of the button
     clicks: int = 200
     #: notifications until the last look at the memory
     flood: int = 100_000
 
 
-SHORT = Sizes(runs=1, seconds=0.5, rows=20, clicks=10, flood=200)
+SHORT = Sizes(runs=1, seconds=0.5, rows=20, records=60, clicks=10, flood=200)
 
 
 def from_environment() -> Sizes:

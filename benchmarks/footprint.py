@@ -1,4 +1,4 @@
-"""f) How long door and worker take to start; and their memory at first, half-way through many notifications, and after."""
+"""f) How long door and worker take to start; and their memory at first, half-way through a flood, and after it."""
 
 from __future__ import annotations
 

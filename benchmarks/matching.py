@@ -1,25 +1,22 @@
-"""g) Match-based coupling of a whole table: seconds and memory. By itself: python -m benchmarks.matching --rows 100000
+"""j) Match-based coupling of a whole table: seconds and memory.
 
 Half of the records have one equal row by name; a quarter only by phone, in the second group; a quarter have none.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from sqlalchemy import insert
 
-from benchmarks.bench import Bench, from_environment
+from benchmarks.bench import Bench
 from benchmarks.company import company
-from benchmarks.servers import dataverse, memory, new_database, postgresql
+from benchmarks.servers import dataverse, memory, new_database
 from receiver import create_app
 from receiver.commands.mappings import named, set_field
 from receiver.commands.match import match
@@ -31,11 +28,11 @@ from receiver.tables import BY_NAME
 CUSTOMER_TYPE, IN_A_STATEMENT = 3, 1000
 
 
-def measure(bench: Bench, count: int = 0) -> dict[str, float]:
+def measure(bench: Bench) -> dict[str, float]:
     """The sandbox runs in this process; what it holds was there before, and is not counted."""
-    count = count or bench.sizes.rows
-    _fill_dataverse(bench.sandbox, count)
-    with new_database(bench) as url, company(url):
+    count = bench.sizes.records
+    with dataverse(seeded=False) as sandbox, new_database(bench) as url, company(url):
+        _fill_dataverse(sandbox, count)
         services: Services = create_app({**os.environ, "RECEIVER_DATABASE_URL": url}).extensions["receiver"]
         try:
             _fill(services, count)
@@ -48,7 +45,7 @@ def measure(bench: Bench, count: int = 0) -> dict[str, float]:
     wanted = {"coupled": count - count // 4, "failed": count // 4}
     if result.counts != wanted:
         raise SystemExit(f"Matched {result.counts} instead of {wanted}; the figures would mean nothing.")
-    return {f"matching {count} × {count}, seconds": seconds, f"matching {count} × {count}, MiB more": peak[0]}
+    return {"matching, seconds": seconds, "matching, MiB more": peak[0]}
 
 
 def _fill_dataverse(sandbox: Sandbox, count: int) -> None:
@@ -93,18 +90,3 @@ def _peak() -> Iterator[list[float]]:
     finally:
         is_over.set()
         watching.join()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--on", choices=("sqlite", "postgresql"), default="sqlite")
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, postgresql(folder) as pattern, dataverse() as sandbox:
-        bench = Bench(asked.on, pattern, sandbox, replace(from_environment(), runs=1))
-        for name, value in measure(bench, asked.rows).items():
-            print(f"{name}: {value:.1f}", flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -34,7 +34,8 @@ Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}; what the figures mean, 
 * Machine: {_machine(pattern)}.
   Load, servers, databases and sandbox share it: compare ratios, not absolutes.
 * Measured: {sizes.runs} runs, {sizes.seconds:g} s of load, {sizes.rows} rows waiting, {sizes.clicks} clicks,
-  {sizes.flood} notifications until the last look at the memory, which is taken in one run only.
+  {sizes.flood} notifications until the last look at the memory, {sizes.records} records on each side; the last
+  two in one run only.
 * Targets are for the median of the runs: {met} of {len(with_target)} are met.
 
 ![Measured against the targets; the table says the same](performance.svg)

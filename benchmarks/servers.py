@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import create_engine, text
@@ -42,9 +43,10 @@ def postgresql(folder: str) -> Iterator[str]:
 
 
 @contextmanager
-def dataverse() -> Iterator[Sandbox]:
-    """The sandbox; every receiver that is made or started from now on is connected to it."""
-    with Sandbox(SandboxSettings(page_port=0, api_port=0, log_length=1_000_000)) as sandbox:
+def dataverse(**settings: Any) -> Iterator[Sandbox]:
+    """A sandbox; every receiver that is made or started inside is connected to it."""
+    before = dict(os.environ)
+    with Sandbox(SandboxSettings(page_port=0, api_port=0, log_length=1_000_000, **settings)) as sandbox:
         os.environ |= {
             "RECEIVER_DATAVERSE_URL": sandbox.api_url,
             "RECEIVER_AUTHORITY": sandbox.authority,
@@ -56,7 +58,11 @@ def dataverse() -> Iterator[Sandbox]:
             "REQUESTS_CA_BUNDLE": str(sandbox.ca_file),
             "CURL_CA_BUNDLE": str(sandbox.ca_file),
         }
-        yield sandbox
+        try:
+            yield sandbox
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def row_reads(sandbox: Sandbox) -> list[str]:

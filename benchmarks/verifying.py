@@ -1,80 +1,58 @@
-"""How fast both sides of a mapping are compared, and how much memory that takes.
-
-By itself: `python -m benchmarks.verifying [--rows 100000]`; the sandbox's own time is part of what is measured.
-"""
+"""k) How fast both sides of a mapping are compared, and whether twice as many rows take more memory."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import resource
-import tempfile
-import time
 from datetime import UTC, datetime
-from pathlib import Path
-from uuid import uuid4
 
 from sqlalchemy import insert
 
-from benchmarks.servers import dataverse
-from receiver import create_app
-from receiver.commands.test_connection import test_connection
-from receiver.commands.verify import verify
-from receiver.services import Services
+from benchmarks import terminal
+from benchmarks.accounts import customer, fill, id_of
+from benchmarks.bench import Bench
+from benchmarks.company import company
+from benchmarks.servers import dataverse, new_database
+from benchmarks.terminal import Ran
 from receiver.store.database import Database
 from receiver.store.models import coupling
-from receiver.store.schema import migrate
 from receiver.tables import BY_NAME
 
-AT_ONCE = 1_000
-MEGABYTE = 1024
+IN_A_STATEMENT = 1_000
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="benchmarks.verifying", description=__doc__)
-    parser.add_argument("--rows", type=int, default=int(os.environ.get("BENCH_ROWS", "100000")))
-    rows = parser.parse_args().rows
-    with tempfile.TemporaryDirectory() as folder, dataverse() as sandbox:
-        url = f"sqlite:///{Path(folder) / 'receiver.sqlite'}"
-        database = Database(url)
-        migrate(database, datetime.now(UTC))
-        database.dispose()
-        services: Services = create_app({**os.environ, "RECEIVER_DATABASE_URL": url}).extensions["receiver"]
-        assert test_connection(services).is_good
-        for start in range(0, rows, AT_ONCE):
-            fill(services, sandbox, range(start, min(start + AT_ONCE, rows)))
-        before, begun = _memory(), time.perf_counter()
-        verified = verify(services, "CUSTOMER")
-        seconds = time.perf_counter() - begun
-        print(f"| rows compared | {verified.counts['compared']:,} |")
-        print(f"| different | {verified.counts.get('different', 0):,} |")
-        print(f"| rows a second | {rows / seconds:,.0f} |")
-        print(f"| memory before | {before:,.0f} MB |")
-        print(f"| memory at most | {_memory():,.0f} MB |")
-        services.close()
+def measure(bench: Bench) -> dict[str, float]:
+    """Sandbox and command are processes of their own; of the memory, only the command's counts."""
+    count, half = bench.sizes.records, bench.sizes.records // 2
+    with dataverse(seeded=False) as sandbox, new_database(bench) as url, company(url):
+        found: list[Ran] = []
+        for numbers in (range(half), range(half, count)):
+            fill(sandbox, numbers)
+            _couple(url, numbers)
+            found.append(terminal.run(url, "verify", "CUSTOMER"))
+    if [one.said["counts"]["compared"] for one in found] != [half, count]:
+        raise SystemExit("Not every pair was compared; the figures would mean nothing.")
+    return {
+        "verifying, rows a second": count / found[1].seconds,
+        "verifying, MiB at most": found[1].mebibytes,
+        "verifying, MiB more for twice the rows": found[1].mebibytes - found[0].mebibytes,
+    }
 
 
-def fill(services: Services, sandbox: object, numbers: range) -> None:
-    """Coupled pairs that say the same."""
-    ids = [str(uuid4()) for _ in numbers]
-    for number, id_ in zip(numbers, ids, strict=True):
-        sandbox.create("account", {"accountid": id_, "name": f"Firm {number}", "customertypecode": 3})
-    keys = [f"X{number:09d}" for number in numbers]
-    now = datetime.now(UTC)
-    with services.database.writing() as connection:
-        records = [{"no": key, "name": f"Firm {number}"} for key, number in zip(keys, numbers, strict=True)]
-        connection.execute(insert(BY_NAME["customer"].table), records)
+def _couple(url: str, numbers: range) -> None:
+    """Pairs that say the same."""
+    database, now = Database(url), datetime.now(UTC)
+    for start in range(0, len(numbers), IN_A_STATEMENT):
+        some = [(number, customer(number)) for number in numbers[start : start + IN_A_STATEMENT]]
         pairs = [
-            {"mapping": "CUSTOMER", "local_id": key, "dataverse_id": id_, "unresolved": [], "coupled_at": now}
-            for key, id_ in zip(keys, ids, strict=True)
+            {
+                "local_id": one["no"],
+                "dataverse_id": id_of(number),
+                "mapping": "CUSTOMER",
+                "unresolved": [],
+                "coupled_at": now,
+            }
+            for number, one in some
         ]
-        connection.execute(insert(coupling), pairs)
-
-
-def _memory() -> float:
-    """The most that this process, sandbox and all, has held until now."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE
-
-
-if __name__ == "__main__":
-    main()
+        with database.writing() as connection:
+            connection.execute(insert(BY_NAME["customer"].table), [one for _, one in some])
+            connection.execute(insert(coupling), pairs)
+    database.dispose()

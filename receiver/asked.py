@@ -37,8 +37,8 @@ from receiver.store.mappings import Mappings
 from receiver.wording import Settled, in_words
 from receiver.work import Outcome, Work
 
-#: lanes that share a request to Dataverse and a transaction
-TOGETHER = 100
+#: lanes that share a request to Dataverse and a transaction; more, where the rows have just been read
+TOGETHER, READ_TOGETHER = 100, 500
 #: how long a lane that another holds is waited for
 PATIENCE_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 0.05
@@ -70,7 +70,8 @@ class Done:
 
 def wanted_from(mapping: str, table: str, ids: Iterable[str], ask: Ask) -> list[Wanted]:
     """Ask for Dataverse rows, toward the local table."""
-    return [Wanted(table, id_, replace(ask, mapping=mapping, toward=Direction.FROM)) for id_ in ids]
+    own = replace(ask, mapping=mapping, toward=Direction.FROM)
+    return [Wanted(table, id_, own) for id_ in ids]
 
 
 def wanted_to(services: Services, mapping: str, keys: Sequence[str], ask: Ask) -> list[Wanted]:
@@ -101,7 +102,9 @@ def _chunks(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
     """At most `TOGETHER`, and no lane twice in one."""
     rest, waiting = iter(wanted), list[Wanted]()
     while True:
-        taken = [*waiting, *islice(rest, max(TOGETHER - len(waiting), 0))]
+        waiting = waiting or list(islice(rest, 1))
+        most = READ_TOGETHER if waiting and waiting[0].row is not None else TOGETHER
+        taken = [*waiting, *islice(rest, max(most - len(waiting), 0))]
         chunk = {one.lane: one for one in reversed(taken)}
         if not chunk:
             return

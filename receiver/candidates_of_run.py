@@ -7,7 +7,7 @@ the watermark says which rows may have. A page says where the next one begins, s
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -17,8 +17,9 @@ from receiver.core.coupling import Coupling, Result
 from receiver.core.decision import Record
 from receiver.core.filters import matches
 from receiver.core.mapping import Direction, TableMapping
-from receiver.core.values import same
+from receiver.core.values import is_empty, same
 from receiver.dataverse.client import DataverseRow, Tracked
+from receiver.dataverse.columns import CHANGE_COLUMNS
 from receiver.errors import DataverseError
 from receiver.services import Services, read_columns
 from receiver.store import couplings
@@ -28,6 +29,8 @@ from receiver.tables import BY_NAME
 
 #: a row may be committed this much later than its modifiedon says: Dataverse ends a transaction within two minutes
 OVERLAP = timedelta(minutes=2)
+#: versions that are looked up together
+VERSIONS_TOGETHER = 2500
 
 
 class Scope(StrEnum):
@@ -35,7 +38,8 @@ class Scope(StrEnum):
 
     #: what may have changed since the last run
     MODIFIED = "modified"
-    #: everything inside the filter; the watermark is cleared first
+    #: everything inside the filter; the watermark is cleared first. What is remembered at the version that its row
+    #: has is not read again
     FULL = "full"
     #: the same by force: every record is transferred, whatever is remembered of it
     UNCONDITIONAL = "unconditional"
@@ -64,6 +68,8 @@ class Page:
     wanted: list[Wanted] = field(default_factory=list)
     looked_at: int = 0
     mark: datetime | None = None
+    #: rows that were looked at, and have nothing to do
+    in_step: list[Wanted] = field(default_factory=list)
     #: change tracking's, once everything that it told of has been decided
     token: str = ""
 
@@ -84,15 +90,21 @@ def _records(services: Services, part: Part, after: str) -> Iterator[Page]:
     while True:
         with services.database.reading() as connection:
             keys = stored.keys_after(connection, part.mapping, after)
-            records = LocalTable(connection, BY_NAME[part.mapping.local_table]).get_all(keys)
-            coupled = couplings.of_records(connection, part.mapping.name, keys)
-            uncoupled = stored.uncoupled_of(connection, part.mapping, keys)
         if not keys:
             return
-        free = [one for one in records if one.id not in uncoupled or one.id in coupled]
-        asked = [one.id for one in free if _is_asked(part, one, coupled.get(one.id))]
         after = keys[-1]
-        yield Page("records", after, wanted_to(services, part.mapping.name, asked, part.ask), len(keys))
+        yield Page("records", after, wanted_of_records(services, part, keys), len(keys))
+
+
+def wanted_of_records(services: Services, part: Part, keys: Sequence[str]) -> list[Wanted]:
+    """What is asked for of these local records toward Dataverse: those that have anything to say."""
+    with services.database.reading() as connection:
+        records = LocalTable(connection, BY_NAME[part.mapping.local_table]).get_all(keys)
+        coupled = couplings.of_records(connection, part.mapping.name, keys)
+        uncoupled = stored.uncoupled_of(connection, part.mapping, keys)
+    free = [one for one in records if one.id not in uncoupled or one.id in coupled]
+    asked = [one.id for one in free if _is_asked(part, one, coupled.get(one.id))]
+    return wanted_to(services, part.mapping.name, asked, part.ask)
 
 
 def _is_asked(part: Part, record: Record, coupling: Coupling | None) -> bool:
@@ -110,7 +122,9 @@ def _has_changed(mapping: TableMapping, record: Record, coupling: Coupling) -> b
     base = coupling.local_base
     if base is None:
         return True
-    mapped = (one.source for one in mapping.transfers(Direction.TO) if one.source)
+    mapped = [one.source for one in mapping.transfers(Direction.TO) if one.source]
+    if any(column in coupling.unresolved and not is_empty(record.values.get(column)) for column in mapped):
+        return True  # it named a record that was not coupled then; the look says whether it is now
     return any(not same(record.values.get(column), base.get(column)) for column in mapped)
 
 
@@ -144,24 +158,44 @@ def _rows(services: Services, part: Part, after: str) -> Iterator[Page]:
     with services.database.reading() as connection:
         columns = read_columns(services.mappings(connection), mapping.dataverse_table)
         mark = datetime.fromisoformat(after) if after else stored.watermark(connection, mapping.name)
+        # where a run came to its end before, most rows are remembered as they are: first only their versions are read
+        is_again = part.scope is Scope.FULL and stored.change_token(connection, mapping.name) != ""
     since = mark - OVERLAP if mark and (after or part.scope is Scope.MODIFIED) else None
-    for page in services.dataverse.changed(mapping.dataverse_table, columns, mapping.dataverse_filter, since):
-        for start in range(0, len(page), stored.PAGE):
-            rows = page[start : start + stored.PAGE]
-            read = max((one.version.modified_on for one in rows if one.version.modified_on), default=mark)
-            mark = read if mark is None or read is None else max(mark, read)
-            yield Page("rows", mark.isoformat() if mark else "", _of_rows(services, part, rows), len(rows), mark)
+    read, size = (CHANGE_COLUMNS, VERSIONS_TOGETHER) if is_again else (columns, stored.PAGE)
+    for page in services.dataverse.changed(mapping.dataverse_table, read, mapping.dataverse_filter, since):
+        for start in range(0, len(page), size):
+            rows = page[start : start + size]
+            newest = max((one.version.modified_on for one in rows if one.version.modified_on), default=mark)
+            mark = newest if mark is None or newest is None else max(mark, newest)
+            same, others = _parted(services, part, rows, columns) if is_again else ([], rows)
+            wanted = _of_rows(services, part, others)
+            yield Page("rows", mark.isoformat() if mark else "", wanted, len(rows), mark, in_step=same)
+
+
+def _parted(
+    services: Services, part: Part, rows: Sequence[DataverseRow], columns: frozenset[str]
+) -> tuple[list[Wanted], list[DataverseRow]]:
+    """What is in step, of rows of which only the version was read; and the others, now read whole."""
+    with services.database.reading() as connection:
+        same = stored.in_step(connection, part.mapping, {one.id: one.version.number for one in rows})
+    left = [one.id for one in _that_may_come(services, part, [one for one in rows if one.id not in same])]
+    read = services.dataverse.read_many(part.mapping.dataverse_table, left, columns)
+    return _from(part, [one.id for one in rows if one.id in same]), list(read.values())
 
 
 def _of_rows(services: Services, part: Part, rows: Sequence[DataverseRow]) -> list[Wanted]:
+    found = {one.id: one for one in _that_may_come(services, part, rows)}
+    return [replace(one, row=found[one.id]) for one in _from(part, list(found))]
+
+
+def _that_may_come(services: Services, part: Part, rows: Sequence[DataverseRow]) -> list[DataverseRow]:
     """What is not coupled, and may not be created, is left out without a word, as in Business Central."""
     kept = list(rows)
     if not part.may_create:
         with services.database.reading() as connection:
             coupled = couplings.of_rows(connection, [one.id for one in rows])
         kept = [one for one in rows if part.mapping.name in coupled.get(one.id, {})]
-    found = {one.id: one for one in kept}
-    return [Wanted(one.table, one.id, one.ask, found[one.id]) for one in _from(part, list(found))]
+    return kept
 
 
 def _deleted_rows(services: Services, part: Part, after: str) -> Iterator[Page]:

@@ -15,12 +15,14 @@ from typing import Any
 from receiver.asked import Done, Wanted, carry_out
 from receiver.candidates_of_run import Page, Part, Scope, pages
 from receiver.coalesce import Ask
+from receiver.core.decision import Reason
 from receiver.core.mapping import Direction, TableMapping
 from receiver.errors import GateClosedError, ReceiverError, RefusedError, ThrottledError
 from receiver.lane_failure import close_gate
 from receiver.services import Services
 from receiver.store import jobs
 from receiver.store import runs as stored
+from receiver.wording import Settled
 
 CAPTIONS = {
     Scope.MODIFIED: "Synchronize Modified Records",
@@ -96,6 +98,7 @@ def wanted_of(services: Services, parts: Iterable[Part]) -> Iterator[Wanted]:
     """All that a run would ask for now: for a preview. Raises: what Dataverse and the database raise."""
     for part in parts:
         for page in pages(services, part):
+            yield from page.in_step
             yield from page.wanted
 
 
@@ -112,6 +115,8 @@ def run_part(services: Services, part: Part, position: Position | None = None) -
     while True:
         try:
             for page in pages(services, counted, now.step, now.after):
+                if page.in_step:
+                    yield Progress(now, done=_in_step(services, page.in_step, now))
                 for some in _decided(services, page.wanted, now):
                     now = _past(now, some.done)
                     yield replace(some, position=now)
@@ -179,6 +184,17 @@ def _decided(services: Services, wanted: Sequence[Wanted], now: Position) -> Ite
             return
         yield from _pauses(services, now, [one.error for one in again if one.error])
         wanted = [one.wanted for one in again]
+
+
+def _in_step(services: Services, wanted: Sequence[Wanted], now: Position) -> list[Done]:
+    """Rows that have nothing to do need no lane: they are only counted."""
+    with services.database.writing() as connection:
+        jobs.add(connection, now.job, ["unchanged"] * len(wanted), (), services.clock())
+    ask = wanted[0].ask
+    said = Settled(
+        ask.mapping, ask.toward, "IgnoreUnchanged", "unchanged", Reason.NOTHING_MOVED.name, Reason.NOTHING_MOVED.what
+    )
+    return [Done(one, said) for one in wanted]
 
 
 def _count_errors(services: Services, job: int, done: Sequence[Done]) -> None:

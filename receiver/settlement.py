@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, insert
 
 from receiver import lanes
-from receiver.core.coupling import Coupling, LastRun, Result, after_failure, with_bases, with_job, with_run
+from receiver.core.coupling import Coupling, LastRun, Result, after_failure, at_version, with_bases, with_job, with_run
 from receiver.core.decision import (
     AlreadyEqual,
     Fail,
@@ -88,11 +88,19 @@ def settle(connection: Connection, outcomes: Sequence[Outcome], started: datetim
 def _check_unmoved(connection: Connection, situations: Sequence[Situation]) -> None:
     inward = [now for now in situations if now.toward is Direction.FROM]
     held = couplings.of_rows(connection, sorted({now.source.id for now in inward}), lock=True) if inward else {}
+    outward: dict[str, list[str]] = {}
+    for now in situations:
+        if now.toward is Direction.TO:
+            outward.setdefault(now.mapping.name, []).append(now.source.id)
+    of_records = {
+        name: couplings.of_records(connection, name, sorted(set(keys)), lock=True)
+        for name, keys in sorted(outward.items())
+    }
     for now in situations:
         if now.toward is Direction.FROM:
             coupling = held.get(now.source.id, {}).get(now.mapping.name)
         else:
-            coupling = couplings.find(connection, now.mapping.name, now.toward, now.source.id, lock=True)
+            coupling = of_records[now.mapping.name].get(now.source.id)
         if coupling != now.coupling:
             raise MovedError
     for table in sorted({now.mapping.local_table for now in inward}):
@@ -181,6 +189,9 @@ def _remembering(outcome: Outcome, merged: Merged, record: Record | None) -> Cou
     kept = now.coupling or Coupling(now.mapping.name, record.id, row_id)
     bases = bases_after(sides_of(now), merged, destination.values)
     moved = replace(with_bases(kept, now.toward, *bases), local_id=record.id, dataverse_id=row_id)
+    row = now.source if now.toward is Direction.FROM else destination
+    columns = {one.source for one in now.mapping.transfers(Direction.FROM) if one.source}
+    moved = replace(moved, dataverse_base=at_version(moved.dataverse_base or {}, row.values, columns))
     return with_run(replace(moved, unresolved=merged.unresolved), now.toward, LastRun(Result.SUCCESS))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -49,10 +49,12 @@ def of_rows(connection: Connection, row_ids: Sequence[str], *, lock: bool = Fals
     return found
 
 
-def of_records(connection: Connection, mapping: str, keys: Sequence[str]) -> Mapping[str, Coupling]:
-    """The couplings of many local records under a mapping, by key."""
-    found = connection.execute(select(table).where(table.c.mapping == mapping, table.c.local_id.in_(keys)))
-    return {row.local_id: _frozen(row) for row in found}
+def of_records(
+    connection: Connection, mapping: str, keys: Sequence[str], *, lock: bool = False
+) -> Mapping[str, Coupling]:
+    """The couplings of many local records under a mapping, by key; *lock* as in `of_rows`."""
+    query = select(table).where(table.c.mapping == mapping, table.c.local_id.in_(keys)).order_by(table.c.id)
+    return {row.local_id: _frozen(row) for row in connection.execute(query.with_for_update() if lock else query)}
 
 
 def of_dataverse_row(connection: Connection, dataverse_id: str) -> list[Coupling]:
@@ -83,9 +85,15 @@ def save_all(connection: Connection, changed: Sequence[Coupling], now: datetime)
         connection.execute(_SAVING[connection.dialect.name], values)
     except IntegrityError as error:
         raise LostRaceError from error
-    rows = [{"is_mapping": one.mapping, "is_row": one.dataverse_id, "is_record": one.local_id} for one in changed]
-    for statement in _FORGETTING:
-        connection.execute(statement, rows)
+    for mapping in sorted({one.mapping for one in changed}):
+        own = [one for one in changed if one.mapping == mapping]
+        named = {
+            "is_mapping": mapping,
+            "are_rows": [one.dataverse_id for one in own],
+            "are_records": [one.local_id for one in own],
+        }
+        for statement in _FORGETTING:
+            connection.execute(statement, named)
 
 
 def _saving(dialect: Any) -> Any:
@@ -96,21 +104,17 @@ def _saving(dialect: Any) -> Any:
 
 
 _SAVING = {"sqlite": _saving(sqlite), "postgresql": _saving(postgresql)}
+_ARE_ROWS: BindParameter[list[str]] = bindparam("are_rows", expanding=True)
+_ARE_RECORDS: BindParameter[list[str]] = bindparam("are_records", expanding=True)
 _FORGETTING = (
-    delete(uncoupling).where(
-        uncoupling.c.mapping == bindparam("is_mapping"), uncoupling.c.dataverse_id == bindparam("is_row")
-    ),
+    delete(uncoupling).where(uncoupling.c.mapping == bindparam("is_mapping"), uncoupling.c.dataverse_id.in_(_ARE_ROWS)),
     # another row that the record was uncoupled from stays uncoupled; the record does not
     update(uncoupling)
-    .where(uncoupling.c.mapping == bindparam("is_mapping"), uncoupling.c.local_id == bindparam("is_record"))
+    .where(uncoupling.c.mapping == bindparam("is_mapping"), uncoupling.c.local_id.in_(_ARE_RECORDS))
     .values(local_id=""),
-    delete(passed_over).where(
-        passed_over.c.mapping == bindparam("is_mapping"), passed_over.c.row_id == bindparam("is_row")
-    ),
+    delete(passed_over).where(passed_over.c.mapping == bindparam("is_mapping"), passed_over.c.row_id.in_(_ARE_ROWS)),
     update(pending_coupling)
-    .where(
-        pending_coupling.c.mapping == bindparam("is_mapping"), pending_coupling.c.dataverse_id == bindparam("is_row")
-    )
+    .where(pending_coupling.c.mapping == bindparam("is_mapping"), pending_coupling.c.dataverse_id.in_(_ARE_ROWS))
     .values(is_open=False),
 )
 

@@ -23,6 +23,8 @@ WRITER_PATIENCE_SECONDS = 10.0
 CONNECT_TIMEOUT_SECONDS = 5
 #: a connection unused for this long may have gone; one that goes sooner costs one attempt
 CHECK_AFTER_SECONDS = 2.0
+#: what our connections are called, so that a trigger knows our own writes
+APPLICATION_NAME = "receiver"
 #: what a PostgreSQL says that has become a standby
 READ_ONLY = "25006"
 
@@ -117,7 +119,7 @@ def _engine(url: str, pool_size: int) -> Engine:
         hide_parameters=True,
         pool_size=pool_size,
         max_overflow=pool_size,
-        connect_args=patience,
+        connect_args={"application_name": APPLICATION_NAME, **patience},
     )
 
 

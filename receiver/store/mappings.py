@@ -19,7 +19,7 @@ from receiver.core.mapping import (
     UpdateConflict,
 )
 from receiver.core.values import from_plain, from_plain_values, to_plain, to_plain_values
-from receiver.store.models import change, field_mapping, number_series
+from receiver.store.models import change, field_mapping, number_series, passed_over
 from receiver.store.models import mapping as table
 from receiver.tables import TABLES
 
@@ -54,6 +54,13 @@ def save(connection: Connection, mapping: TableMapping, who: str, now: datetime)
         connection.execute(insert(field_mapping), [_field_row(mapping.name, row) for row in mapping.fields])
     for what, before, after in differences(old, mapping):
         record_change(connection, who, f"{mapping.name}: {what}", (before, after), now)
+
+
+def remove(connection: Connection, mapping: TableMapping, who: str, now: datetime) -> None:
+    """Delete *mapping*, its field mappings, and what it remembers of rows it passed over; record it."""
+    connection.execute(delete(passed_over).where(passed_over.c.mapping == mapping.name))
+    connection.execute(delete(table).where(table.c.name == mapping.name))  # by the database, its field mappings too
+    record_change(connection, who, f"{mapping.name}: deleted", ("", "by a person"), now)
 
 
 def record_change(connection: Connection, who: str, what: str, states: tuple[str, str], now: datetime) -> None:

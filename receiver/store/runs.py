@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, exists, or_, select, update
+from sqlalchemy import Connection, exists, literal, or_, select, update
 
-from receiver.core.coupling import Result
-from receiver.core.mapping import TableMapping
-from receiver.store.models import coupling, passed_over, uncoupling
+from receiver.core.coupling import VERSION, Result
+from receiver.core.mapping import Direction, TableMapping
+from receiver.store.models import coupling, lane, passed_over, uncoupling
 from receiver.store.models import mapping as mapping_rows
 from receiver.tables import BY_NAME
 
@@ -74,6 +74,23 @@ def coupled_of(connection: Connection, mapping: TableMapping, row_ids: Sequence[
         coupling.c.mapping == mapping.name, coupling.c.dataverse_id.in_(row_ids)
     )
     return list(connection.execute(query.order_by(coupling.c.dataverse_id)).scalars())
+
+
+def in_step(connection: Connection, mapping: TableMapping, versions: Mapping[str, int | None]) -> set[str]:
+    """Which of these rows, by id and version, are remembered at just this version, and can have nothing to do."""
+    columns = {one.source for one in mapping.transfers(Direction.FROM) if one.source}
+    query = (
+        select(coupling.c.dataverse_id, coupling.c.dataverse_base, coupling.c.unresolved, lane.c.version_number)
+        .join(lane, lane.c.key == literal(f"{mapping.dataverse_table}:") + coupling.c.dataverse_id)
+        .join(BY_NAME[mapping.local_table].table, _key_of(mapping) == coupling.c.local_id)
+        .where(coupling.c.mapping == mapping.name, coupling.c.dataverse_id.in_(list(versions)))
+        .where(~coupling.c.is_skipped, coupling.c.from_result != Result.FAILURE)
+    )
+    return {
+        id_
+        for id_, base, unresolved, seen in connection.execute(query)
+        if base and not unresolved and columns and columns <= base.keys() and base.get(VERSION) == seen == versions[id_]
+    }
 
 
 def uncoupled_of(connection: Connection, mapping: TableMapping, keys: Sequence[str]) -> set[str]:
