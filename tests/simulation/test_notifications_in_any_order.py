@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 from company import KEY, Company
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from werkzeug.serving import make_server
+from simulation.recorder import Recorder
 
 from receiver import lanes
 from receiver.commands.mappings import named
@@ -41,27 +40,6 @@ ACTIONS = (
     "delete",
     "delete",
 )
-
-
-class Recorder:
-    """Takes every notification that the sandbox sends and forwards none: the tests decide when they arrive."""
-
-    def __init__(self) -> None:
-        self.bodies: list[bytes] = []
-        self._server = make_server("127.0.0.1", 0, self._take, threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    def _take(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        self.bodies.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
-        start_response("202 Accepted", [("Content-Length", "0")])
-        return [b""]
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 @pytest.fixture

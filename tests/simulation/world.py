@@ -1,0 +1,245 @@
+"""Both sides of a company, its people, its workers and its mishaps; one clock, which only goes on when told to."""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from company import KEY, Company
+from simulation.recorder import Recorder
+from sqlalchemy import select
+
+from receiver import lanes, tasks
+from receiver.candidates_of_run import Scope
+from receiver.commands import run
+from receiver.commands.procedures import PROCEDURES
+from receiver.commands.steps import steps_to_register
+from receiver.core.coupling import Coupling
+from receiver.core.mapping import Direction, TableMapping
+from receiver.errors import ReceiverError
+from receiver.lane_work import process
+from receiver.lanes import Lease
+from receiver.runs import parts_of, run_part
+from receiver.sandbox import Sandbox, ServiceEndpoint, Step
+from receiver.store import couplings
+from receiver.store.models import coupling as coupling_rows
+
+#: in the order in which they are run
+MAPPINGS = ("CUSTOMER", "VENDOR", "CONTACT")
+TABLES = {"CUSTOMER": ("customer", "account"), "VENDOR": ("vendor", "account"), "CONTACT": ("contact", "contact")}
+#: the columns that people edit, local and Dataverse; all bidirectional and plain
+_PARTNER = {"name": "name", "phone_no": "telephone1", "city": "address1_city"}
+FIELDS = {
+    "CUSTOMER": _PARTNER,
+    "VENDOR": _PARTNER,
+    "CONTACT": {"first_name": "firstname", "surname": "lastname", "phone_no": "telephone1"},
+}
+#: longer than any back-off, any lease, and the wait of a task
+LONG = 1000.0
+WHO = "the simulation"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self._now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self._now
+
+    def pass_time(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+
+
+class World(Company):
+    """Whatever happens on either side goes through here; who wants to hear of edits adds himself to `listeners`."""
+
+    def __init__(self, database_url: str, sandbox: Sandbox, recorder: Recorder, clock: Clock) -> None:
+        self.recorder, self.clock = recorder, clock
+        #: notifications that were sent and have not arrived
+        self.under_way: list[bytes] = []
+        self.arrived: list[bytes] = []
+        #: lanes that workers have taken and not worked on yet
+        self.taken: list[Lease] = []
+        #: what somebody does while the receiver speaks with Dataverse the next time
+        self.meanwhile: list[Callable[[], None]] = []
+        #: something happened of which no notification tells, or of which it was lost
+        self.is_untold = False
+        self.is_mapping_changed = False
+        #: how many notifications the door has stored
+        self.delivered = 0
+        #: mapping, and local key or row id, of what a person uncoupled
+        self.let_go: set[tuple[str, str]] = set()
+        #: (side, mapping's tables' record id, column, value) of each edit
+        self.listeners: list[Callable[[str, str, dict[str, Any]], None]] = []
+        self.made = 0
+        super().__init__(database_url, sandbox)
+        self._check_gate = self.services.dataverse._before_call
+        self.services.dataverse._before_call = self._before_call
+
+    def now(self) -> datetime:
+        return self.clock()
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.pass_time(seconds)
+
+    def register_steps(self) -> None:
+        steps = [Step.from_json(step) for step in steps_to_register(self.services)]
+        self.sandbox.step_set(steps, ServiceEndpoint(self.recorder.url, value=KEY))
+
+    def _before_call(self) -> None:
+        self._check_gate()
+        while self.meanwhile:
+            self.meanwhile.pop()()
+
+    # -- both sides --
+
+    def rows(self, table: str) -> list[str]:
+        return sorted(str(row[f"{table}id"]) for row in self.sandbox.rows(table))
+
+    def records(self, table: str) -> list[str]:
+        return sorted(row["no"] for row in self.locals(table))
+
+    def make_row(self, table: str, values: dict[str, Any]) -> str:
+        self.made += 1
+        return str(self.sandbox.create(table, values, f"{table[0]}0000000-0000-4000-8000-{self.made:012d}"))
+
+    def edit_row(self, table: str, id_: str, values: dict[str, Any]) -> None:
+        if self.sandbox.row(table, id_) is not None:
+            self.sandbox.update(table, id_, values)
+            self._tell("dataverse", id_, values)
+
+    def delete_row(self, table: str, id_: str) -> None:
+        """Dataverse clears the lookups to it, and tells nobody of that."""
+        if self.sandbox.row(table, id_) is not None:
+            self.sandbox.delete(table, id_)
+            self.is_untold = True
+
+    def edit_record(self, table: str, key: str, values: dict[str, Any]) -> None:
+        if self.local(table, key) is not None:
+            self.change_local(table, key, **values)
+            self._tell("local", key, values)
+
+    def _tell(self, side: str, id_: str, values: dict[str, Any]) -> None:
+        for hear in self.listeners:
+            hear(side, id_, values)
+
+    def couplings(self, mapping: str) -> list[Coupling]:
+        query = select(coupling_rows.c.local_id).where(coupling_rows.c.mapping == mapping)
+        with self.services.database.reading() as connection:
+            keys = list(connection.execute(query.order_by(coupling_rows.c.id)).scalars())
+            found = couplings.of_records(connection, mapping, keys)
+        return [found[key] for key in keys]
+
+    def mappings(self) -> dict[str, TableMapping]:
+        with self.services.database.reading() as connection:
+            return dict(self.services.mappings(connection))
+
+    # -- notifications --
+
+    def collect(self) -> list[bytes]:
+        """All that is under way by now, in the order in which it was sent."""
+        assert self.sandbox.settle()
+        self.under_way += self.recorder.bodies
+        self.recorder.bodies.clear()
+        return self.under_way
+
+    def deliver(self, body: bytes, *, is_new: bool = False) -> None:
+        """*is_new*: sent once more as if it never had been, which the inbox cannot tell."""
+        if is_new:
+            operation = re.search(rb'"OperationId":"([^"]+)"', body)
+            assert operation is not None
+            body = body.replace(operation[1], str(uuid.uuid4()).encode())
+        answer = self.app.test_client().post(
+            "/dataverse/notifications", data=body, content_type="application/json", headers={"x-receiver-key": KEY}
+        )
+        assert answer.status_code == 202
+        self.delivered += body not in self.arrived
+        self.arrived.append(body)
+
+    # -- workers --
+
+    def take_lanes(self, count: int) -> None:
+        """A worker leases lanes, and is slow."""
+        with self.services.database.writing() as connection:
+            seconds = self.services.options.lease_seconds
+            self.taken += lanes.lease_ready(connection, lanes.new_owner(), self.now(), seconds, count)
+
+    def go_on(self, number: int) -> None:
+        process(self.services, self.taken.pop(number))
+
+    def carry_out_tasks(self) -> bool:
+        return tasks.carry_out_next(self.services, PROCEDURES, threading.Event())
+
+    def ask_for_run(self, mapping: str, direction: Direction | None, scope: Scope) -> None:
+        run.start(self.services, mapping, WHO, direction, scope)
+        self.carry_out_tasks()
+
+    # -- the end of all trouble --
+
+    def settle(self) -> None:
+        """No more faults, every back-off run out, all delivered; then the runs that a company would make."""
+        self.sandbox.faults.clear()
+        self.meanwhile.clear()
+        self.taken.clear()  # these workers died
+        self.pass_time(LONG)
+        self._quiet()
+        while self.carry_out_tasks():
+            self._quiet()
+        scope = Scope.FULL if self.is_mapping_changed else Scope.MODIFIED
+        for name in MAPPINGS:
+            for part in self._parts(name, scope):
+                assert not [one.error for step in run_part(self.services, part) for one in step.done if one.error]
+        self._quiet()
+        self.is_untold = self.is_mapping_changed = False
+
+    def _parts(self, name: str, scope: Scope) -> Iterator[Any]:
+        mapping = self.mappings()[name]
+        for part in parts_of(mapping, None, scope, WHO) if mapping.is_enabled else ():
+            # what notifications told needs no run
+            if part.toward is Direction.TO or self.is_untold or self.is_mapping_changed:
+                yield part
+
+    def _quiet(self) -> None:
+        """Deliver and work until nothing is under way; a lane that steps back is due again."""
+        for _ in range(20):
+            for body in self.collect():
+                self.deliver(body)
+            self.under_way.clear()
+            self.work()
+            if not self.collect() and not self._is_any_due():
+                return
+            self.pass_time(LONG)
+        raise AssertionError("It does not come to rest.")
+
+    def _is_any_due(self) -> bool:
+        with self.services.database.reading() as connection:
+            return lanes.is_any_ready(connection, self.now() + timedelta(days=1))
+
+    def try_(self, ask: Callable[[], object]) -> str:
+        """What a person asks for; a refusal is an answer like any other. What it said."""
+        is_troubled = self.is_troubled
+        try:
+            ask()
+        except ReceiverError as error:
+            if error.waiting_helps and not is_troubled:
+                raise
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    @property
+    def is_troubled(self) -> bool:
+        """Whether Dataverse, another worker or another person may be in the way."""
+        faults = self.sandbox.faults
+        struck = faults.too_many_requests or faults.unavailable or faults.lose_answer or faults.expired_token
+        return bool(struck or self.taken or self.meanwhile or self._is_gate_closed())
+
+    def _is_gate_closed(self) -> bool:
+        try:
+            self.services.check_gate()
+        except ReceiverError:
+            return True
+        return False
