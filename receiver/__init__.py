@@ -16,6 +16,7 @@ from receiver.dataverse.auth import ClientCredentials
 from receiver.dataverse.client import DataverseClient
 from receiver.inbox import write_group
 from receiver.services import Options, Services
+from receiver.settings_file import overlaid
 from receiver.store.database import Database
 from receiver.store.group_commit import GroupCommit
 from receiver.wake import Waker
@@ -32,7 +33,7 @@ def create_app(environment: Mapping[str, str] | None = None, clock: Callable[[],
     """
     from receiver import admin, cli, sign_in, web
 
-    settings = read_settings(os.environ if environment is None else environment)
+    settings = read_settings(overlaid(os.environ) if environment is None else environment)
     app = Flask(__name__, template_folder="admin/templates", static_folder="admin/static")
     app.extensions["receiver"] = make_services(settings, clock)
     app.extensions["receiver_settings"] = settings
@@ -54,7 +55,7 @@ def make_services(settings: Settings, clock: Callable[[], datetime] = _now) -> S
         notifications=GroupCommit(database, write_group),
         options=_options(settings),
     )
-    return services.connected(_client(settings, services)) if settings.connection_is_set_up else services
+    return services.connected(client_of(settings, services)) if settings.connection_is_set_up else services
 
 
 def _options(settings: Settings) -> Options:
@@ -62,7 +63,7 @@ def _options(settings: Settings) -> Options:
     return Options(**{name: getattr(settings, name) for name in names})
 
 
-def _client(settings: Settings, services: Services) -> DataverseClient:
+def client_of(settings: Settings, services: Services) -> DataverseClient:
     credentials = ClientCredentials(
         url=settings.dataverse_url,
         tenant=settings.tenant_id,

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from receiver.core.values import guid
 from receiver.errors import SettingError
+from receiver.settings_file import FILE as SETTINGS_FILE
 
 
 def _setting(meaning: str, default: Any, read: Callable[[str], Any] = str) -> Any:
@@ -21,6 +23,13 @@ def _trust(text: str) -> str:
     if text not in {"image", "read"}:
         raise ValueError("“image” or “read” was expected")
     return text
+
+
+def _guid(text: str) -> str:
+    found = guid(text)
+    if found is None:
+        raise ValueError("a guid was expected")
+    return found
 
 
 def _count(text: str) -> int:
@@ -56,7 +65,14 @@ class Settings:
     client_secret: str = _setting("Its secret; or RECEIVER_CLIENT_CERTIFICATE.", "")
     client_certificate: str = _setting("Path of a PEM file with private key and certificate.", "")
     authority: str = _setting("Sign-in address; default https://login.microsoftonline.com/<tenant>.", "")
-    company_id: str = _setting("Own company id (guid) where the environment has bcbi_companyid.", "")
+    company_id: str = _setting(
+        "Own company id (guid): on what we write where the environment has bcbi_companyid; empty: on nothing.",
+        "",
+        _guid,
+    )
+    owning_team: str = _setting(
+        "Team (guid) that owns rows we create: the Team model. Empty: the Person model, by salesperson.", "", _guid
+    )
     local_currency: str = _setting("ISO code of the local currency, which is blank on a record.", "EUR")
     admin_token: str = _setting("Signs in administrators. Without it the admin pages answer 403.", "")
     open_token: str = _setting("Signs in people who may open records and nothing else.", "")
@@ -82,7 +98,18 @@ class Settings:
 
     @property
     def connection_is_set_up(self) -> bool:
-        return bool(self.dataverse_url and self.client_id and (self.client_secret or self.client_certificate))
+        return not self.lacking_for_connection
+
+    @property
+    def lacking_for_connection(self) -> tuple[str, ...]:
+        """The variables without which nobody can sign in."""
+        needed = {
+            "dataverse_url": bool(self.dataverse_url),
+            "tenant_id": bool(self.tenant_id or self.authority),
+            "client_id": bool(self.client_id),
+            "client_secret": bool(self.client_secret or self.client_certificate),
+        }
+        return tuple(variable(name) for name, is_there in needed.items() if not is_there)
 
 
 #: read where the server starts (gunicorn_conf.py), before there is an application
@@ -90,8 +117,14 @@ OF_THE_SERVER = {
     "RECEIVER_PORT": ("Port of the doors and pages.", "8000"),
     "RECEIVER_BIND": ("Address and port instead.", ""),
     "RECEIVER_WEB_PROCESSES": ("Processes of the server on PostgreSQL; default one a processor.", ""),
+    SETTINGS_FILE: (
+        "File of settings, which `receiver connect` writes; the environment wins. Empty: none.",
+        "instance/settings.env",
+    ),
 }
 SECRETS = frozenset({"webhook_keys", "client_secret", "admin_token", "open_token", "session_key"})
+#: what `receiver connect` asks for and keeps
+CONNECTION = ("dataverse_url", "tenant_id", "client_id", "client_secret", "client_certificate", "authority")
 
 
 def variable(name: str) -> str:

@@ -8,6 +8,7 @@ import os
 from gunicorn.glogging import Logger
 
 from receiver.patient_worker import PatientWorker
+from receiver.settings_file import overlaid
 
 
 class DiscreetLogger(Logger):  # type: ignore[misc]  # it ships no types
@@ -20,16 +21,17 @@ class DiscreetLogger(Logger):  # type: ignore[misc]  # it ships no types
         super().warning(msg, *args, **kwargs)
 
 
-_is_embedded = os.environ.get("RECEIVER_DATABASE_URL", "sqlite").startswith("sqlite")
+_settings = overlaid(os.environ)
+_is_embedded = _settings.get("RECEIVER_DATABASE_URL", "sqlite").startswith("sqlite")
 
-bind = os.environ.get("RECEIVER_BIND", f"0.0.0.0:{os.environ.get('RECEIVER_PORT', '8000')}")
+bind = _settings.get("RECEIVER_BIND", f"0.0.0.0:{_settings.get('RECEIVER_PORT', '8000')}")
 worker_class = PatientWorker
 # a process may have 1024 files open, and needs some for the database
 worker_connections = 800
 # a file is sent with the patience that everything is sent with
 sendfile = False
 # SQLite has one writer: a second process only waits for the first
-workers = 1 if _is_embedded else int(os.environ.get("RECEIVER_WEB_PROCESSES", multiprocessing.cpu_count()))
+workers = 1 if _is_embedded else int(_settings.get("RECEIVER_WEB_PROCESSES", multiprocessing.cpu_count()))
 threads = 16 if _is_embedded else 8
 # several processes share keep-alive connections fairly only so
 reuse_port = not _is_embedded

@@ -17,10 +17,17 @@ STATIC_FILES_ARE_KEPT = timedelta(days=365)
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Register the pages; their addresses carry a hash of each static file, so files may be kept for long."""
-    from receiver.admin import mapping_list, mapping_page, notification_list, notification_page, record_page
+    from receiver.admin import (
+        connection_page,
+        mapping_list,
+        mapping_page,
+        notification_list,
+        notification_page,
+        record_page,
+    )
 
     pages = Blueprint("admin", __name__)
-    for module in (mapping_list, mapping_page, notification_list, notification_page, record_page):
+    for module in (connection_page, mapping_list, mapping_page, notification_list, notification_page, record_page):
         module.init_views(pages)
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_FILES_ARE_KEPT
     words.init_app(app)

@@ -11,6 +11,8 @@ from receiver.admin.changes import record
 from receiver.admin.shared import Notice, answered, is_on, services, wanted, who
 from receiver.admin.words import CAPTIONS, counted, said
 from receiver.commands import mappings
+from receiver.commands.check_steps import hint
+from receiver.commands.test_connection import trouble
 from receiver.core.mapping import DeletionConflict, Direction, TableMapping, UpdateConflict
 from receiver.errors import InvalidMappingError
 from receiver.services import image_columns
@@ -27,7 +29,7 @@ READERS = {
 }
 STEPS_ARE_OLD = (
     "The columns that are read of {table} have changed. The images of the registered steps are outdated: each "
-    "notification makes the receiver read the row until the steps are registered again (receiver steps list)."
+    "notification makes the receiver read the row until the steps are registered again (receiver steps register)."
 )
 
 
@@ -50,6 +52,7 @@ def listed() -> ResponseReturnValue:
     figures = mappings.figures(services())
     offered = request.args.get("offer", "")
     notices = [offer(one, figures[one.name]) for one in found if one.name == offered]
+    notices += [Notice("warning", words) for words in [hint(services())] if words]
     return render_template(
         "mappings.html", mappings=found, figures=figures, notices=[one for one in notices if one], **choices()
     )
@@ -81,6 +84,9 @@ def bring_in(name: str) -> ResponseReturnValue:
     mapping = mappings.named(services(), name)
     if mapping.synch_only_coupled_records:
         flash(f"Switch {CAPTIONS['synch_only_coupled_records']} off for {mapping.name} first.", "warning")
+        return redirect(url_for("admin.mappings"), 303)
+    if said := trouble(services()):
+        flash(f"Nothing was brought in. {said}", "warning")
         return redirect(url_for("admin.mappings"), 303)
     count = mappings.bring_in(services(), mapping.name)
     record(services(), who(), f"{mapping.name}: passed over", str(count), "brought in")

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msal
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 
 from receiver.errors import DataverseUnreachableError, SignInError
+
+#: what the authority says of a tenant it does not know; msal tells it without a code
+UNKNOWN_TENANT = "AADSTS90002"
+#: our own: the certificate's file cannot be used
+CERTIFICATE_FILE = "certificate file"
+_CODE = re.compile(r"AADSTS\d+")
+_TRAIL = re.compile(r"\s*Trace ID:.*", re.DOTALL)
 
 
 class ClientCredentials:
@@ -35,7 +44,7 @@ class ClientCredentials:
     def token(self, *, fresh: bool = False) -> str:
         """A bearer token; *fresh* leaves the cached one aside.
 
-        Raises: SignInError with the authority's own words; DataverseUnreachableError.
+        Raises: SignInError with the authority's own words and code; DataverseUnreachableError.
         """
         with self._lock:
             if self._application is None or fresh:
@@ -45,8 +54,7 @@ class ClientCredentials:
             except (OSError, ValueError) as error:
                 raise DataverseUnreachableError(f"The sign-in address cannot be reached: {error}") from error
         if "access_token" not in answer:
-            said = str(answer.get("error_description") or answer.get("error") or "no reason given").splitlines()[0]
-            raise SignInError(f"Sign-in was refused: {said} Check tenant, client and secret or certificate.")
+            raise _refusal(answer)
         return str(answer["access_token"])
 
     def _connected(self) -> Any:
@@ -58,10 +66,26 @@ class ClientCredentials:
                 authority=self._authority,
                 instance_discovery=None if self._discovers else False,
             )
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise DataverseUnreachableError(f"The sign-in address cannot be reached: {error}") from error
+        except ValueError as error:
+            said = f"Sign-in was refused: {self._authority} is no tenant's sign-in address."
+            raise SignInError(said, UNKNOWN_TENANT) from error
 
     def _certificate_credential(self) -> dict[str, str]:
-        pem = Path(self._certificate).read_bytes()
-        thumbprint = x509.load_pem_x509_certificate(pem).fingerprint(hashes.SHA1()).hex()  # noqa: S303  # what Entra names certificates by
+        try:
+            pem = Path(self._certificate).read_bytes()
+            certificate = x509.load_pem_x509_certificate(pem)
+            serialization.load_pem_private_key(pem, None)
+        except (OSError, ValueError, TypeError) as error:
+            said = f"The certificate {self._certificate or '(none is set)'} cannot be used: {error}"
+            raise SignInError(said, CERTIFICATE_FILE) from error
+        thumbprint = certificate.fingerprint(hashes.SHA1()).hex()  # noqa: S303  # what Entra names certificates by
         return {"private_key": pem.decode(), "thumbprint": thumbprint}
+
+
+def _refusal(answer: Mapping[str, Any]) -> SignInError:
+    told = str(answer.get("error_description") or answer.get("error") or "no reason given")
+    code = _CODE.search(told)
+    said = _TRAIL.sub("", told.splitlines()[0])
+    return SignInError(f"Sign-in was refused: {said}", code[0] if code else "")

@@ -10,10 +10,12 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,7 +23,7 @@ import requests
 
 from receiver.core.filters import EVERYTHING, Filter, columns_of, matches
 from receiver.core.message import Version
-from receiver.core.values import Reference, Value, Values
+from receiver.core.values import Column, Reference, Value, Values
 from receiver.dataverse import batch
 from receiver.dataverse.columns import (
     DERIVED_COLUMNS,
@@ -110,6 +112,10 @@ class DataverseClient:
         for session in self._sessions:
             session.close()
 
+    def sign_in(self) -> None:
+        """Have a token, a new one. Raises: SignInError, DataverseUnreachableError."""
+        self._credentials.token(fresh=True)
+
     def who_am_i(self) -> tuple[str, str]:
         """The organisation's and our own user's id."""
         answer = self.call("GET", "WhoAmI")
@@ -138,7 +144,7 @@ class DataverseClient:
         return found
 
     def pages(
-        self, table: str, columns: frozenset[str], filter_: Filter = EVERYTHING, size: int = PAGE
+        self, table: str, columns: frozenset[str], filter_: Filter = EVERYTHING, size: int = PAGE, order: str = ""
     ) -> Iterator[list[DataverseRow]]:
         """The rows inside the filter, page by page, with these columns; never more than a page of them in memory."""
         described, wanted = TABLES[table], odata(filter_, TABLES[table])
@@ -146,6 +152,8 @@ class DataverseClient:
         params = {"$select": _select(described, read | {described.primary_id})}
         if wanted:
             params["$filter"] = wanted
+        if order:
+            params["$orderby"] = order
         headers = {"Prefer": f'odata.maxpagesize={size},odata.include-annotations="{LOOKUP_TABLE[1:]}"'}
         for page in self._pages(described.entity_set, params, headers):
             rows = (_row(described, raw, read) for raw in page)
@@ -254,9 +262,7 @@ class DataverseClient:
     def column_names(self, table: str) -> frozenset[str]:
         """The columns that this environment's table has."""
         path = f"EntityDefinitions(LogicalName='{table}')"
-        answer = self.call(
-            "GET", path, params={"$select": "LogicalName", "$expand": "Attributes($select=LogicalName)"}
-        )
+        answer = self.call("GET", path, params={"$select": "LogicalName", "$expand": "Attributes($select=LogicalName)"})
         return frozenset(str(column["LogicalName"]) for column in answer["Attributes"])
 
     def rows(self, path: str, params: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -267,13 +273,28 @@ class DataverseClient:
     def _pages(
         self, path: str, params: Mapping[str, str], headers: Mapping[str, str] | None = None
     ) -> Iterator[list[dict[str, Any]]]:
+        """While a page is worked on, the next one is on its way."""
         answer = self.call("GET", path, params=params, headers=headers)
-        while True:
+        if "@odata.nextLink" not in answer:
             yield answer["value"]
-            following = answer.get("@odata.nextLink")
-            if not following:
-                return
-            answer = self.call("GET", str(following).removeprefix(self._root), headers=headers)
+            return
+        with ThreadPoolExecutor(1, "next-page") as ahead:
+            try:
+                while "@odata.nextLink" in answer:
+                    following = str(answer["@odata.nextLink"]).removeprefix(self._root)
+                    coming = ahead.submit(self.call, "GET", following, headers=headers)
+                    yield answer["value"]
+                    answer = coming.result()
+                yield answer["value"]
+            finally:
+                ahead.submit(self._forget_session)
+
+    def _forget_session(self) -> None:
+        """Of a thread that ends."""
+        session = self._local.__dict__.pop("session", None)
+        if session is not None:
+            session.close()
+            self._sessions.remove(session)
 
     def call(
         self,
@@ -375,13 +396,21 @@ def _select(table: DataverseTable, columns: frozenset[str]) -> str:
 
 
 def _row(table: DataverseTable, raw: Mapping[str, Any], columns: frozenset[str]) -> DataverseRow:
-    read = {DERIVED_COLUMNS.get(name, name) for name in columns}
-    values = {name: from_web_api(table.columns[name], raw) for name in read}
+    values = {name: from_web_api(column, raw) for name, column in _read(table.name, columns)}
     return DataverseRow(str(raw[table.primary_id]), with_derived(values, columns), version_of(values))
+
+
+@lru_cache
+def _read(table: str, columns: frozenset[str]) -> tuple[tuple[str, Column], ...]:
+    """The columns that a row is read by; asked for with every row of a page."""
+    described = TABLES[table].columns
+    return tuple((name, described[name]) for name in sorted({DERIVED_COLUMNS.get(name, name) for name in columns}))
 
 
 def with_derived(values: Mapping[str, Value], columns: frozenset[str]) -> Values:
     """The values with the columns that are read off a lookup: a customer's table."""
+    if columns.isdisjoint(DERIVED_COLUMNS):
+        return values
     derived: dict[str, Value] = {}
     for name in columns & set(DERIVED_COLUMNS):
         lookup = values.get(DERIVED_COLUMNS[name])

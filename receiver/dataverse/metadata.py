@@ -42,3 +42,12 @@ def columns_today(client: DataverseClient, table: str) -> Today:
     lengths = {str(one["LogicalName"]): int(one["MaxLength"]) for one in found if one.get("MaxLength")}
     texts = {name: lengths[name] for name, one in known.items() if one.type in TEXTS and name in lengths}
     return Today(frozenset(name for name in known if DERIVED_COLUMNS.get(name, name) not in names), texts, known)
+
+
+def untracked(client: DataverseClient, tables: list[str]) -> list[str]:
+    """Of *tables*, those whose change tracking is off. Raises: as `columns_today`."""
+    if not tables:
+        return []
+    wanted = " or ".join(f"LogicalName eq '{table}'" for table in tables)
+    found = client.rows("EntityDefinitions", {"$select": "LogicalName,ChangeTrackingEnabled", "$filter": wanted})
+    return sorted(str(one["LogicalName"]) for one in found if not one["ChangeTrackingEnabled"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from admin.visitor import ACCOUNT, ADMIN_TOKEN, NOON, OPEN_TOKEN, Visitor, app_with
+from admin.visitor import ACCOUNT, ADMIN_TOKEN, CONNECTION, NOON, OPEN_TOKEN, Visitor, app_with
 from flask import Flask
 
 from receiver.core.coupling import Coupling, LastRun, Result
@@ -18,7 +18,7 @@ from receiver.tables import BY_NAME
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Flask]:
-    made = app_with(tmp_path, RECEIVER_ADMIN_TOKEN=ADMIN_TOKEN, RECEIVER_OPEN_TOKEN=OPEN_TOKEN)
+    made = app_with(tmp_path, RECEIVER_ADMIN_TOKEN=ADMIN_TOKEN, RECEIVER_OPEN_TOKEN=OPEN_TOKEN, **CONNECTION)
     yield made
     made.extensions["receiver"].close()
 

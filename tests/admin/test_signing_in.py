@@ -18,8 +18,10 @@ PAGES = (
     "/admin/mappings/CUSTOMER/reset",
     "/admin/notifications",
     "/admin/notifications/1",
+    "/admin/connection",
 )
 CHANGES = (
+    "/admin/connection/test",
     "/admin/mappings/CUSTOMER",
     "/admin/mappings/CUSTOMER/bring-in",
     "/admin/mappings/CUSTOMER/reset",

@@ -19,6 +19,13 @@ from receiver.store.schema import migrate
 
 ADMIN_TOKEN, OPEN_TOKEN = "the-admin-token", "the-open-token"
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
+#: set up, and nobody answers: it is not known yet whether it works
+CONNECTION = {
+    "RECEIVER_DATAVERSE_URL": "https://localhost:1",
+    "RECEIVER_AUTHORITY": "https://localhost:1/tenant",
+    "RECEIVER_CLIENT_ID": "client",
+    "RECEIVER_CLIENT_SECRET": "the-client-secret",
+}
 NOON = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
