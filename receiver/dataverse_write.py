@@ -42,11 +42,17 @@ def written_to_dataverse(decided: Sequence[tuple[Work, Outcome]]) -> list[Outcom
 
 
 def _goes_to_dataverse(outcome: Outcome) -> bool:
-    return outcome.now.toward is Direction.TO and isinstance(outcome.decision, Insert | Modify)
+    if outcome.now.toward is Direction.FROM:
+        return isinstance(outcome.decision, Insert) and bool(outcome.decision.claim)
+    return isinstance(outcome.decision, Insert | Modify)
+
+
+def _is_created_there(outcome: Outcome) -> bool:
+    return outcome.now.toward is Direction.TO and isinstance(outcome.decision, Insert)
 
 
 def _changes(decided: Sequence[tuple[Work, Outcome]]) -> list[Change]:
-    inserts = [(work, outcome) for work, outcome in decided if isinstance(outcome.decision, Insert)]
+    inserts = [(work, outcome) for work, outcome in decided if _is_created_there(outcome)]
     ids = _pending_ids(inserts[0][0].services, [outcome for _, outcome in inserts]) if inserts else {}
     return [_change(work, outcome, ids) for work, outcome in decided]
 
@@ -56,6 +62,8 @@ def _change(work: Work, outcome: Outcome, ids: Mapping[tuple[str, str], str]) ->
     assert isinstance(decision, Insert | Modify)  # others do not go there
     table = now.mapping.dataverse_table
     columns = read_columns(work.mappings, table)
+    if isinstance(decision, Insert) and now.toward is Direction.FROM:
+        return Change(table, now.source.id, decision.claim, columns, work.versions.get(now.source.id, Version()))
     if isinstance(decision, Insert):
         return Change(table, ids[now.mapping.name, now.source.id], decision.values, columns, None)
     assert now.coupling is not None  # only a coupled record is modified
@@ -77,7 +85,7 @@ def _carried_out(work: Work, outcome: Outcome, answer: DataverseRow | DataverseE
 
 def _created_before(work: Work, outcome: Outcome, error: DataverseError) -> DataverseRow | DataverseError | None:
     """Our pending id exists already: the answer to our create was lost. None: a row that we update has moved."""
-    if not isinstance(outcome.decision, Insert):
+    if not _is_created_there(outcome):
         return None
     now = outcome.now
     table, id_ = now.mapping.dataverse_table, intended_ids_of(work.services, now.mapping.name, [now.source.id])

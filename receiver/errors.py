@@ -91,7 +91,7 @@ class RecordError(ReceiverError):
 
 
 class NotConnectedError(ReceiverError):
-    """No connection to Dataverse is set up. Set RECEIVER_DATAVERSE_URL and the sign-in settings beside it."""
+    """No connection to Dataverse is set up. Run receiver connect, or set RECEIVER_DATAVERSE_URL and its like."""
 
     waiting_helps = True
 
@@ -136,6 +136,11 @@ class SignInError(ReceiverError):
     """Dataverse's sign-in refused us. Check tenant, client and secret or certificate."""
 
     waiting_helps = True
+
+    def __init__(self, said: str = "", code: str = "") -> None:
+        super().__init__(said)
+        #: the authority's own, such as AADSTS7000215, or one of auth.py
+        self.code = code
 
 
 class DataverseUnreachableError(ReceiverError):

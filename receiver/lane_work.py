@@ -132,5 +132,6 @@ def _pull(services: Services, depth: int, reference: Reference) -> bool:
     if held is None:
         raise ParentIsBusyError(key)
     settled = process(services, held, Ask(is_wanted=True, depth=depth + 1))
-    outside = {Reason.OUTSIDE_FILTER.name, Reason.MAPPING_IS_OFF.name, Reason.DIRECTION.name}
+    reasons = (Reason.OUTSIDE_FILTER, Reason.OTHER_COMPANY, Reason.MAPPING_IS_OFF, Reason.DIRECTION)
+    outside = {reason.name for reason in reasons}
     return bool(settled) and all(outcome.reason in outside for outcome in settled)

@@ -1,4 +1,4 @@
-"""What a lookup, a currency or an owner means on the other side. Source: reference §13.1–13.3, 14.3.
+"""What a lookup, a currency, an owner or an option means on the other side. Source: reference §12, 13.1–13.3, 14.3.
 
 To add a conversion: a member of `Conversion` and its two functions in `CONVERSIONS`.
 """
@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from receiver.core.mapping import Conversion, Direction, TableMapping, Transfer
-from receiver.core.merge import Converted, Found, Keep, NotCoupled
+from receiver.core.merge import Converted, Found, Keep, NotCoupled, NotTransformed
+from receiver.core.options import codes_of
 from receiver.core.values import Reference, Values, is_empty
+from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.known import Known
 from receiver.store.mappings import Mappings
 from receiver.tables import BY_NAME
@@ -121,6 +123,33 @@ def _currency_of(at: Lookups, one: Transfer) -> Converted:
     return Found(reference) if reference else NotCoupled(f"currency {code} is not in Dataverse. Add it there first.")
 
 
+def _option_of(at: Lookups, one: Transfer) -> Converted:
+    """A code to the number of the choice that it stands for."""
+    code = at.value(one)
+    if is_empty(code):  # type: ignore[arg-type]  # a code is text
+        return Found(None)
+    codes = _codes(at, one, one.destination)
+    if str(code).upper() in codes:
+        return Found(codes[str(code).upper()])
+    said = f"{one.source} {code} stands for no option of {one.destination}; known are {', '.join(codes)}."
+    return NotTransformed(f"{said} Add it to the table in the field mapping's transformation rule.")
+
+
+def _code_of_option(at: Lookups, one: Transfer) -> Converted:
+    number = at.value(one)
+    if is_empty(number):  # type: ignore[arg-type]  # a choice is a number
+        return Found(None)
+    code = next((code for code, option in _codes(at, one, one.source or "").items() if option == number), None)
+    if code is not None:
+        return Found(code)
+    said = f"Option {number} of {one.source} has no code."
+    return NotTransformed(f"{said} Add it to the table in the field mapping's transformation rule.")
+
+
+def _codes(at: Lookups, one: Transfer, column: str) -> dict[str, int]:
+    return codes_of(one.rule, DATAVERSE_TABLES[at.mapping.dataverse_table].columns[column].labels)
+
+
 def _not_coupled(at: Lookups, one: Transfer, reference: Reference) -> NotCoupled:
     tables = {at.mappings[name].dataverse_table for name in one.related if name in at.mappings}
     table = reference.table or next(iter(tables), "")
@@ -140,4 +169,6 @@ CONVERSIONS: Mapping[tuple[Conversion, Direction], Callable[[Lookups, Transfer],
     (Conversion.CURRENCY, Direction.TO): _currency_of,
     (Conversion.OWNER, Direction.FROM): _salesperson_of,
     (Conversion.OWNER, Direction.TO): _row_of,
+    (Conversion.OPTION, Direction.FROM): _code_of_option,
+    (Conversion.OPTION, Direction.TO): _option_of,
 }

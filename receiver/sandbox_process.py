@@ -19,7 +19,6 @@ def run_sandbox(
         folder=Path(folder),
         page_port=ports[0],
         api_port=ports[1],
-        receiver_url=receiver_url,
         service_endpoint=ServiceEndpoint(f"{receiver_url}/dataverse/notifications", value=key) if steps else None,
         steps=tuple(map(Step.from_json, steps)),
     )

@@ -11,10 +11,12 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from receiver.core.company import COMPANY_ID, Stamps
 from receiver.core.filters import columns_of
-from receiver.core.mapping import TableMapping
+from receiver.core.mapping import Conversion, TableMapping
+from receiver.core.values import Reference
 from receiver.dataverse.client import DataverseClient
-from receiver.dataverse.columns import CHANGE_COLUMNS, COMPUTED_COLUMNS, DERIVED_COLUMNS, OPTIONAL_COLUMNS
+from receiver.dataverse.columns import CHANGE_COLUMNS, COMPUTED_COLUMNS, DERIVED_COLUMNS, OPTIONAL_COLUMNS, TABLES
 from receiver.errors import GateClosedError, NotConnectedError
 from receiver.store import mappings as stored_mappings
 from receiver.store.database import Database
@@ -30,8 +32,13 @@ class Options:
 
     trust: str = "image"
     ribbon_message: str = "rcv_OpenInBusinessCentral"
+    public_url: str = ""
+    webhook_key_header: str = "x-receiver-key"
+    #: secrets: nothing prints the options
+    webhook_keys: tuple[str, ...] = field(default=(), repr=False)
     organization_id: str = ""
     company_id: str = ""
+    owning_team: str = ""
     local_currency: str = "EUR"
     lease_seconds: int = 120
     synchronous_first_read_seconds: float = 5.0
@@ -49,7 +56,7 @@ class MappingCache:
         self._stamp: tuple[object, ...] = ()
         self._mappings: Mappings = {}
 
-    def get(self, connection: Connection, company: str) -> Mappings:
+    def get(self, connection: Connection, options: Options) -> Mappings:
         lacking = select(connection_state.c.lacking).scalar_subquery()
         shortened = select(connection_state.c.shortened).scalar_subquery()
         asked = select(stored_mappings.newest_change(), lacking, shortened)
@@ -57,8 +64,10 @@ class MappingCache:
         stamp = (change, repr(state), repr(shorter))
         with self._lock:
             if stamp != self._stamp:
-                loaded = stored_mappings.load(connection, company)
-                self._mappings = {name: in_environment(one, state, shorter) for name, one in loaded.items()}
+                loaded = stored_mappings.load(connection, options.company_id)
+                self._mappings = {
+                    name: stamped(in_environment(one, state, shorter), state, options) for name, one in loaded.items()
+                }
                 self._stamp = stamp
             return self._mappings
 
@@ -96,7 +105,7 @@ class Services:
 
     def mappings(self, connection: Connection) -> Mappings:
         """Every mapping by name, without the columns that this environment lacks."""
-        return self.cache.get(connection, self.options.company_id)
+        return self.cache.get(connection, self.options)
 
     def close(self) -> None:
         if self.client is not None:
@@ -120,6 +129,22 @@ def in_environment(
     served = mapping.without_columns(found)
     shorter = (shortened or {}).get(mapping.dataverse_table, {})
     return replace(served, shortened=shorter, is_enabled=served.is_enabled and not missing)
+
+
+def stamped(mapping: TableMapping, lacking: dict[str, list[str]] | None, options: Options) -> TableMapping:
+    """The mapping with what its rows carry of this company; under the Team model no owner is mapped."""
+    column = TABLES[mapping.dataverse_table].columns.get(COMPANY_ID)
+    is_kept = column is not None and lacking is not None and COMPANY_ID not in lacking.get(mapping.dataverse_table, ())
+    company = Reference(next(iter(column.navigation)), options.company_id) if is_kept and column else None
+    team = Reference("team", options.owning_team) if options.owning_team else None
+    is_owned = "ownerid" in TABLES[mapping.dataverse_table].columns
+    stamps = Stamps(
+        company if options.company_id else None,
+        COMPANY_ID not in columns_of(mapping.dataverse_filter),
+        team if is_owned else None,
+    )
+    fields = tuple(row for row in mapping.fields if team is None or row.conversion is not Conversion.OWNER)
+    return replace(mapping, stamps=stamps, fields=fields)
 
 
 def mappings_of(mappings: Mappings, table: str) -> list[TableMapping]:

@@ -16,6 +16,7 @@ from receiver.core.decision import (
     Candidate,
     Decision,
     Fail,
+    Insert,
     ReadWholeSource,
     Reason,
     Record,
@@ -42,16 +43,29 @@ def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
     now = _situation(work, mapping, request)
     decision = decide(now)
     if isinstance(decision, ReadWholeSource):
-        source = work.read(mapping.dataverse_table, request.source.id)
-        request = replace(request, source=source, freshness=Freshness.NEWER)
-        now = _situation(work, mapping, request)
+        request, now = _read_whole(work, mapping, request)
         decision = decide(now)
     if _pulled_missing_parents(work, now, decision):
         now = _situation(work, mapping, request)
         decision = decide(now)
+    if _claims_unread(work, mapping, request, decision):
+        request, now = _read_whole(work, mapping, request)
+        decision = decide(now)
     if isinstance(decision, TurnAround):
         return synchronize(work, mapping, _turned_around(request, now))
     return Outcome(request, now, decision)
+
+
+def _read_whole(work: Work, mapping: TableMapping, request: Request) -> tuple[Request, Situation]:
+    source = work.read(mapping.dataverse_table, request.source.id)
+    whole = replace(request, source=source, freshness=Freshness.NEWER)
+    return whole, _situation(work, mapping, whole)
+
+
+def _claims_unread(work: Work, mapping: TableMapping, request: Request, decision: Decision) -> bool:
+    """An image may be old by now: what is written to its row is decided on the row itself."""
+    is_claimed = isinstance(decision, Insert) and bool(decision.claim)
+    return is_claimed and (mapping.dataverse_table, request.source.id) not in work.rows
 
 
 def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation:

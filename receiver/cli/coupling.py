@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from receiver.cli.outcome import print_result
+from receiver.cli.outcome import print_result, print_told
 from receiver.cli.shared import WHO, as_json, services, with_application
+from receiver.cli.tasks import here, seen_through
 from receiver.commands import synchronize_now as now
 from receiver.commands.delete_coupling import uncouple as uncouple_records
 from receiver.commands.delete_coupling import uncouple_all
@@ -17,6 +18,7 @@ from receiver.commands.result import CommandResult
 from receiver.commands.row_search import row_named
 from receiver.commands.set_up_coupling import AfterCoupling, create_new
 from receiver.commands.set_up_coupling import couple as couple_records
+from receiver.commands.uncouple_all import start as start_uncoupling
 
 SET_UP, SYNCHRONIZE, DELETE = "Set Up Coupling", "Synchronize Now", "Delete Coupling"
 preview_option = click.option("--preview", "is_preview", is_flag=True, help="Say what would be done, and do nothing.")
@@ -107,9 +109,12 @@ def _default_direction(mapping: str, keys: Sequence[str]) -> now.Choice:
 @click.option("--all", "is_all", is_flag=True, help="Every coupling of the mapping.")
 @click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 @preview_option
+@here
 @as_json
 @with_application
-def uncouple(mapping: str, keys: tuple[str, ...], is_all: bool, is_sure: bool, is_preview: bool, is_json: bool) -> None:
+def uncouple(
+    mapping: str, keys: tuple[str, ...], is_all: bool, is_sure: bool, is_preview: bool, here: bool, is_json: bool
+) -> None:
     """Delete couplings; no record is deleted."""
     if bool(keys) is is_all:
         raise click.UsageError("Name the records, or say --all.")
@@ -119,7 +124,11 @@ def uncouple(mapping: str, keys: tuple[str, ...], is_all: bool, is_sure: bool, i
     name = mapping_named(services(), mapping).name
     if not is_preview and not is_sure:
         click.confirm(f"Delete every coupling of {name}?", abort=True, err=True)
-    _print(uncouple_all(services(), name, WHO, is_preview=is_preview), DELETE, is_json)
+    if is_preview:
+        _print(uncouple_all(services(), name, WHO, is_preview=True), DELETE, is_json)
+        return
+    ended = seen_through(lambda: start_uncoupling(services(), name, WHO), is_here=here, is_json=is_json)
+    print_told(ended, DELETE, is_json=is_json)
 
 
 def _print(found: CommandResult, title: str, is_json: bool) -> None:

@@ -11,6 +11,8 @@ from receiver.cli.outcome import print_result
 from receiver.cli.shared import EMPTY, WHO, as_json, print_json, said, services, table, with_application
 from receiver.commands import coupled_errors
 from receiver.commands.coupled_errors import ErrorLine
+from receiver.commands.pairs import mapping_named
+from receiver.commands.synchronize_now import Choice, only_direction
 
 of_mapping = click.option("--mapping", default="", metavar="MAPPING", help="Of this mapping alone.")
 previewed = click.option("--preview", "is_preview", is_flag=True, help="Say what would be done, and do nothing.")
@@ -46,6 +48,23 @@ def retry(mapping: str, keys: Sequence[str], is_all: bool, is_json: bool) -> Non
     else:
         result = coupled_errors.retry(services(), mapping, keys, WHO)
     print_result(result, "Retry", is_json=is_json)
+
+
+@errors.command("synchronize")
+@click.argument("mapping")
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@click.option(
+    "--direction", type=click.Choice([one.value for one in Choice]), help="To or from Dataverse, or merge both."
+)
+@as_json
+@with_application
+def synchronize(mapping: str, keys: Sequence[str], direction: str | None, is_json: bool) -> None:
+    """Take couplings back from Skipped and use the data of one side."""
+    going = Choice(direction) if direction else only_direction(mapping_named(services(), mapping))
+    if going is None:
+        raise click.UsageError("The data of one side is replaced: say --direction to or from.")
+    result = coupled_errors.synchronize(services(), mapping, keys, going, WHO)
+    print_result(result, "Synchronize", is_json=is_json)
 
 
 @errors.command("restore")

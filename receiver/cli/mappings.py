@@ -19,6 +19,7 @@ from receiver.cli.shared import (
 )
 from receiver.commands import mappings as mapping_commands
 from receiver.commands.fit import misfits
+from receiver.commands.multi_company import set_multi_company
 from receiver.core.mapping import DeletionConflict, Direction, TableMapping, UpdateConflict
 from receiver.store import mappings as stored_mappings
 
@@ -40,7 +41,7 @@ SWITCH = click.Choice(["on", "off"])
 
 @click.group()
 def mappings() -> None:
-    """Integration Table Mappings: list, show, set, reset."""
+    """Integration Table Mappings: list, show, set, reset, delete."""
 
 
 @mappings.command("list")
@@ -116,6 +117,20 @@ def set_mapping(name: str, fields: tuple[tuple[str, str], ...], **options: str |
         click.echo(f"{passed} row(s) were passed over. To bring them in: receiver mappings bring-in {name.upper()}")
 
 
+@mappings.command("multi-company")
+@click.argument("name")
+@click.argument("state", type=SWITCH, metavar="on|off")
+@with_application
+def multi_company(name: str, state: str) -> None:
+    """Multi-Company Synchronization: on, rows of other companies are synchronized too."""
+    changed = set_multi_company(services(), name, WHO, is_on=state == "on")
+    rows = "of every company" if state == "on" else "of our company and of none"
+    click.echo(
+        f"{changed.name} synchronizes rows {rows}. "
+        "Its steps in Dataverse read other columns now: receiver steps register"
+    )
+
+
 @mappings.command("bring-in")
 @click.argument("name")
 @with_application
@@ -126,12 +141,31 @@ def bring_in(name: str) -> None:
 
 
 @mappings.command("reset")
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--all", "is_all", is_flag=True, help="Every shipped mapping, one that was deleted too.")
 @with_application
-def reset_mapping(name: str) -> None:
+def reset_mapping(name: str | None, is_all: bool) -> None:
     """Use Default Synchronization Setup: the shipped mapping again."""
+    if (name is not None) is is_all:
+        raise click.UsageError("Name the mapping, or say --all.")
+    if name is None:
+        click.echo(f"{', '.join(mapping_commands.reset_all(services(), WHO))} are as they were shipped.")
+        return
     mapping_commands.reset(services(), name, WHO)
     click.echo(f"{name.upper()} is as it was shipped.")
+
+
+@mappings.command("delete")
+@click.argument("name")
+@click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+@with_application
+def delete_mapping(name: str, is_sure: bool) -> None:
+    """Delete a mapping that couples nothing; no record is deleted."""
+    found = mapping_commands.named(services(), name)
+    if not is_sure:
+        click.confirm(f"Delete the mapping {found.name}?", abort=True, err=True)
+    mapping_commands.delete(services(), found.name, WHO)
+    click.echo(f"{found.name} was deleted.")
 
 
 def _all_mappings() -> list[TableMapping]:

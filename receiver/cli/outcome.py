@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import click
 
 from receiver.cli.shared import EMPTY, print_json, table
 from receiver.commands.result import CommandResult, Line
+from receiver.commands.told import lines_of
+from receiver.store.tasks import Task
 
 HEADS = ("MAPPING", "RECORD", "DATAVERSE ROW", "DECISION")
+#: a task that was left before it ended
+LEFT = 1
 
 
 def print_result(result: CommandResult, title: str, *, is_json: bool) -> None:
@@ -15,13 +21,36 @@ def print_result(result: CommandResult, title: str, *, is_json: bool) -> None:
     if is_json:
         print_json(result.plain())
     else:
-        rows = [(one.mapping, one.local_id or EMPTY, one.dataverse_id or EMPTY, one.decision) for one in result.lines]
-        if rows:
-            table(title, HEADS, rows, [_note(one) for one in result.lines])
-        counted = ", ".join(f"{name} {count}" for name, count in result.counts.items()) or "nothing to do"
-        click.echo(f"{'Preview, nothing was changed: ' if result.is_preview else ''}{counted}")
+        print_lines(result.lines, title)
+        click.echo(f"{'Preview, nothing was changed: ' if result.is_preview else ''}{counted(result.counts)}")
     if result.has_errors:
         click.get_current_context().exit(1)
+
+
+def print_told(task: Task | None, title: str, *, is_json: bool) -> None:
+    """What a task told of its records, as `print_result` prints it; of many, the first lines and all the counts."""
+    if task is None:
+        click.get_current_context().exit(LEFT)
+    told = CommandResult(lines_of(task))
+    if is_json:
+        print_json({**told.plain(), "counts": task.counts, "task": task.id})
+    else:
+        print_lines(told.lines, title)
+        if sum(task.counts.values()) > len(told.lines):
+            click.echo(f"and others, {sum(task.counts.values())} in all")
+        click.echo(counted(task.counts))
+    if task.counts.get("failed"):
+        click.get_current_context().exit(1)
+
+
+def print_lines(lines: Sequence[Line], title: str) -> None:
+    rows = [(one.mapping, one.local_id or EMPTY, one.dataverse_id or EMPTY, one.decision) for one in lines]
+    if rows:
+        table(title, HEADS, rows, [_note(one) for one in lines])
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "nothing to do"
 
 
 def _note(one: Line) -> str:

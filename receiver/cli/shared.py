@@ -18,8 +18,8 @@ from receiver.errors import NotFoundError, ReceiverError
 from receiver.services import Services
 
 FAILED, NOT_FOUND = 1, 3
-#: one makes the schema, the other waits for a database that is away
-MANAGES_ITS_SCHEMA = frozenset({"migrate", "worker"})
+#: one makes the schema, one waits for a database that is away, one says that it is
+MANAGES_ITS_SCHEMA = frozenset({"migrate", "worker", "doctor"})
 WHO = "the terminal"
 EMPTY = "-"
 

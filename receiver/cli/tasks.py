@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from receiver.cli.shared import FAILED, as_json, print_captioned, print_json, said, services, table, with_application
-from receiver.errors import RefusedError
+from receiver.errors import ReceiverError, RefusedError
 from receiver.store.tasks import Task
 
 CAPTIONS = {
@@ -120,6 +120,22 @@ def _plain(task: Task) -> dict[str, Any]:
     return {name: value for name, value in vars(task).items() if name not in hidden}
 
 
+def seen_through(create: Callable[[], int], *, is_here: bool, is_json: bool = False) -> Task | None:
+    """Create the task, and watch it where a worker runs; else, or with *is_here*, carry it out here.
+
+    The task once it has ended, None when it was left before. One that failed ends the command, with its sentence.
+    """
+    from receiver.tasks import is_any_worker
+
+    goes_here = is_here or not is_any_worker(services())
+    number = create()
+    see = carry_out_here if goes_here else watch
+    ended = see(number, is_quiet=is_json, tells=False)
+    if ended is not None and ended.state in {"failed", "cancelled"}:
+        raise ReceiverError(ended.message)
+    return ended
+
+
 def started(create: Callable[[], int], *, is_here: bool, is_json: bool = False) -> None:
     """Create the task and see it through: watched, or carried out here.
 
@@ -137,7 +153,7 @@ def started(create: Callable[[], int], *, is_here: bool, is_json: bool = False) 
         sys.exit(FAILED)
 
 
-def watch(number: int, *, is_quiet: bool = False) -> Task | None:
+def watch(number: int, *, is_quiet: bool = False, tells: bool = True) -> Task | None:
     """Show how far a task is until it ends; Ctrl-C ends the watching alone. The task, None when left before."""
     from receiver.tasks import task_of
 
@@ -150,12 +166,12 @@ def watch(number: int, *, is_quiet: bool = False) -> Task | None:
         click.echo(f"Task {number} goes on. To watch again: receiver tasks show {number}.", err=True)
         click.echo(f"To end it: receiver tasks cancel {number}.", err=True)
         return None
-    if not is_quiet:
+    if tells and not is_quiet:
         print_task(found)
     return found
 
 
-def carry_out_here(number: int, *, is_quiet: bool = False) -> Task | None:
+def carry_out_here(number: int, *, is_quiet: bool = False, tells: bool = True) -> Task | None:
     """Carry a task out in this terminal; Ctrl-C leaves it where it stands. The task, None when left before."""
     from receiver.commands.procedures import PROCEDURES
     from receiver.tasks import carry_out_next, task_of
@@ -170,7 +186,7 @@ def carry_out_here(number: int, *, is_quiet: bool = False) -> Task | None:
         click.echo(f"Task {number} waits where it stands. To go on: receiver tasks resume {number}.", err=True)
         click.echo(f"To end it: receiver tasks cancel {number}. A worker goes on with it by itself.", err=True)
         return None
-    if not is_quiet:
+    if tells and not is_quiet:
         print_task(found)
     return found
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from itertools import islice
 
 import click
 
 from receiver.cli.shared import EMPTY, FAILED, WHO, as_json, print_json, said, services, table, with_application
-from receiver.commands.repair import repair as repaired
-from receiver.commands.verify import KINDS, Finding, Verification, findings, verify_all
-from receiver.commands.verify import verify as verified
+from receiver.cli.tasks import here, seen_through
+from receiver.commands.verification import repaired_of, start, verifications_of
+from receiver.commands.verify import KINDS, Finding, Verification, findings
 
 LISTED_TOGETHER = 500
 
@@ -21,34 +20,36 @@ LISTED_TOGETHER = 500
 @click.option("--all", "is_all", is_flag=True, help="Every mapping that is switched on.")
 @click.option("--repair", is_flag=True, help="Then synchronize what is not in step.")
 @click.option("--list", "lists", is_flag=True, help="List each record that is not in step, or not coupled.")
+@here
 @as_json
 @with_application
-def verify(mapping: str, is_all: bool, repair: bool, lists: bool, is_json: bool) -> None:
+def verify(mapping: str, is_all: bool, repair: bool, lists: bool, here: bool, is_json: bool) -> None:
     """Compare both sides of a mapping, changing nothing. Exit code 1: they are not in step."""
     if is_all == bool(mapping):
         raise click.UsageError("Name a mapping, or give --all.")
-    found = list(verify_all(services()) if is_all else [verified(services(), mapping)])
+    ended = seen_through(
+        lambda: start(services(), [mapping] if mapping else [], WHO, repairs=repair), is_here=here, is_json=is_json
+    )
+    if ended is None:
+        click.get_current_context().exit(FAILED)
+    found, repaired = verifications_of(services(), ended), repaired_of(ended)
     if is_json:
-        print_json([_plain(one, lists=lists, repairs=repair) for one in found])
+        print_json([_plain(one, repaired.get(one.mapping), lists=lists) for one in found])
     else:
         _print(found, lists=lists)
-        for one in found if repair else ():
-            click.echo(f"{one.mapping} repaired: {_counted(_repair(one))}")
+        for name, counts in repaired.items():
+            click.echo(f"{name} repaired: {_counted(counts)}")
     if not all(one.is_in_step for one in found):
         click.get_current_context().exit(FAILED)
 
 
-def _plain(one: Verification, *, lists: bool, repairs: bool) -> dict[str, object]:
+def _plain(one: Verification, repaired: dict[str, int] | None, *, lists: bool) -> dict[str, object]:
     plain: dict[str, object] = one.plain()
     if lists:
         plain["findings"] = [vars(found) for found in findings(services(), one.id)]
-    if repairs:
-        plain["repaired"] = dict(_repair(one))
+    if repaired is not None:
+        plain["repaired"] = repaired
     return plain
-
-
-def _repair(one: Verification) -> Counter[str]:
-    return Counter(line.counter for line in repaired(services(), one, WHO))
 
 
 def _print(found: Iterable[Verification], *, lists: bool) -> None:

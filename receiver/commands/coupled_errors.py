@@ -16,6 +16,7 @@ from receiver.asked import Wanted, carry_out, wanted_from, wanted_to
 from receiver.coalesce import Ask
 from receiver.commands.pairs import Pair, directions_to_try, mapping_named, pages_of, selected
 from receiver.commands.result import CommandResult, Line, carried_out, line_of
+from receiver.commands.synchronize_now import Choice, check_choice, only_direction, synchronize_now
 from receiver.core.mapping import Direction
 from receiver.errors import ReceiverError, RefusedError
 from receiver.services import Services
@@ -88,13 +89,36 @@ def retry_all(services: Services, who: str, mapping: str = "") -> CommandResult:
 def _retried(services: Services, pairs: Sequence[Pair], who: str) -> CommandResult:
     ready = [pair for pair in pairs if pair.local is not None and pair.row is not None]
     lines = [_one_is_gone(pair) for pair in pairs if pair not in ready]
-    with services.database.writing() as connection:
-        for pair in ready:
-            is_this = (coupling_rows.c.mapping == pair.mapping.name, coupling_rows.c.local_id == pair.key)
-            connection.execute(update(coupling_rows).where(*is_this).values(is_skipped=False))
+    _take_back(services, ready)
     ask = Ask(why=f"Retry by {who}")
     wanted = [_wanted(pair, toward, ask) for pair in ready for toward in directions_to_try(pair)]
     return CommandResult((*lines, *carried_out(services, wanted).lines))
+
+
+def synchronize(services: Services, mapping: str, keys: Sequence[str], direction: Choice, who: str) -> CommandResult:
+    """Synchronize: these couplings are no longer Skipped, and the data of the chosen side is used, by force.
+
+    A one-way mapping goes its own way, whatever was chosen. Raises: NotFoundError; RefusedError, then nothing was done.
+    """
+    found = mapping_named(services, mapping)
+    going = only_direction(found) or direction
+    check_choice(found, going, keys)
+    pairs = selected(services, found, keys)
+    ready = [pair for pair in pairs if pair.local is not None and pair.row is not None]
+    _take_back(services, ready)
+    lines = [_one_is_gone(pair) for pair in pairs if pair not in ready]
+    if ready:
+        is_forced = going is not Choice.MERGE
+        chosen = [pair.key for pair in ready]
+        lines += synchronize_now(services, found.name, chosen, going, who, is_forced=is_forced).lines
+    return CommandResult(tuple(lines))
+
+
+def _take_back(services: Services, pairs: Sequence[Pair]) -> None:
+    with services.database.writing() as connection:
+        for pair in pairs:
+            is_this = (coupling_rows.c.mapping == pair.mapping.name, coupling_rows.c.local_id == pair.key)
+            connection.execute(update(coupling_rows).where(*is_this).values(is_skipped=False))
 
 
 def _one_is_gone(pair: Pair) -> Line:

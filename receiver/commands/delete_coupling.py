@@ -14,10 +14,11 @@ from sqlalchemy import Connection, select
 
 from receiver import lanes
 from receiver.commands.chosen import called, coupled, distinct, not_coupled, not_coupled_lines
-from receiver.commands.company_id import COMPANY_ID, cleared, is_kept, stuck
+from receiver.commands.company_id import cleared, is_kept, stuck
 from receiver.commands.holding import BUSY, give_back, lanes_held
 from receiver.commands.pairs import mapping_named
 from receiver.commands.result import CommandResult, Line
+from receiver.core.company import COMPANY_ID
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import TableMapping
 from receiver.core.values import Reference
@@ -45,7 +46,7 @@ def uncouple(
     if len(pairs) == 1 and not any(pairs.values()):
         raise NotFoundError(f"{not_coupled(found, keys[0])} There is nothing to delete.")
     going = distinct(pairs)
-    run, lines = _Run(services, who, is_preview), list(not_coupled_lines(found, pairs))
+    run, lines = Run(services, who, is_preview), list(not_coupled_lines(found, pairs))
     with _job(run, found) as job:
         for start in range(0, len(going), TOGETHER):
             lines += _with_contacts(run, found, going[start : start + TOGETHER], job)
@@ -58,26 +59,35 @@ def uncouple_all(services: Services, mapping: str, who: str, *, is_preview: bool
     It goes on where it was when it is interrupted and asked for again. Raises: NotFoundError; what Dataverse raises.
     """
     found = mapping_named(services, mapping)
-    run, lines = _Run(services, who, is_preview), list[Line]()
+    run, lines = Run(services, who, is_preview), list[Line]()
     with _job(run, found) as job:
-        for piece in _pieces(services, found):
-            lines += _with_contacts(run, found, piece, job)
-        if is_kept(services, found):
-            seen = {line.dataverse_id for line in lines}
-            for ids in stuck(services, found):
-                lines += _cleared_alone(run, found, [id_ for id_ in ids if id_ not in seen], job)
+        for _, some in pieces(run, found, job):
+            lines += some
     return CommandResult(tuple(lines), is_preview=is_preview)
 
 
+def pieces(run: Run, mapping: TableMapping, job: int, after: int = 0) -> Iterator[tuple[int, list[Line]]]:
+    """The same piece by piece, behind the coupling *after*: up to which one it is done, and what was done."""
+    seen: set[str] = set()
+    for last, couples in _couplings_after(run.services, mapping, after):
+        after = last
+        lines = _with_contacts(run, mapping, couples, job)
+        seen |= {line.dataverse_id for line in lines}
+        yield after, lines
+    if is_kept(mapping):
+        for ids in stuck(run.services, mapping):
+            yield after, _cleared_alone(run, mapping, [id_ for id_ in ids if id_ not in seen], job)
+
+
 @dataclass(frozen=True)
-class _Run:
+class Run:
     services: Services
     who: str
     is_preview: bool
 
 
 @contextmanager
-def _job(run: _Run, mapping: TableMapping) -> Iterator[int]:
+def _job(run: Run, mapping: TableMapping) -> Iterator[int]:
     """The job that counts what is done; 0 in a preview, which has none."""
     if run.is_preview:
         yield 0
@@ -95,8 +105,7 @@ def _job(run: _Run, mapping: TableMapping) -> Iterator[int]:
             jobs.finish(connection, number, services.clock(), said)
 
 
-def _pieces(services: Services, mapping: TableMapping) -> Iterator[list[Coupling]]:
-    after = 0
+def _couplings_after(services: Services, mapping: TableMapping, after: int) -> Iterator[tuple[int, list[Coupling]]]:
     while True:
         query = select(coupling_rows.c.id, coupling_rows.c.local_id).where(coupling_rows.c.mapping == mapping.name)
         with services.database.reading() as connection:
@@ -107,10 +116,10 @@ def _pieces(services: Services, mapping: TableMapping) -> Iterator[list[Coupling
         if not page:
             return
         after = page[-1].id
-        yield list(found.values())
+        yield after, list(found.values())
 
 
-def _with_contacts(run: _Run, mapping: TableMapping, pairs: Sequence[Coupling], job: int) -> list[Line]:
+def _with_contacts(run: Run, mapping: TableMapping, pairs: Sequence[Coupling], job: int) -> list[Line]:
     lines: list[Line] = []
     contacts = _contacts_of(run.services, mapping, pairs)
     if contacts:
@@ -138,10 +147,10 @@ def _contacts_of(services: Services, mapping: TableMapping, pairs: Sequence[Coup
     return [one for one in found if there.get(one.dataverse_id) == Reference("account", accounts[here[one.local_id]])]
 
 
-def _removed(run: _Run, mapping: TableMapping, pairs: Sequence[Coupling], job: int) -> list[Line]:
+def _removed(run: Run, mapping: TableMapping, pairs: Sequence[Coupling], job: int) -> list[Line]:
     services, table = run.services, mapping.dataverse_table
     ids = [one.dataverse_id for one in pairs]
-    keeps_id = is_kept(services, mapping)
+    keeps_id = is_kept(mapping)
     if run.is_preview:
         foretold = cleared(services, mapping, ids, is_preview=True) if keeps_id else {}
         return _lines(mapping, pairs, foretold)
@@ -166,7 +175,7 @@ def _still_coupled(connection: Connection, mapping: TableMapping, pairs: Sequenc
     return [one for one in pairs if one.local_id in now and now[one.local_id].dataverse_id == one.dataverse_id]
 
 
-def _cleared_alone(run: _Run, mapping: TableMapping, ids: Sequence[str], job: int) -> list[Line]:
+def _cleared_alone(run: Run, mapping: TableMapping, ids: Sequence[str], job: int) -> list[Line]:
     answers = cleared(run.services, mapping, ids, is_preview=run.is_preview)
     lines = [_id_line(mapping, "", id_, error) for id_, error in answers.items()]
     if not run.is_preview:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import select
 
@@ -21,12 +21,13 @@ def misfits(services: Services) -> dict[str, tuple[str, ...]]:
         found, row = stored.load(connection), connection.execute(query).first()
     lacking, shortened = (row.lacking or {}, row.shortened or {}) if row is not None else ({}, {})
     return {
-        name: tuple(_told(one, lacking.get(one.dataverse_table, ()), shortened.get(one.dataverse_table, {})))
+        name: tuple(misfits_of(one, lacking.get(one.dataverse_table, ()), shortened.get(one.dataverse_table, {})))
         for name, one in found.items()
     }
 
 
-def _told(mapping: TableMapping, lacking: list[str], shortened: Mapping[str, int]) -> Iterator[str]:
+def misfits_of(mapping: TableMapping, lacking: Sequence[str], shortened: Mapping[str, int]) -> Iterator[str]:
+    """The same of one mapping, whose table lacks these columns, and holds so many characters in these."""
     missing, table = frozenset(lacking) - OPTIONAL_COLUMNS, mapping.dataverse_table
     for name in sorted(columns_of(mapping.dataverse_filter) & missing):
         yield (

@@ -26,8 +26,8 @@ from receiver.store.mappings import Mappings
 from receiver.tables import BY_NAME
 
 STEPS = (
-    "The columns that are read of {tables} have changed: register the steps again (receiver steps list); until then "
-    "each notification makes the receiver read the row."
+    "The columns that are read of {tables} have changed: register the steps again (receiver steps register); until "
+    "then each notification makes the receiver read the row."
 )
 
 

@@ -1,4 +1,4 @@
-"""Mappings by a person: set, switch a field, reset to default, bring in what was passed over."""
+"""Mappings by a person: set, switch a field, reset to default, delete, bring in what was passed over."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from receiver.core.filters import FilterError, parse
 from receiver.core.mapping import TableMapping
 from receiver.core.mapping_problems import problems
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
-from receiver.errors import InvalidMappingError, NotFoundError
+from receiver.errors import InvalidMappingError, NotFoundError, RefusedError
 from receiver.services import Services
 from receiver.store import mappings as stored
 from receiver.store.local_tables import columns_of
@@ -75,10 +75,51 @@ def reset(services: Services, name: str, who: str) -> TableMapping:
     return shipped
 
 
-def _save(services: Services, connection: Connection, mapping: TableMapping, who: str) -> None:
+def reset_all(services: Services, who: str) -> tuple[str, ...]:
+    """Use Default Synchronization Setup: every shipped mapping again, one that was deleted too; their names.
+
+    A mapping of one's own stays. Raises: InvalidMappingError.
+    """
+    shipped = [one.mapping for one in TABLES]
+    with services.database.writing() as connection:
+        for one in shipped:
+            _save(services, connection, one, who, frozenset(mapping.name for mapping in shipped))
+    return tuple(one.name for one in shipped)
+
+
+def delete(services: Services, name: str, who: str) -> None:
+    """Delete a mapping with its field mappings; no record is touched, and its jobs stay in the log.
+
+    Raises: NotFoundError; RefusedError while it couples records, or another mapping refers to it.
+    """
+    with services.database.writing() as connection:
+        mapping = _named(connection, name)
+        query = select(func.count()).where(coupling.c.mapping == mapping.name)
+        if count := connection.execute(query).scalar_one():
+            raise RefusedError(
+                f"{mapping.name} couples {count} record(s). Delete the couplings first: "
+                f"receiver uncouple {mapping.name} --all"
+            )
+        others = [one for one in stored.load(connection).values() if one.name != mapping.name]
+        if users := [one.name for one in others if mapping.name in _referred_to(one)]:
+            raise RefusedError(
+                f"{', '.join(users)} refer(s) to {mapping.name}, by a field mapping or by Depends on. "
+                f"Take that away first, or switch {mapping.name} off instead."
+            )
+        stored.remove(connection, mapping, who, services.clock())
+
+
+def _referred_to(mapping: TableMapping) -> set[str]:
+    return {*mapping.depends_on, *(name for row in mapping.fields if row.is_enabled for name in row.related)}
+
+
+def _save(
+    services: Services, connection: Connection, mapping: TableMapping, who: str, coming: frozenset[str] = frozenset()
+) -> None:
+    """*coming* are the names of mappings that are saved in the same transaction."""
     local = columns_of(BY_NAME[mapping.local_table].table)
     dataverse = DATAVERSE_TABLES[mapping.dataverse_table].columns
-    found = problems(mapping, local, dataverse, frozenset(stored.load(connection)))
+    found = problems(mapping, local, dataverse, frozenset(stored.load(connection)) | coming)
     if found:
         raise InvalidMappingError(found)
     stored.save(connection, mapping, who, services.clock())

@@ -7,30 +7,29 @@ reference §7.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
 
-from receiver.asked import Done, Wanted, carry_out, wanted_from, wanted_to
+from receiver.asked import Wanted, carry_out, wanted_to
 from receiver.coalesce import Ask
 from receiver.commands.coupling_in_bulk import couple
+from receiver.commands.match_follow import Tell, synchronized
 from receiver.commands.match_plan import Choices, Plan, lines_of, matched_line
 from receiver.commands.result import CommandResult, Line, carried_out, line_of
-from receiver.core.mapping import Direction, TableMapping
+from receiver.core.mapping import TableMapping
 from receiver.core.matching import Found, criteria_of, groups_of, search
 from receiver.errors import NotFoundError, RefusedError, StalePreviewError
 from receiver.match_reading import Sides
 from receiver.services import Services
-from receiver.store import jobs
+from receiver.store import couplings, jobs
 from receiver.store.local_tables import LocalTable
 from receiver.store.mappings import Mappings
 from receiver.tables import BY_NAME
 
-#: hears what is going on, and how many more of it are done
-Tell = Callable[[str, int], None]
 #: what is asked for together
 TOGETHER = 500
-_WENT_WELL = frozenset({"Insert", "Modify", "AlreadyEqual", "IgnoreUnchanged"})
 
 
 def match(
@@ -49,20 +48,35 @@ def match(
     A preview writes nothing; its *token* holds the next call to what it found.
     Raises: NotFoundError; RefusedError for a mapping that is switched off; StalePreviewError; DataverseError.
     """
+    plans = plans_of(services, names, choices or Choices(), keys, tell)
+    if is_preview or token:
+        kept = list(plans)
+        if token and token != token_of(kept):
+            raise StalePreviewError
+        if is_preview:
+            lines = tuple(line for plan in kept for line in _foretold(services, plan))
+            return CommandResult(lines, is_preview=True, token=token_of(kept))
+        return CommandResult(tuple(_carried_out(services, kept, who, tell)))
+    return CommandResult(tuple(_carried_out(services, plans, who, tell)))
+
+
+def plans_of(
+    services: Services,
+    names: Sequence[str],
+    choices: Choices,
+    keys: Sequence[str] | None,
+    tell: Tell = lambda _what, _count: None,
+) -> Iterator[Plan]:
+    """What the search finds for each mapping, one after the other. Raises: as `match`."""
     with services.database.reading() as connection:
         mappings = services.mappings(connection)
     chosen = _chosen(mappings, names)
     _check_keys(services, chosen, keys)
-    plans = (_plan(services, mappings, one, choices or Choices(), keys, tell) for one in chosen)
-    if is_preview or token:
-        kept = list(plans)
-        if token and token != _token(kept):
-            raise StalePreviewError
-        if is_preview:
-            lines = tuple(line for plan in kept for line in _foretold(services, plan))
-            return CommandResult(lines, is_preview=True, token=_token(kept))
-        return CommandResult(tuple(line for plan in kept for line in _carried_out(services, plan, who, tell)))
-    return CommandResult(tuple(line for plan in plans for line in _carried_out(services, plan, who, tell)))
+    return (_plan(services, mappings, one, choices, keys, tell) for one in chosen)
+
+
+def _carried_out(services: Services, plans: Iterable[Plan], who: str, tell: Tell) -> Iterator[Line]:
+    return (line for plan in plans for piece in pieces(services, plan, who, tell) for line in piece.lines)
 
 
 def _chosen(mappings: Mappings, names: Sequence[str]) -> list[TableMapping]:
@@ -114,7 +128,8 @@ def _plan(
     return Plan(mapping, choices, rows, tuple(search(rows, groups_of(criteria), records, coupled)))
 
 
-def _token(plans: Sequence[Plan]) -> str:
+def token_of(plans: Sequence[Plan]) -> str:
+    """Of a preview: another as soon as the search finds anything else."""
     found = sha256()
     for plan in plans:
         found.update(repr((plan.mapping.name, plan.synchronizes, plan.creates_new)).encode())
@@ -130,25 +145,61 @@ def _foretold(services: Services, plan: Plan) -> Iterator[Line]:
         yield from carried_out(services, wanted, is_preview=True).lines
 
 
-def _carried_out(services: Services, plan: Plan, who: str, tell: Tell) -> Iterator[Line]:
+@dataclass(frozen=True)
+class Piece:
+    """What comes next or has been done: pairs (key and row) about to be coupled, or the lines of what was."""
+
+    job: int
+    going: Mapping[str, str] = field(default_factory=dict)
+    lines: tuple[Line, ...] = ()
+
+
+def pieces(services: Services, plan: Plan, who: str, tell: Tell, job: int | None = None) -> Iterator[Piece]:
+    """Carry a plan out: each piece is announced before it is coupled, so that it can be gone on with.
+
+    *job* counts what is coupled, if it was begun before.
+    """
     why = f"Match-Based Coupling by {who}"
-    with services.database.writing() as connection:
-        number = jobs.begin(connection, plan.mapping.name, plan.mapping.direction, services.clock(), "Coupling")
-    coupled: dict[str, str] = {}
+    number = _begun(services, plan.mapping) if job is None else job
     matched = iter([one for one in plan.found if one.row])
-    lost: dict[str, str] = {}
-    while some := list(islice(matched, TOGETHER)):
-        refused = couple(services, plan.mapping, [(one.key, one.row) for one in some], number)
-        lost |= refused
-        coupled |= {one.key: one.row for one in some if one.key not in refused}
+    while some := {one.key: one for one in islice(matched, TOGETHER)}:
+        going = {key: one.row for key, one in some.items()}
+        yield Piece(number, going)
+        lost = couple(services, plan.mapping, list(going.items()), number)
+        lines = [_coupled_line(plan, one, lost) for one in some.values()]
+        _count_failures(services, number, lines)
         tell(f"{plan.mapping.name}: coupled", len(some))
-    lines = list(lines_of(plan, lambda one: _coupled_line(plan, one, lost)))
-    _count_failures(services, number, [line for line in lines if line.counter == "failed"])
-    yield from lines
+        coupled = {key: row for key, row in going.items() if key not in lost}
+        yield Piece(number, lines=(*lines, *_synchronized_if_wanted(services, plan, coupled, why, tell)))
+    alone = list(lines_of(plan))
+    _count_failures(services, number, alone)
+    with services.database.writing() as connection:
+        jobs.finish(connection, number, services.clock())
+    yield Piece(number, lines=tuple(alone))
     for wanted in _to_create(services, plan, why):
-        yield from map(line_of, carry_out(services, wanted))
-    if plan.synchronizes and coupled:
-        yield from _synchronized(services, plan.mapping, coupled, why, tell)
+        yield Piece(number, lines=tuple(map(line_of, carry_out(services, wanted))))
+
+
+def finished(services: Services, plan: Plan, who: str, going: Mapping[str, str], tell: Tell) -> tuple[Line, ...]:
+    """What was left of a piece that was interrupted: pairs that it coupled, and did not synchronize any more."""
+    with services.database.reading() as connection:
+        found = couplings.of_records(connection, plan.mapping.name, list(going))
+    left = {
+        key: one.dataverse_id for key, one in found.items() if one.dataverse_id == going[key] and one.local_base is None
+    }
+    lines = [matched_line(plan, Found(key, row), "was coupled to") for key, row in left.items()]
+    return (*lines, *_synchronized_if_wanted(services, plan, left, f"Match-Based Coupling by {who}", tell))
+
+
+def _begun(services: Services, mapping: TableMapping) -> int:
+    with services.database.writing() as connection:
+        return jobs.begin(connection, mapping.name, mapping.direction, services.clock(), "Coupling")
+
+
+def _synchronized_if_wanted(
+    services: Services, plan: Plan, coupled: dict[str, str], why: str, tell: Tell
+) -> Iterator[Line]:
+    return synchronized(services, plan.mapping, coupled, why, tell) if plan.synchronizes else iter(())
 
 
 def _coupled_line(plan: Plan, one: Found, lost: dict[str, str]) -> Line:
@@ -157,57 +208,16 @@ def _coupled_line(plan: Plan, one: Found, lost: dict[str, str]) -> Line:
     return Line(plan.mapping.name, one.key, one.row, "Error", "failed", "", lost[one.key], "Match again.")
 
 
-def _count_failures(services: Services, number: int, failed: Sequence[Line]) -> None:
-    for start in range(0, max(len(failed), 1), TOGETHER):
+def _count_failures(services: Services, number: int, lines: Sequence[Line]) -> None:
+    failed = [line for line in lines if line.counter == "failed"]
+    for start in range(0, len(failed), TOGETHER):
         some = failed[start : start + TOGETHER]
         errors = [jobs.JobError(line.local_id, line.dataverse_id, line.sentence) for line in some]
         with services.database.writing() as connection:
             jobs.add(connection, number, ["failed"] * len(some), errors, services.clock())
-    with services.database.writing() as connection:
-        jobs.finish(connection, number, services.clock())
 
 
 def _to_create(services: Services, plan: Plan, why: str) -> Iterator[list[Wanted]]:
     keys = iter([one.key for one in plan.found if plan.is_created(one)])
     while some := list(islice(keys, TOGETHER)):
         yield wanted_to(services, plan.mapping.name, some, Ask(may_create=True, is_click=True, why=why))
-
-
-# -- what follows ----------------------------------------------------------------------------------------------
-
-
-def directions_after(mapping: TableMapping) -> tuple[Direction, ...]:
-    """Where a pair just coupled is synchronized: the mapping's direction, or who wins; else first to Dataverse."""
-    if mapping.direction is not Direction.BIDIRECTIONAL:
-        return (mapping.direction,)
-    winner = mapping.resolve_update_conflicts.winner
-    return (Direction.TO, Direction.FROM) if winner is None else (winner,)
-
-
-def _synchronized(
-    services: Services, mapping: TableMapping, coupled: dict[str, str], why: str, tell: Tell
-) -> Iterator[Line]:
-    """The first direction overwrites, as in Business Central; the second brings in only what the first did not say."""
-    left = coupled
-    for number, toward in enumerate(directions_after(mapping)):
-        asked = Ask(is_forced=number == 0, why=why)
-        good: dict[str, str] = {}
-        for done in _each(services, mapping, toward, left, asked):
-            line = line_of(done)
-            if line.decision in _WENT_WELL:
-                good |= {line.local_id: left[line.local_id]} if line.local_id in left else {}
-            tell(f"{mapping.name}: synchronized", 1)
-            yield line
-        left = good
-
-
-def _each(
-    services: Services, mapping: TableMapping, toward: Direction, coupled: dict[str, str], ask: Ask
-) -> Iterator[Done]:
-    pairs = iter(coupled.items())
-    while some := dict(islice(pairs, TOGETHER)):
-        if toward is Direction.TO:
-            wanted = wanted_to(services, mapping.name, list(some), ask)
-        else:
-            wanted = wanted_from(mapping.name, mapping.dataverse_table, some.values(), ask)
-        yield from carry_out(services, wanted)

@@ -46,14 +46,15 @@ class Plan:
         return self.creates_new and one.why in {Unmatched.NONE, Unmatched.NOTHING_TO_COMPARE} and not one.trouble
 
 
-def lines_of(plan: Plan, matched: Callable[[Found], Line]) -> Iterator[Line]:
+def lines_of(plan: Plan, matched: Callable[[Found], Line] | None = None) -> Iterator[Line]:
+    """A line for each record that stays as it is, and by *matched* for each that was matched."""
     if plan.rows is None:
         said = f"No field mapping of {plan.mapping.name} is marked Match on this Field."
         remedy = "Switch Match on this Field on for at least one."
         yield Line(plan.mapping.name, "", "", "Fail", "failed", "NO_CRITERIA", said, remedy)
     for one in plan.found:
         if one.row:
-            yield matched(one)
+            yield from () if matched is None else (matched(one),)
         elif not plan.is_created(one):
             yield _unmatched_line(plan, one)
 

@@ -149,7 +149,7 @@ def _distance(outcome: Settled | None) -> int:
     """0: the row matches the mapping's filter; 1: the filter was not asked; 2: outside."""
     if outcome is None or outcome.reason in FILTER_NOT_ASKED:
         return 1
-    return 2 if outcome.reason == Reason.OUTSIDE_FILTER.name else 0
+    return 2 if outcome.reason in {Reason.OUTSIDE_FILTER.name, Reason.OTHER_COMPANY.name} else 0
 
 
 def _create(services: Services, table: str, id_: str, *, creates_new: bool) -> Answer:

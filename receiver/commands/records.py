@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from receiver.candidates import name_of
+from receiver.commands.synch_jobs import last_error
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.values import Value, Values, same, to_plain_values
@@ -41,7 +42,7 @@ class RecordView:
     values: Values
     coupling: Coupling | None
     fields: tuple[FieldPair, ...]
-    #: why the Dataverse side is missing; empty when it is there
+    #: why the Dataverse side is missing: it cannot be read, is gone, or was refused when it was to be made
     trouble: str = ""
 
 
@@ -86,6 +87,9 @@ def view(services: Services, mapping_name: str, key: str, *, reads_dataverse: bo
     trouble = ""
     if coupling is not None and reads_dataverse:
         row, trouble = _row(services, mapping, coupling, read_columns(mappings, mapping.dataverse_table))
+    if coupling is None and reads_dataverse:
+        failed = last_error(services, mapping.name, key)
+        trouble = "" if failed is None else f"The last attempt failed: {failed.message}"
     name = name_of(record, shipped.named_by)
     return RecordView(
         mapping, key, name, record.values, coupling, _pairs(mapping, record.values, row, coupling), trouble

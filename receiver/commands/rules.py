@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from receiver.core.company import COMPANY_ID, Stamps
 from receiver.core.coupling import Coupling
 from receiver.core.decision import Candidate, Decision, ReadWholeSource, Reason, Record, Situation, decide
 from receiver.core.filters import parse
 from receiver.core.mapping import Conversion, DeletionConflict, Direction, FieldMapping, TableMapping, UpdateConflict
 from receiver.core.merge import Keep, NotCoupled
 from receiver.core.message import Freshness
+from receiver.core.values import Reference
 
 Change = Callable[[Situation], Situation]
 _FIELDS = (
@@ -84,6 +86,12 @@ def _gone(now: Situation) -> Situation:
     return replace(now, source=Record(now.source.id, exists=False))
 
 
+def _foreign(now: Situation) -> Situation:
+    values = {**now.source.values, COMPANY_ID: Reference("company", "theirs")}
+    mapping = replace(now.mapping, stamps=Stamps(Reference("company", "ours")))
+    return replace(now, mapping=mapping, source=replace(now.source, values=values))
+
+
 def _too_long(now: Situation) -> Situation:
     return replace(now, source=replace(now.source, values={**now.source.values, "name": "a" * 2000}))
 
@@ -141,6 +149,7 @@ LINES = (
     Line("the source is gone; Restore records", _both(_gone, _RESTORE)),
     Line("the source is gone; Restore records, one-way mapping", _both(_gone, _RESTORE, _one_way)),
     Line("both records are gone", _both(_DESTINATION_GONE, _gone)),
+    Line("the row belongs to another company", _foreign),
     Line("the source is outside the table filter", _source(active="no")),
     Line("the coupled destination is gone; blank", _DESTINATION_GONE),
     Line("the coupled destination is gone; Delete coupling", _both(_DESTINATION_GONE, _DELETE_COUPLING)),

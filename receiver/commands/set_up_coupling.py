@@ -67,6 +67,7 @@ def couple(
     after = after or default_after(found)
     _check(found, after)
     record = _record(services, found, key)
+    _check_inside(found, record)
     row = _row(services, found, row_id)
     coupling = Coupling(found.name, record.id, row.id)
     stale = _stale(services, found, record, row)
@@ -114,6 +115,14 @@ def _record(services: Services, mapping: TableMapping, key: str) -> Record:
     if found is None:
         raise NotFoundError(f"There is no {shipped.caption} {key}.")
     return found
+
+
+def _check_inside(mapping: TableMapping, record: Record) -> None:
+    if not matches(mapping.local_filter, record.values):
+        raise RefusedError(
+            f"{_record_called(mapping, record)} is outside the table filter of {mapping.name}: "
+            f"{mapping.local_filter_text}. Change the record, or the filter."
+        )
 
 
 def _row(services: Services, mapping: TableMapping, row_id: str) -> DataverseRow:

@@ -102,7 +102,7 @@ def synchronize_now(
     Raises: NotFoundError; RefusedError, also for one record that is not coupled; StalePreviewError.
     """
     found = mapping_named(services, mapping)
-    _check(found, direction, keys)
+    check_choice(found, direction, keys)
     by_force = is_forced or (len(keys) == 1 and direction is not Choice.MERGE)
     if len(keys) == 1:
         _only(services, found, keys[0])
@@ -126,7 +126,8 @@ def _directions(mapping: TableMapping) -> list[Direction]:
     return [toward for toward in (Direction.TO, Direction.FROM) if mapping.direction.allows(toward)]
 
 
-def _check(mapping: TableMapping, direction: Choice, keys: Sequence[str]) -> None:
+def check_choice(mapping: TableMapping, direction: Choice, keys: Sequence[str]) -> None:
+    """Raises: RefusedError where the mapping does not go there, or it cannot be asked of so many."""
     if not mapping.is_enabled:
         raise RefusedError(f"{mapping.name} is switched off. Enable it first.")
     if any(not mapping.direction.allows(toward) for toward in direction.directions):

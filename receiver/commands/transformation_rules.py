@@ -68,6 +68,10 @@ def _lines() -> Iterator[str]:
     yield f"reluctant `*? +? ??`. No pattern can hang: a text takes {STEPS:,} steps at most, and one that needs more"
     yield "makes the record Failed with that reason. Back references and look-around are not known, and refused when"
     yield "the mapping is saved."
+    yield ""
+    yield "A field mapping whose conversion is `option` has a code here, a choice in Dataverse. Without a rule a code"
+    yield "is the first ten characters of the choice's label, in capitals (`WILL CALL`); with one it is what the table"
+    yield "says: `LOOKUP(OWN=1, DHL=2)`. That table is read in both directions, whatever the Transformation Direction."
 
 
 def is_complete() -> bool:

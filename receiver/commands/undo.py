@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select, update
 
@@ -20,6 +20,7 @@ from receiver.commands.compare import converted_from, differences_of
 from receiver.commands.history import Entry, last
 from receiver.commands.pairs import Pair, mapping_named, pairs_of
 from receiver.commands.result import CommandResult, Line, line_of
+from receiver.core.company import COMPANY_ID
 from receiver.core.mapping import Conversion, Direction, FieldMapping
 from receiver.core.values import Value, Values, from_plain, same, shown, to_plain
 from receiver.errors import RefusedError
@@ -54,7 +55,7 @@ def undo(services: Services, table: str, id_: str, who: str, *, is_preview: bool
     Raises: NotFoundError; RefusedError naming the field and both values where a side was changed since, for a mapping
     that goes one way, and for what cannot be taken back.
     """
-    entry = last(services, table, id_)
+    entry = _mapped(last(services, table, id_))
     _check_it_can_be_taken_back(services, entry)
     if is_preview:
         return CommandResult((_foretold(_taking_back(services, entry)),), is_preview=True)
@@ -73,6 +74,11 @@ def undo(services: Services, table: str, id_: str, who: str, *, is_preview: bool
     return CommandResult((line,))
 
 
+def _mapped(entry: Entry) -> Entry:
+    """Our company id is no value of the record: it stays."""
+    return replace(entry, fields={name: values for name, values in entry.fields.items() if name != COMPANY_ID})
+
+
 def _check_it_can_be_taken_back(services: Services, entry: Entry) -> None:
     mapping = mapping_named(services, entry.mapping)
     if entry.undone_by is not None:
@@ -82,6 +88,8 @@ def _check_it_can_be_taken_back(services: Services, entry: Entry) -> None:
             f"The last change of {mapping.name} {entry.local_id} made the record, which cannot be undone. "
             "Uncouple the two, then delete the one that is not wanted."
         )
+    if not entry.fields:
+        raise RefusedError(f"Change {entry.id} made the row our company's and changed no value: nothing is taken back.")
     if mapping.direction is not Direction.BIDIRECTIONAL:
         raise RefusedError(
             f"{mapping.name} goes {mapping.direction} alone, so an undo could not change both sides. "

@@ -7,7 +7,7 @@ digest is a sum over all pairs compared, so it does not depend on the order in w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -19,7 +19,7 @@ from receiver.commands.compare import Differences, differences_of, digest_of
 from receiver.commands.pairs import PAGE, Pair, mapping_named, pairs_of, with_records
 from receiver.core.mapping import Direction, TableMapping
 from receiver.dataverse.client import DataverseRow
-from receiver.errors import RefusedError
+from receiver.errors import NotFoundError, RefusedError
 from receiver.services import Services, read_columns
 from receiver.store import couplings, verifications
 from receiver.store.models import finding, verification
@@ -72,22 +72,15 @@ class Verification:
         return {**vars(self), **moments, "is_in_step": self.is_in_step}
 
 
-def verify(services: Services, mapping: str) -> Verification:
-    """Compare both sides of a mapping, store what was found, and say it.
+def verify(services: Services, mapping: str, tell: Callable[[int], None] = lambda _count: None) -> Verification:
+    """Compare both sides of a mapping, store what was found, and say it; *tell* hears how many more were looked at.
 
     Raises: NotFoundError; RefusedError for a mapping that is off; what Dataverse and the database raise.
     """
     found = mapping_named(services, mapping)
     if not found.is_enabled:
         raise RefusedError(f"{found.name} is switched off, so nothing of it is in step. Enable it first.")
-    return _Run(services, found).carry_out()
-
-
-def verify_all(services: Services) -> Iterator[Verification]:
-    """Verify every mapping that is switched on, one after the other."""
-    with services.database.reading() as connection:
-        names = [one.name for one in services.mappings(connection).values() if one.is_enabled]
-    return (verify(services, name) for name in names)
+    return _Run(services, found, tell).carry_out()
 
 
 def last(services: Services, mapping: str) -> Verification | None:
@@ -97,6 +90,15 @@ def last(services: Services, mapping: str) -> Verification | None:
     with services.database.reading() as connection:
         row = connection.execute(query.order_by(verification.c.id.desc()).limit(1)).mappings().first()
     return None if row is None else Verification(**row, creates=not found.synch_only_coupled_records)
+
+
+def stored_one(services: Services, number: int) -> Verification:
+    """A verification by its number. Raises: NotFoundError once it has been forgotten."""
+    with services.database.reading() as connection:
+        row = connection.execute(select(verification).where(verification.c.id == number)).mappings().first()
+    if row is None:
+        raise NotFoundError(f"Verification {number} has been forgotten: only the last {KEPT} of a mapping are kept.")
+    return Verification(**row, creates=not mapping_named(services, row["mapping"]).synch_only_coupled_records)
 
 
 def findings(services: Services, number: int) -> Iterator[Finding]:
@@ -116,7 +118,8 @@ def findings(services: Services, number: int) -> Iterator[Finding]:
 class _Run:
     """One verification while it goes on; what it keeps in memory is a page, and a bit for each coupling."""
 
-    def __init__(self, services: Services, mapping: TableMapping) -> None:
+    def __init__(self, services: Services, mapping: TableMapping, tell: Callable[[int], None]) -> None:
+        self._tell = tell
         self._services = services
         self._mapping = mapping
         with services.database.reading() as connection:
@@ -155,6 +158,7 @@ class _Run:
         for page in client.pages(mapping.dataverse_table, self._columns, mapping.dataverse_filter):
             for start in range(0, len(page), PAGE):
                 self._rows({row.id: row for row in page[start : start + PAGE]})
+                self._tell(len(page[start : start + PAGE]))
 
     def _rows(self, rows: dict[str, DataverseRow]) -> None:
         with self._services.database.reading() as connection:
@@ -181,10 +185,12 @@ class _Run:
                 return
             after = page[-1][0]
             self._pairs(pairs_of(self._services, self._mapping, list(found.values()), self._columns))
+            self._tell(len(keys))
 
     def _uncoupled_records(self) -> None:
         for keys in verifications.uncoupled_records(self._services.database, self._mapping):
             self._keep([Finding("uncoupled", key) for key in keys])
+            self._tell(len(keys))
 
     def _pairs(self, pairs: Sequence[Pair]) -> None:
         for pair in pairs:

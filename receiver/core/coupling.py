@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from receiver.core.mapping import Direction
-from receiver.core.values import Values
+from receiver.core.values import Values, same
+
+#: in a Dataverse side's base: the version of the row that the base is all of
+VERSION = "versionnumber"
 
 
 class Result(StrEnum):
@@ -74,6 +78,17 @@ def after_failure(coupling: Coupling, toward: Direction, error: str) -> Coupling
     again = last.result is Result.FAILURE and bool(error) and last.error == error
     failed = with_run(coupling, toward, LastRun(Result.FAILURE, None, error))
     return replace(failed, is_skipped=coupling.is_skipped or again)
+
+
+def at_version(base: Values, row: Values, columns: Collection[str]) -> Values:
+    """A Dataverse side's base with the row's version, if it holds all of *columns* as the row has them."""
+    if VERSION in columns:
+        return base
+    is_whole = base.keys() >= set(columns) and not any(
+        base[name] is not row.get(name) and not same(base[name], row.get(name)) for name in columns
+    )
+    known = {VERSION: row[VERSION]} if is_whole and row.get(VERSION) is not None else {}
+    return {**{name: value for name, value in base.items() if name != VERSION}, **known}
 
 
 def with_bases(coupling: Coupling, toward: Direction, source: Values, destination: Values) -> Coupling:

@@ -117,6 +117,10 @@ class Reason(Why):
         "the record is outside the table filter of {mapping}",
         "Change the record so that it matches the filter, or change the filter of {mapping}.",
     )
+    OTHER_COMPANY = (
+        "the row belongs to another company",
+        "Nothing needs to be done. Where it is meant: `receiver mappings multi-company {mapping} on`.",
+    )
     ONLY_COUPLED = (
         "the record is not coupled, and {mapping} synchronizes only coupled records",
         "Switch Synch. Only Coupled Records off for {mapping}; the rows passed over can then be brought in.",
@@ -169,6 +173,8 @@ class Reason(Why):
 class Insert:
     values: Values
     merged: Merged
+    #: written to the source: from now on it belongs to our company
+    claim: Values = field(default_factory=lambda: NO_VALUES)
 
 
 @dataclass(frozen=True)
@@ -273,6 +279,12 @@ def _is_the_source_gone(now: Situation) -> Decision | None:
     return Fail(Reason.COUPLED_RECORD_IS_DELETED)
 
 
+def _does_it_belong_to_another_company(now: Situation) -> Decision | None:
+    stamps, records = now.mapping.stamps, (now.source, now.destination)
+    is_foreign = any(stamps.is_foreign(one.values) for one in records if one is not None)
+    return Skip(Reason.OTHER_COMPANY) if is_foreign else None
+
+
 def _is_the_source_outside_the_filter(now: Situation) -> Decision | None:
     inside = matches(now.mapping.source_filter(now.toward), now.source.values)
     return None if inside else Skip(Reason.OUTSIDE_FILTER)
@@ -307,6 +319,7 @@ QUESTIONS: tuple[Callable[[Situation], Decision | None], ...] = (
     _is_the_source_known,
     _is_the_source_late,
     _is_the_source_gone,
+    _does_it_belong_to_another_company,
     _is_the_source_outside_the_filter,
     _is_the_destination_gone,
     _may_it_be_created,
@@ -335,12 +348,22 @@ def _transfer(now: Situation) -> Decision:
     if merged.failures:
         return _failed_fields(merged)
     if now.destination is None:
-        return Insert(_with_template(now, merged.values), merged)
+        return _insert(now, merged)
     if not merged.has_moved and not now.is_forced:
         return IgnoreUnchanged()
     if merged.conflicts and now.mapping.resolve_update_conflicts.winner is not now.toward:
         return _conflict(now, merged)
-    return Modify(merged.values, merged) if merged.values else AlreadyEqual(merged)
+    values = {**merged.values, **now.mapping.stamps.of_known_row(now.destination.values)}
+    return Modify(values, merged) if values else AlreadyEqual(merged)
+
+
+def _insert(now: Situation, merged: Merged) -> Insert:
+    """A row that comes in is claimed for our company where the mapping may write to it (reference §13.4)."""
+    values, stamps = _with_template(now, merged.values), now.mapping.stamps
+    if now.toward is Direction.TO:
+        return Insert({**stamps.of_new_row(), **values}, merged)
+    may_write = now.mapping.direction.allows(Direction.TO)
+    return Insert(values, merged, stamps.of_known_row(now.source.values) if may_write else NO_VALUES)
 
 
 def _failed_fields(merged: Merged) -> Decision:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
+from receiver.core.company import NO_STAMPS, Stamps
 from receiver.core.filters import EVERYTHING, Filter, columns_of, without_columns
 from receiver.core.values import Value, Values
 
@@ -63,6 +64,8 @@ class Conversion(StrEnum):
     CURRENCY = "currency"
     #: an owner is the salesperson coupled to the user; teams have none
     OWNER = "owner"
+    #: a choice is a code: by the table in the transformation rule, else by its labels
+    OPTION = "option"
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,8 @@ class TableMapping:
     create_new_in_case_of_no_match: bool = False
     #: characters of Dataverse texts that hold less in this environment than in a plain one; never stored
     shortened: Mapping[str, int] = field(default_factory=dict)
+    #: what rows that it writes carry of this company; never stored
+    stamps: Stamps = NO_STAMPS
 
     def source_filter(self, toward: Direction) -> Filter:
         return self.dataverse_filter if toward is Direction.FROM else self.local_filter
@@ -184,7 +189,8 @@ def _turned(row: FieldMapping, toward: Direction, *, is_bidirectional: bool) -> 
     source = row.dataverse_column if comes_in else row.local_column
     destination = row.local_column if comes_in else row.dataverse_column
     assert destination is not None  # _has_end looked
-    rule = row.transformation_rule if row.transformation_direction is toward else ""
+    has_rule = row.transformation_direction is toward or row.conversion is Conversion.OPTION
+    rule = row.transformation_rule if has_rule else ""
     return Transfer(
         row.number, source, destination, is_bidirectional, row.constant, rule,
         row.clear_value_on_failed_sync, row.not_null, row.conversion, row.related,

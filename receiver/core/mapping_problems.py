@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from receiver.core.filters import FilterError, columns_of, parse
 from receiver.core.mapping import Conversion, Direction, FieldMapping, TableMapping
+from receiver.core.options import codes_of
 from receiver.core.rule_text import RuleError
 from receiver.core.transformation import change_of
 from receiver.core.values import NUMBERS, TEXTS, WHOLE_NUMBERS, Column, ColumnType
@@ -121,13 +122,20 @@ def _field_problems(
         missing = (name for name in row.related if name not in mappings)
         yield from (("related", f"Mapping “{name}” of {where} does not exist.") for name in missing)
     both = local.get(row.local_column or ""), dataverse.get(row.dataverse_column or "")
-    if both[0] is not None and both[1] is not None and row.conversion is Conversion.PLAIN:
+    if both[0] is None or both[1] is None:
+        return
+    if row.conversion is Conversion.OPTION and (both[0].type not in TEXTS or both[1].type is not ColumnType.CHOICE):
+        yield "conversion", f"An option is a code here and a choice in Dataverse, not so in {where}."
+    if row.conversion is Conversion.PLAIN:
         yield from (("local_column", said) for said in _type_problems(row, both[0], both[1], where))
 
 
 def _rule_problems(row: FieldMapping, where: str) -> Iterator[str]:
     try:
-        change_of(row.transformation_rule)
+        if row.conversion is Conversion.OPTION:
+            codes_of(row.transformation_rule, {})
+        else:
+            change_of(row.transformation_rule)
     except RuleError as error:
         yield f"Transformation rule “{row.transformation_rule}” of {where} cannot be used. {error}"
 

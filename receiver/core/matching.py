@@ -58,7 +58,8 @@ def dataverse_digest(criterion: FieldMapping, value: Value) -> bytes:
 
 
 def _rule(criterion: FieldMapping, toward: Direction) -> str:
-    return criterion.transformation_rule if criterion.transformation_direction is toward else ""
+    is_plain = criterion.conversion is Conversion.PLAIN
+    return criterion.transformation_rule if is_plain and criterion.transformation_direction is toward else ""
 
 
 def digest(value: Value, criterion: FieldMapping) -> bytes:

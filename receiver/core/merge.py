@@ -39,14 +39,14 @@ class Keep:
     """The destination's value stays: the source's emptiness means nothing."""
 
 
-Converted = Found | NotCoupled | Keep
-
-
 @dataclass(frozen=True)
 class NotTransformed:
     """A transformation rule that cannot be carried out on the value; `sentence` names both."""
 
     sentence: str
+
+
+Converted = Found | NotCoupled | Keep | NotTransformed
 
 
 @dataclass(frozen=True)
@@ -151,10 +151,9 @@ def _has_moved(one: Transfer, sides: Sides) -> bool:
 
 
 def _is_resolved_now(one: Transfer, sides: Sides) -> bool:
-    """A cleared lookup whose record has been coupled since is a change, though its guid is the same."""
+    """A cleared lookup whose record has been coupled since is a change, though the value that names it is the same."""
     found = sides.lookups.get(one.number)
-    is_found = isinstance(found, Found) and not is_empty(found.value)
-    return sides.toward is Direction.FROM and one.destination in sides.unresolved and is_found
+    return _local(one, sides) in sides.unresolved and isinstance(found, Found) and not is_empty(found.value)
 
 
 def _stays_behind(one: Transfer, sides: Sides, moved: frozenset[int]) -> bool:
@@ -179,7 +178,7 @@ def _local(one: Transfer, sides: Sides) -> str:
     return one.destination if sides.toward is Direction.FROM else one.source or ""
 
 
-def _converted(one: Transfer, sides: Sides) -> Converted | NotTransformed:
+def _converted(one: Transfer, sides: Sides) -> Converted:
     if one.source is None:
         return Found(one.constant)
     if one.conversion is not Conversion.PLAIN:

@@ -98,7 +98,7 @@ def same(one: Value, other: Value) -> bool:
 
 
 def is_empty(value: Value) -> bool:
-    return value is None or value in ("", ())
+    return not value and (value is None or value in ("", ()))
 
 
 _GUID = re.compile(r"\{?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\}?")
@@ -129,6 +129,8 @@ def shown(value: Value) -> str:
 
 def to_plain(value: Value) -> Any:
     """The value as JSON can keep it; `from_plain` gives the equal value back."""
+    if value is None or isinstance(value, str | int):
+        return value
     match value:
         case Reference(table, id_):
             return {"$reference": [table, id_]}
@@ -140,9 +142,7 @@ def to_plain(value: Value) -> Any:
             return {"$datetime": value.isoformat()}
         case date():
             return {"$date": value.isoformat()}
-        case tuple():
-            return {"$choices": list(value)}
-    return value
+    return {"$choices": list(value)}
 
 
 def from_plain(plain: Any) -> Value:

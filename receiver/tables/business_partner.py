@@ -39,11 +39,11 @@ def partner_columns() -> tuple[Column[Any], ...]:
 
 
 def partner_rows() -> tuple[FieldMapping, ...]:
-    """Reference §11, CUSTOMER – account; rows that need a mapping of the option tables ship Disabled."""
+    """Reference §11, CUSTOMER – account; options ship Disabled: codes of one's own need a table in the rule first."""
     options = (
-        ("shipment_method_code", "address1_freighttermscode", "SHIPMENT METHOD"),
-        ("shipping_agent_code", "address1_shippingmethodcode", "SHIPPING AGENT"),
-        ("payment_terms_code", "paymenttermscode", "PAYMENT TERMS"),
+        ("shipment_method_code", "address1_freighttermscode"),
+        ("shipping_agent_code", "address1_shippingmethodcode"),
+        ("payment_terms_code", "paymenttermscode"),
     )
     primary_contact = FieldMapping(
         27,
@@ -63,8 +63,8 @@ def partner_rows() -> tuple[FieldMapping, ...]:
         FieldMapping(21, "home_page", "websiteurl"),
         FieldMapping(22, "phone_no", "telephone1"),
         *(
-            FieldMapping(23 + at, local, remote, B, is_enabled=False, conversion=Conversion.LOOKUP, related=(name,))
-            for at, (local, remote, name) in enumerate(options)
+            FieldMapping(23 + at, local, remote, B, is_enabled=False, conversion=Conversion.OPTION)
+            for at, (local, remote) in enumerate(options)
         ),
         primary_contact,
         FieldMapping(28, "no", "accountnumber", T, is_enabled=False),

@@ -118,8 +118,8 @@ def test_each_rule_answers_its_case_in_both_directions(asked, changes, expected,
 
 def test_the_table_above_names_every_reason():
     named = {getattr(expected, "reason", None) for *_, expected in TABLE}
-    told_elsewhere = {Reason.UPDATE_CONFLICT, Reason.NOT_TRANSFORMED}
-    assert named | told_elsewhere == {None, *Reason}  # a conflict is told with its values, below
+    told_elsewhere = {Reason.UPDATE_CONFLICT, Reason.NOT_TRANSFORMED, Reason.OTHER_COMPANY}
+    assert named | told_elsewhere == {None, *Reason}  # told below, and in test_company.py
 
 
 @pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])

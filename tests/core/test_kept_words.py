@@ -26,7 +26,7 @@ WORDS: list[tuple[type[StrEnum], list[str]]] = [
     (Direction, ["Bidirectional", "ToIntegrationTable", "FromIntegrationTable"]),
     (DeletionConflict, ["", "Restore records", "Delete coupling"]),
     (UpdateConflict, ["", "Send data update to integration table", "Get data update from integration table"]),
-    (Conversion, ["", "lookup", "lookup table", "currency", "owner"]),
+    (Conversion, ["", "lookup", "lookup table", "currency", "owner", "option"]),
     (
         ColumnType,
         ["String", "Memo", "Integer", "BigInt", "Decimal", "Double", "Money", "Boolean", "Picklist", "State", "Status",

@@ -340,6 +340,18 @@ def test_a_cleared_lookup_that_a_person_filled_in_is_sent_and_resolved():
     assert (merged.values, merged.unresolved) == ({"parentid": ROW}, frozenset())
 
 
+@pytest.mark.parametrize(
+    ("unresolved", "moves"), [(frozenset({"company"}), True), (frozenset(), False)], ids=["unresolved", "resolved"]
+)
+def test_a_record_that_is_coupled_since_it_was_sent_out_as_empty_is_sent(unresolved, moves):
+    sides = one_field(
+        LOOKUP, TO, source={"company": "C00010"}, destination={"parentid": None}, unresolved=unresolved,
+        source_base={"company": "C00010"}, destination_base={"parentid": None}, lookups={3: Found(ROW)},
+    )  # fmt: skip
+    merged = merge(sides)
+    assert (merged.has_moved, merged.values) == (moves, {"parentid": ROW} if moves else {})
+
+
 def test_several_cleared_lookups_all_stay_unresolved():
     agent = replace(LOOKUP, number=4, local_column="agent", dataverse_column="agentid")
     pair = equal_pair(NAME, LOOKUP, agent).changed(title="new")

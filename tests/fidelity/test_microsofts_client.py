@@ -328,3 +328,27 @@ def test_a_query_language_that_the_sandbox_lacks_is_refused_and_never_half_answe
     with pytest.raises(HttpError) as refused:
         query(client.query)
     assert (refused.value.status_code, refused.value.details["service_error_code"]) == (400, "0x80040203")
+
+
+def test_it_reads_the_rows_that_our_own_registration_writes(sandbox, client, sqlite_url):
+    from contextlib import closing
+
+    from registration.registering import Registering
+
+    from receiver.commands.register_steps import register
+
+    with closing(Registering(sqlite_url, sandbox)) as company:
+        register(company.services, "the test")
+    (endpoint,) = client.records.list("serviceendpoint", select=["name", "contract", "authtype", "isauthvalueset"])
+    assert (endpoint["name"], endpoint["contract"], endpoint["authtype"]) == ("receiver", 8, 5)
+    assert endpoint["isauthvalueset"] is True
+    steps = list(
+        client.records.list("sdkmessageprocessingstep", select=["name", "mode", "stage", "filteringattributes"])
+    )
+    assert {(step["mode"], step["stage"]) for step in steps} == {(1, 40)}
+    assert "receiver: Update of account" in {step["name"] for step in steps}
+    images = list(client.records.list("sdkmessageprocessingstepimage", select=["entityalias", "messagepropertyname"]))
+    assert len(images) == len(steps)
+    assert {image["messagepropertyname"] for image in images} == {"Id", "Target"}
+    (solution,) = client.records.list("solution", select=["uniquename", "version"])
+    assert solution["uniquename"] == "receiver"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 from company import Company
+from scenarios import count
 from scenarios.pairs import (
     ACCOUNT,
     BIDIRECTIONAL,
@@ -27,116 +25,14 @@ from scenarios.pairs import (
 from receiver.commands import mappings
 from receiver.core.coupling import Result
 
-DIFFERENCES = Path(__file__).parents[2] / "docs/differences.md"
-ROWS = (
-    *(
-        [
-            "A1",
-            "A2",
-            "A3",
-            "A5",
-            "A6",
-            "A7",
-            "A9",
-            "A10",
-            "A11",
-            "A13",
-            "A14",
-            "A15",
-            "A17",
-            "A18",
-            "A19",
-            "A21",
-            "A22",
-            "A23",
-            "A25",
-            "A26",
-            "A27",
-            "A29",
-            "A30",
-            "A31",
-            "A33",
-            "A34",
-            "A35",
-        ]
-    ),
-    *(
-        [
-            "A37",
-            "A38",
-            "A39",
-            "A41",
-            "A42",
-            "A43",
-            "B1",
-            "B2",
-            "B3",
-            "B5",
-            "B6",
-            "B7",
-            "B9",
-            "B10",
-            "B11",
-            "B13",
-            "B14",
-            "B15",
-            "C1",
-            "C2",
-            "C3",
-            "C5",
-            "C6",
-            "C7",
-            "C9",
-            "C10",
-            "C11",
-            "C13",
-        ]
-    ),
-    *(
-        [
-            "D1",
-            "D2",
-            "D3",
-            "D5",
-            "D6",
-            "D7",
-            "D9",
-            "D10",
-            "D11",
-            "D13",
-            "D14",
-            "D15",
-            "D17",
-            "E1",
-            "E2",
-            "E3",
-            "E5",
-            "E6",
-            "E7",
-            "P9",
-            "P10",
-            "P14",
-        ]
-    ),
-    *(f"L{number}" for number in (*range(1, 4), 5, 6, 7, 9, 10, 11, 13, 14, 15, 17, 18, 19, *range(21, 24))),
-    *(f"L{number}" for number in (25, 26, 27, 29, 30, 31, 33, 34, 35, 37, 38, 39)),
-    *(f"R{number}" for number in range(1, 27)),
-)
-
 
 def test_every_scenario_is_a_test_by_its_number_or_stands_among_the_differences() -> None:
-    names = re.findall(r"def test_((?:[abcdelpr]\d+_)+)", "".join(path.read_text() for path in _modules()))
-    tested = {number.upper() for name in names for number in name.strip("_").split("_")}
-    explained = set(re.findall(r"\b[A-ELPR]\d+\b", DIFFERENCES.read_text()))
+    rows = {f"{group}{number}" for group, numbers in count.ROWS.items() for number in numbers.split()}
 
-    assert set(ROWS) - tested - explained == set()
+    assert rows - count.tested_rows() - count.explained_rows() == set()
 
 
-def _modules() -> list[Path]:
-    return sorted(Path(__file__).parent.glob("test_*.py"))
-
-
-def test_q2_force_does_not_bypass_the_strategy_for_deleted_records(company: Company) -> None:
+def test_quirk_2_force_does_not_bypass_the_strategy_for_deleted_records(company: Company) -> None:
     company.delete_local("customer", couple_customer(company))
     company.set("CUSTOMER", resolve_deletion_conflicts=DELETE_COUPLING)
 
@@ -146,7 +42,7 @@ def test_q2_force_does_not_bypass_the_strategy_for_deleted_records(company: Comp
     assert company.coupling("CUSTOMER", ACCOUNT) is None
 
 
-def test_q5_a_conflict_that_the_other_side_wins_is_settled_in_the_same_run(company: Company) -> None:
+def test_quirk_5_a_conflict_that_the_other_side_wins_is_settled_in_the_same_run(company: Company) -> None:
     key = couple_customer(company)
     company.set("CUSTOMER", resolve_update_conflicts=SEND)
     before = len(company.jobs("CUSTOMER"))
@@ -158,7 +54,7 @@ def test_q5_a_conflict_that_the_other_side_wins_is_settled_in_the_same_run(compa
     assert account(company)["fax"] == "1111"
 
 
-def test_q6_rows_that_only_coupled_kept_out_are_counted_remembered_and_brought_in_later(company: Company) -> None:
+def test_quirk_6_rows_that_only_coupled_kept_out_are_counted_remembered_and_brought_in_later(company: Company) -> None:
     company.sandbox.update("account", ACCOUNT, {"name": "Nordwind AG"})
     company.work()
     assert company.last_job("CUSTOMER") == {"skipped": 1}
@@ -170,7 +66,7 @@ def test_q6_rows_that_only_coupled_kept_out_are_counted_remembered_and_brought_i
     assert company.coupled_record("CUSTOMER", ACCOUNT)["name"] == "Nordwind AG"
 
 
-def test_q8_a_failure_marks_the_coupling_of_its_own_mapping_alone(company: Company) -> None:
+def test_quirk_8_a_failure_marks_the_coupling_of_its_own_mapping_alone(company: Company) -> None:
     key = couple_customer(company)
     couple(company, "VENDOR", company.insert_local("vendor"), ACCOUNT)
 
@@ -180,7 +76,7 @@ def test_q8_a_failure_marks_the_coupling_of_its_own_mapping_alone(company: Compa
     assert company.coupling("VENDOR", ACCOUNT).last_from.result is Result.NONE
 
 
-def test_q10_an_insert_that_fails_again_and_again_leaves_nothing_behind(company: Company) -> None:
+def test_quirk_10_an_insert_that_fails_again_and_again_leaves_nothing_behind(company: Company) -> None:
     company.open_for_all("CUSTOMER")
 
     for name in ("Harrow 1", "Harrow 2", "Harrow 3"):
@@ -192,13 +88,13 @@ def test_q10_an_insert_that_fails_again_and_again_leaves_nothing_behind(company:
 
 
 @pytest.mark.parametrize("direction", [FROM, TO, BIDIRECTIONAL])
-def test_q14_bidirectional_field_mappings_cover_every_direction(company: Company, direction: str) -> None:
+def test_quirk_14_bidirectional_field_mappings_cover_every_direction(company: Company, direction: str) -> None:
     company.set("CUSTOMER", direction=direction)
 
     assert mappings.named(company.services, "CUSTOMER").direction == direction
 
 
-def test_q19_a_change_in_a_one_way_field_is_not_lost_beside_a_change_here(company: Company) -> None:
+def test_quirk_19_a_change_in_a_one_way_field_is_not_lost_beside_a_change_here(company: Company) -> None:
     key = couple_customer(company)
     company.set_field("CUSTOMER", "fax_no", direction=FROM)
 
@@ -210,7 +106,7 @@ def test_q19_a_change_in_a_one_way_field_is_not_lost_beside_a_change_here(compan
     assert (customer["mobile_phone_no"], customer["fax_no"]) == ("+49 171", "2222")
 
 
-def test_q20_two_failures_with_different_values_are_two_different_failures(company: Company) -> None:
+def test_quirk_20_two_failures_with_different_values_are_two_different_failures(company: Company) -> None:
     key = couple_customer(company)
 
     for there in ("2222", "3333", "4444"):

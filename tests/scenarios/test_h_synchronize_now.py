@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from company import Company
-from scenarios.pairs import ACCOUNT, CONTACT, SALES_PERSON, SECOND_ACCOUNT, account, couple, couple_customer
+from scenarios.pairs import (
+    ACCOUNT,
+    CONTACT,
+    POUND,
+    SALES_MANAGER,
+    SALES_PERSON,
+    SECOND_ACCOUNT,
+    account,
+    couple,
+    couple_customer,
+)
 
 from receiver.commands.create import create_from_dataverse, create_in_dataverse
 from receiver.commands.result import CommandResult
+from receiver.commands.set_up_coupling import couple as set_up
 from receiver.commands.synchronize_now import Choice, choices, synchronize_now
+from receiver.errors import RefusedError
 
 SEND, GET, MERGE = Choice.SEND, Choice.GET, Choice.MERGE
 
@@ -109,6 +122,22 @@ def test_h9_a_salesperson_changed_on_both_sides_is_overwritten_after_a_warning(c
     assert company.local("salesperson", key)["name"] == "Jo Weber"
 
 
+def test_h10_two_commands_at_once_have_a_job_each_and_do_not_disturb_one_another(company: Company) -> None:
+    company.open_for_all("SALESPEOPLE")
+    rows = {company.couple_by_click("systemuser", row): row for row in (SALES_MANAGER, SALES_PERSON)}
+    company.set("SALESPEOPLE", synch_only_coupled_records=True)
+    for row in rows.values():
+        company.sandbox.update("systemuser", row, {"firstname": "Jo"}, deliver=False)
+    before = len(company.jobs("SALESPEOPLE"))
+
+    with ThreadPoolExecutor(2) as threads:
+        done = list(threads.map(lambda key: synchronize(company, GET, key, mapping="SALESPEOPLE"), rows))
+
+    assert [one.counts for one in done] == [{"modified": 1}, {"modified": 1}]
+    assert [one["modified"] for one in company.jobs("SALESPEOPLE")[before:]] == [1, 1]
+    assert all(company.local("salesperson", key)["name"].startswith("Jo ") for key in rows)
+
+
 def test_h11_of_several_the_uncoupled_and_those_newer_in_dataverse_are_skipped(company: Company) -> None:
     unchanged = couple_customer(company)
     uncoupled = company.insert_local("customer", name="Uncoupled")
@@ -150,6 +179,21 @@ def test_h14_many_changed_accounts_are_got_by_their_ids(company: Company) -> Non
     assert company.last_job("CUSTOMER") == {"modified": 5}
 
 
+def test_h15_each_table_of_a_selection_has_a_job_of_its_own(company: Company) -> None:
+    keys = five_coupled(company)
+    for key in keys:
+        company.change_local("customer", key, city="Graz")
+    company.insert_currency("GBP")
+    company.change_local("currency", "GBP", description="Our pound")
+    couple(company, "CURRENCY", "GBP", POUND)
+
+    assert synchronize(company, SEND, *keys).counts == {"modified": 5}
+    assert synchronize(company, SEND, "GBP", mapping="CURRENCY").counts == {"modified": 1}
+
+    assert company.last_job("CUSTOMER") == {"modified": 5}
+    assert company.last_job("CURRENCY") == {"modified": 1}
+
+
 def test_h17_h18_h19_new_records_are_made_on_the_other_side_once(company: Company) -> None:
     key = company.insert_local("customer", name="Firm")
 
@@ -157,6 +201,41 @@ def test_h17_h18_h19_new_records_are_made_on_the_other_side_once(company: Compan
     assert create_in_dataverse(company.services, "CUSTOMER", [key], "Ada").counts == {"skipped": 1}
     rows = [ACCOUNT, SECOND_ACCOUNT]
     assert create_from_dataverse(company.services, "CUSTOMER", rows, "Ada").counts == {"inserted": 2}
+
+
+def test_h21_rows_of_each_table_become_records_in_a_job_of_their_own(company: Company) -> None:
+    services = company.services
+
+    assert create_from_dataverse(services, "CUSTOMER", [ACCOUNT, SECOND_ACCOUNT], "Ada").counts == {"inserted": 2}
+    users = [SALES_MANAGER, SALES_PERSON]
+    assert create_from_dataverse(services, "SALESPEOPLE", users, "Ada").counts == {"inserted": 2}
+
+    assert company.last_job("CUSTOMER") == {"inserted": 2}
+    assert company.last_job("SALESPEOPLE") == {"inserted": 2}
+    assert (len(company.locals("customer")), len(company.locals("salesperson"))) == (2, 2)
+
+
+def test_h22_only_the_records_that_are_named_are_created(company: Company) -> None:
+    first, second, third = (company.insert_local("customer", name=f"Firm {number}") for number in range(3))
+
+    assert create_in_dataverse(company.services, "CUSTOMER", [second, third], "Ada").counts == {"inserted": 2}
+
+    names = {str(row["name"]) for row in company.sandbox.rows("account")}
+    assert company.local("customer", first)["name"] not in names
+    assert {"Firm 1", "Firm 2"} <= names
+
+
+def test_h23_a_contact_that_is_a_company_is_neither_coupled_nor_created(company: Company) -> None:
+    company_no = couple_customer(company)
+    values = {"type": "Company", "surname": "Firm", "company_type": "customer", "company_no": company_no}
+    key = company.insert_local("contact", **values)
+
+    with pytest.raises(RefusedError, match=f"Contact {key} Firm is outside the table filter of CONTACT"):
+        set_up(company.services, "CONTACT", key, CONTACT, "Ada")
+    (line,) = create_in_dataverse(company.services, "CONTACT", [key], "Ada").lines
+
+    assert (line.decision, line.reason) == ("Skip", "OUTSIDE_FILTER")
+    assert company.coupling("CONTACT", CONTACT) is None
 
 
 @pytest.mark.parametrize(

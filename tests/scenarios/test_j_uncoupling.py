@@ -2,51 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
-
 import pytest
 from company import Company
-from scenarios.pairs import ACCOUNT, CONTACT, SALES_MANAGER, SALES_PERSON, couple
+from scenarios.company_ids import OURS, THEIRS
+from scenarios.pairs import ACCOUNT, CONTACT, DOLLAR, EURO, POUND, SALES_MANAGER, SALES_PERSON, couple
+from scenarios.test_e_errors_page import lines, skip
 
+from receiver.commands import synch_jobs
 from receiver.commands.create import create_in_dataverse
 from receiver.commands.delete_coupling import uncouple, uncouple_all
+from receiver.commands.synchronize_now import Choice, synchronize_now
 from receiver.errors import NotFoundError
-from receiver.sandbox import Sandbox, SandboxSettings
 
-OURS = "bb000000-0000-4000-8000-000000000001"
-THEIRS = "bb000000-0000-4000-8000-000000000002"
-
-
-@pytest.fixture
-def cronus(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]:
-    """A company whose environment keeps company ids."""
-    settings = SandboxSettings(page_port=0, api_port=0, retry_delay_seconds=0.05, with_company_id=True)
-    with Sandbox(settings) as sandbox:
-        for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-            monkeypatch.setenv(name, str(sandbox.ca_file))
-        for id_, name in ((OURS, "CRONUS"), (THEIRS, "Fabrikam")):
-            sandbox.put_row("bcbi_company", id_, {"name": name})
-        with closing(Company(database_url, sandbox, RECEIVER_COMPANY_ID=OURS)) as made:
-            yield made
+FORMER_SALES_PERSON = "50000000-0000-4000-8000-000000000003"
+#: of a mapping: local table and what names its record, Dataverse table and what names its row, and what it needs
+KINDS = {
+    "CUSTOMER": ("customer", "name", "account", "name", {"customertypecode": 3}),
+    "VENDOR": ("vendor", "name", "account", "name", {"customertypecode": 11}),
+    "CONTACT": ("contact", "surname", "contact", "lastname", {}),
+}
 
 
-def three_coupled(company: Company, company_id: str = OURS) -> dict[str, str]:
-    """Customers coupled to accounts that carry the company id, `{local key: row}`."""
+def three_coupled(
+    company: Company, company_id: str = OURS, *, mapping: str = "CUSTOMER", count: int = 3
+) -> dict[str, str]:
+    """Records coupled to rows that carry the company id, `{local key: row}`."""
+    local_table, local_name, table, name, others = KINDS[mapping]
     made: dict[str, str] = {}
-    for number in range(3):
-        values = {"name": f"Firm {number}", "customertypecode": 3, "bcbi_companyid": company_id}
-        row = str(company.sandbox.create("account", values))
-        key = company.insert_local("customer", name=f"Firm {number}")
-        couple(company, "CUSTOMER", key, row)
+    for number in range(count):
+        called = f"{mapping} {number}"
+        row = str(company.sandbox.create(table, {name: called, "bcbi_companyid": company_id, **others}))
+        key = company.insert_local(local_table, **{local_name: called})
+        couple(company, mapping, key, row)
         made[key] = row
     return made
 
 
-def company_id(company: Company, row: str) -> str | None:
-    found = company.sandbox.row("account", row)
+def company_id(company: Company, row: str, table: str = "account") -> str | None:
+    found = company.sandbox.row(table, row)
     assert found is not None
     return found["bcbi_companyid"]
+
+
+def coupled_currencies(company: Company) -> dict[str, str]:
+    made = {"EUR": EURO, "USD": DOLLAR, "GBP": POUND}
+    for code, row in made.items():
+        company.insert_currency(code)
+        couple(company, "CURRENCY", code, row)
+    return made
 
 
 def coupled_salespersons(company: Company) -> dict[str, str]:
@@ -96,6 +99,39 @@ def test_j2_salespersons_carry_no_company_id(cronus: Company) -> None:
     assert cronus.last_job("SALESPEOPLE") == {"uncoupled": 2}
 
 
+def test_j3_of_several_mappings_only_those_selected_lose_their_couplings(cronus: Company) -> None:
+    customers = three_coupled(cronus, count=1)
+    vendors = three_coupled(cronus, mapping="VENDOR")
+    (contact,) = three_coupled(cronus, mapping="CONTACT", count=1).values()
+    salespersons, currencies = coupled_salespersons(cronus), coupled_currencies(cronus)
+
+    done = {name: uncouple_all(cronus.services, name, "Ada").counts for name in ("CUSTOMER", "VENDOR", "SALESPEOPLE")}
+
+    assert done == {
+        "CUSTOMER": {"uncoupled": 1, "modified": 1},
+        "VENDOR": {"uncoupled": 3, "modified": 3},
+        "SALESPEOPLE": {"uncoupled": 2},
+    }
+    assert {company_id(cronus, row) for row in (*customers.values(), *vendors.values())} == {None}
+    assert not any(cronus.coupling("SALESPEOPLE", row) for row in salespersons.values())
+    assert all(cronus.coupling("CURRENCY", row) for row in currencies.values())
+    assert cronus.coupling("CONTACT", contact) is not None
+    assert company_id(cronus, contact, "contact") == OURS
+
+
+def test_j5_the_skipped_salesperson_that_is_uncoupled_leaves_the_list(company: Company) -> None:
+    rows = coupled_salespersons(company)
+    rows[third := company.insert_local("salesperson", name="3")] = FORMER_SALES_PERSON
+    couple(company, "SALESPEOPLE", third, FORMER_SALES_PERSON)
+    skip(company, *rows)
+    first, second, _ = rows
+
+    assert uncouple(company.services, "SALESPEOPLE", [second], "Ada").counts == {"uncoupled": 1}
+
+    assert lines(company) == [first, third]
+    assert company.coupling("SALESPEOPLE", rows[second]) is None
+
+
 def test_j6_a_pair_of_which_a_record_was_deleted_is_uncoupled_too(cronus: Company) -> None:
     rows = three_coupled(cronus)
     first, second, _ = rows
@@ -117,12 +153,64 @@ def test_j7_j9_j10_j11_only_the_selected_are_uncoupled(cronus: Company, chosen: 
     assert [bool(cronus.coupling("CUSTOMER", row)) for row in rows.values()] == [False] * chosen + [True] * (3 - chosen)
 
 
+@pytest.mark.parametrize(
+    ("mapping", "chosen"),
+    [
+        pytest.param("CONTACT", 2, id="J13"),
+        pytest.param("CONTACT", 1, id="J14-J15-J17-J18"),
+        pytest.param("VENDOR", 2, id="J19"),
+        pytest.param("VENDOR", 1, id="J21"),
+    ],
+)
+def test_j13_and_j14_and_j15_and_j17_and_j18_and_j19_and_j21_whatever_the_mapping_only_the_selected_are_uncoupled(
+    cronus: Company, mapping: str, chosen: int
+) -> None:
+    """Business Central's rows speak of opportunities, contacts and resources."""
+    rows, table = three_coupled(cronus, mapping=mapping), KINDS[mapping][2]
+
+    uncouple(cronus.services, mapping, list(rows)[:chosen], "Ada")
+
+    assert cronus.last_job(mapping) == {"uncoupled": chosen, "modified": chosen}
+    assert [company_id(cronus, row, table) for row in rows.values()] == [None] * chosen + [OURS] * (3 - chosen)
+    assert [bool(cronus.coupling(mapping, row)) for row in rows.values()] == [False] * chosen + [True] * (3 - chosen)
+
+
+@pytest.mark.parametrize(
+    "chosen", [pytest.param(2, id="J25-J30-list"), pytest.param(1, id="J26-J27-J29-J31-list-or-card")]
+)
+def test_j25_and_j26_and_j27_and_j29_and_j30_and_j31_currencies_carry_no_company_id_and_only_the_selected_go(
+    cronus: Company, chosen: int
+) -> None:
+    """Business Central's rows speak of currencies, units of measure and price groups."""
+    rows = coupled_currencies(cronus)
+
+    done = uncouple(cronus.services, "CURRENCY", list(rows)[:chosen], "Ada")
+
+    assert done.counts == {"uncoupled": chosen}
+    assert [bool(cronus.coupling("CURRENCY", row)) for row in rows.values()] == [False] * chosen + [True] * (3 - chosen)
+
+
 def test_j22_j23_selected_salespersons_are_uncoupled_and_the_others_stay(company: Company) -> None:
     rows = coupled_salespersons(company)
     first, second = rows
 
     assert uncouple(company.services, "SALESPEOPLE", [first], "Ada").counts == {"uncoupled": 1}
     assert company.coupling("SALESPEOPLE", rows[second]) is not None
+
+
+def test_j33_the_record_of_one_error_of_the_log_is_uncoupled_and_the_others_stay(cronus: Company) -> None:
+    rows = three_coupled(cronus)
+    for key in rows:
+        cronus.change_local("customer", key, salesperson_code="NOBODY")
+    synchronize_now(cronus.services, "CUSTOMER", list(rows), Choice.SEND, "Ada", is_forced=True)
+    (log,) = synch_jobs.listed(cronus.services, "CUSTOMER")
+    assert {error.source for error in log.errors} == set(rows)
+    chosen = log.errors[1].source
+
+    assert uncouple(cronus.services, "CUSTOMER", [chosen], "Ada").counts == {"uncoupled": 1, "modified": 1}
+
+    assert len(cronus.jobs("CUSTOMER")) == 2
+    assert {key for key, row in rows.items() if company_id(cronus, row) is None} == {chosen}
 
 
 def test_j34_named_twice_by_key_and_by_id_it_is_uncoupled_once(cronus: Company) -> None:

@@ -1,0 +1,56 @@
+"""Integration Synchronization Jobs: list, of a mapping or of one record, and purge."""
+
+from __future__ import annotations
+
+import click
+
+from receiver.cli.shared import as_json, print_json, said, services, table, with_application
+from receiver.commands import synch_jobs
+from receiver.commands.synch_jobs import Job
+
+
+@click.group()
+def jobs() -> None:
+    """What synchronizations counted, and what failed in them."""
+
+
+@jobs.command("list")
+@click.argument("mapping", required=False, default="")
+@click.argument("key", required=False, default=None)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@as_json
+@with_application
+def list_jobs(mapping: str, key: str | None, limit: int, is_json: bool) -> None:
+    """List jobs, newest first; with KEY, a local key or a Dataverse id, the Synchronization Log of that record."""
+    if key is None:
+        found = synch_jobs.listed(services(), mapping, limit)
+    else:
+        found = synch_jobs.of_record(services(), mapping, key, limit)
+    if is_json:
+        print_json([one.plain() for one in found])
+    elif not found:
+        click.echo("There are no jobs.")
+    else:
+        heads = ("NO", "STARTED", "MAPPING", "DIRECTION", "TYPE", "COUNTS", "MESSAGE")
+        table("Integration Synchronization Jobs", heads, [_row(one) for one in found], [_note(one) for one in found])
+
+
+@jobs.command("purge")
+@click.option("--older-than-days", type=click.IntRange(min=0), default=7, show_default=True)
+@with_application
+def purge_jobs(older_than_days: int) -> None:
+    """Delete ended jobs, but not those that a skipped coupling refers to, nor the newest."""
+    click.echo(f"{synch_jobs.purge(services(), older_than_days)} job(s) were deleted.")
+
+
+def _row(one: Job) -> tuple[str, ...]:
+    counts = ", ".join(f"{name} {count}" for name, count in one.counts.items())
+    return (str(one.id), said(one.started_at), one.mapping, one.direction, one.type, said(counts), said(one.message))
+
+
+def _note(one: Job) -> str:
+    lines = [f"{error.source} → {said(error.destination)}: {error.message}" for error in one.errors]
+    return "\n  ".join(lines)
+
+
+COMMANDS = (jobs,)
