@@ -34,6 +34,10 @@ CHECKS = (
 )
 
 
+#: all tests, on as many processors as there are; a few are there sooner by themselves
+SIDE_BY_SIDE = ("-n", "auto")
+
+
 def main(arguments: list[str]) -> int:
     """Run *arguments*: `run`, `test [pytest's own]`, `fidelity`, `check`, `format`, `bench`, or a program."""
     if sys.version_info < OLDEST:
@@ -51,7 +55,7 @@ def main(arguments: list[str]) -> int:
         return call("pytest", "tests/fidelity", *rest, venv=FIDELITY)
     prepare("dev")
     if command == "test":
-        return call("pytest", *rest)
+        return call("pytest", *(rest or SIDE_BY_SIDE))
     if command == "check":
         return max(call(*check) for check in CHECKS)
     if command == "format":

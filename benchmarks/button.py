@@ -12,7 +12,7 @@ from benchmarks.bench import Bench
 from benchmarks.company import company
 from benchmarks.figures import percentile
 from benchmarks.servers import DOOR, OPEN_TOKEN, new_database, row_reads, serving
-from receiver.dataverse.client import HEADERS
+from receiver.dataverse.web_api import HEADERS
 from receiver.sandbox import Sandbox
 
 #: connections, tokens and what does not change are fetched by these

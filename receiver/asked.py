@@ -7,11 +7,9 @@ lanes. What waits in them stays there. Nothing is kept of an ask: who asks must 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from itertools import islice
 
@@ -20,14 +18,15 @@ from sqlalchemy import Connection
 from receiver import lanes
 from receiver.coalesce import Ask
 from receiver.core.decision import Record
-from receiver.core.mapping import Direction
+from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, freshness
 from receiver.core.values import Reference, to_plain_values
-from receiver.dataverse.client import DataverseRow
+from receiver.dataverse.rows import DataverseRow
 from receiver.dataverse_write import intended_ids_of, written_to_dataverse
-from receiver.errors import LeaseLostError, NotAtOnceError, ReceiverError, StoreUnavailableError, ThrottledError
+from receiver.errors import NotAtOnceError, ReceiverError, StoreUnavailableError
+from receiver.held_lanes import BUSY, leased, leave
 from receiver.known import Known
-from receiver.lane_failure import close_gate
+from receiver.lane_failure import close_gate_after
 from receiver.lane_work import work_on
 from receiver.lane_write import write
 from receiver.lanes import Lease
@@ -35,13 +34,10 @@ from receiver.look import Look, look_at
 from receiver.services import Services, read_columns
 from receiver.store.mappings import Mappings
 from receiver.wording import Settled, in_words
-from receiver.work import Outcome, Work
+from receiver.work import Outcome, Work, not_at_once
 
 #: lanes that share a request to Dataverse and a transaction; more, where the rows have just been read
 TOGETHER, READ_TOGETHER = 100, 500
-#: how long a lane that another holds is waited for
-PATIENCE_SECONDS = 10.0
-LOOK_AGAIN_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -92,6 +88,15 @@ def wanted_to(services: Services, mapping: str, keys: Sequence[str], ask: Ask) -
     ]
 
 
+def wanted_of_pairs(
+    services: Services, mapping: TableMapping, toward: Direction, pairs: Iterable[tuple[str, str]], ask: Ask
+) -> list[Wanted]:
+    """Ask for coupled pairs (local key and Dataverse id) in one direction."""
+    if toward is Direction.TO:
+        return wanted_to(services, mapping.name, [key for key, _ in pairs], ask)
+    return wanted_from(mapping.name, mapping.dataverse_table, [id_ for _, id_ in pairs], ask)
+
+
 def carry_out(services: Services, wanted: Iterable[Wanted]) -> Iterator[Done]:
     """Do what is asked, some hundred at a time, in any order. Raises: StoreUnavailableError."""
     for chunk in _chunks(wanted):
@@ -117,7 +122,7 @@ def _carried_out(services: Services, chunk: Sequence[Wanted]) -> Iterator[Done]:
     started, held = services.clock(), leased(services, [(one.table, one.id) for one in chunk])
     by_lane = {one.lane: one for one in chunk}
     for key in by_lane.keys() - held.keys():
-        yield Done(by_lane[key], error=ReceiverError("It is being synchronized right now. Try again in a moment."))
+        yield Done(by_lane[key], error=ReceiverError(BUSY))
     pairs = [(by_lane[key], lease) for key, lease in held.items()]
     try:
         settled = _together(services, pairs, started)
@@ -132,12 +137,12 @@ def _carried_out(services: Services, chunk: Sequence[Wanted]) -> Iterator[Done]:
         while left:
             yield _alone(services, *left.pop())
     finally:
-        _give_back(services, [lease for _, lease in left])
+        leave(services, [lease for _, lease in left])
 
 
 def _together(services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime) -> dict[str, Settled]:
     """What could be done in one go, by lane; all the rest is done one by one."""
-    looks = [look for look in _looks(services, pairs, started, _not_now) if look is not None]
+    looks = [look for look in _looks(services, pairs, started, not_at_once) if look is not None]
     answers = iter(written_to_dataverse([(look.work, outcome) for look in looks for outcome in look.outcomes]))
     good: list[Look] = []
     for look in looks:
@@ -156,35 +161,10 @@ def _alone(services: Services, one: Wanted, lease: Lease) -> Done:
     try:
         settled = work_on(services, lease, one.ask)
     except ReceiverError as error:
-        _give_back(services, [lease])
-        if isinstance(error, ThrottledError):
-            with services.database.writing() as connection:
-                close_gate(connection, services.clock() + timedelta(seconds=error.retry_after), str(error))
+        leave(services, [lease])
+        close_gate_after(services, error)
         return Done(one, error=error)
     return Done(one, settled[0] if settled else None)
-
-
-def _give_back(services: Services, held: Sequence[Lease]) -> None:
-    """Lanes in which nothing was done, also when the one who asked stops listening."""
-    if held:
-        with suppress(LeaseLostError), services.database.writing() as connection:
-            lanes.release(connection, [lanes.Release(lease, is_done=False) for lease in held])
-
-
-def leased(services: Services, rows: Iterable[tuple[str, str]]) -> dict[str, Lease]:
-    """The lanes of these rows (table and id), by key; what another holds is waited for a while, and then left out."""
-    wanted = {lanes.key_of(*row): row for row in rows}
-    held: dict[str, Lease] = {}
-    deadline, owner = time.monotonic() + PATIENCE_SECONDS, lanes.new_owner()
-    while wanted:
-        missing = [row for key, row in wanted.items() if key not in held]
-        with services.database.writing() as connection:
-            taken = lanes.lease_named(connection, owner, services.clock(), services.options.lease_seconds, missing)
-        held |= {lease.key: lease for lease in taken}
-        if len(held) == len(wanted) or time.monotonic() > deadline:
-            break
-        time.sleep(LOOK_AGAIN_SECONDS)
-    return held
 
 
 def _looks(
@@ -244,10 +224,6 @@ def _rows(
         read = services.dataverse.read_many(table, sorted(ids), read_columns(mappings, table))
         found |= {(table, id_): read.get(id_) for id_ in ids}
     return found
-
-
-def _not_now(_reference: Reference) -> bool:
-    raise NotAtOnceError
 
 
 @dataclass(frozen=True)

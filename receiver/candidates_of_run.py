@@ -6,10 +6,12 @@ the watermark says which rows may have. A page says where the next one begins, s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from sqlalchemy import Connection
 
 from receiver.asked import Wanted, wanted_from, wanted_to
 from receiver.coalesce import Ask
@@ -18,8 +20,9 @@ from receiver.core.decision import Record
 from receiver.core.filters import matches
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.values import is_empty, same
-from receiver.dataverse.client import DataverseRow, Tracked
+from receiver.dataverse.client import Tracked
 from receiver.dataverse.columns import CHANGE_COLUMNS
+from receiver.dataverse.rows import DataverseRow
 from receiver.errors import DataverseError
 from receiver.services import Services, read_columns
 from receiver.store import couplings
@@ -87,13 +90,8 @@ def pages(services: Services, part: Part, step: str = "", after: str = "") -> It
 
 def _records(services: Services, part: Part, after: str) -> Iterator[Page]:
     """Local records that changed, failed, or are new, keys ascending."""
-    while True:
-        with services.database.reading() as connection:
-            keys = stored.keys_after(connection, part.mapping, after)
-        if not keys:
-            return
-        after = keys[-1]
-        yield Page("records", after, wanted_of_records(services, part, keys), len(keys))
+    for keys in _key_pages(services, part, stored.keys_after, after):
+        yield Page("records", keys[-1], wanted_of_records(services, part, keys), len(keys))
 
 
 def wanted_of_records(services: Services, part: Part, keys: Sequence[str]) -> list[Wanted]:
@@ -130,26 +128,16 @@ def _has_changed(mapping: TableMapping, record: Record, coupling: Coupling) -> b
 
 def _deleted_records(services: Services, part: Part, after: str) -> Iterator[Page]:
     """Couplings whose local record is gone: Resolve Deletion Conflicts decides."""
-    while True:
-        with services.database.reading() as connection:
-            keys = stored.gone_after(connection, part.mapping, after)
-        if not keys:
-            return
-        after = keys[-1]
-        yield Page("deleted records", after, wanted_to(services, part.mapping.name, keys, part.ask))
+    for keys in _key_pages(services, part, stored.gone_after, after):
+        yield Page("deleted records", keys[-1], wanted_to(services, part.mapping.name, keys, part.ask))
 
 
 # -- toward the company's database ---------------------------------------------------------------------------------
 
 
 def _failed_rows(services: Services, part: Part, after: str) -> Iterator[Page]:
-    while True:
-        with services.database.reading() as connection:
-            ids = stored.failed_rows_after(connection, part.mapping, after)
-        if not ids:
-            return
-        after = ids[-1]
-        yield Page("failed rows", after, _from(part, ids))
+    for ids in _key_pages(services, part, stored.failed_rows_after, after):
+        yield Page("failed rows", ids[-1], _from(part, ids))
 
 
 def _rows(services: Services, part: Part, after: str) -> Iterator[Page]:
@@ -234,18 +222,26 @@ def _told_rows(services: Services, part: Part, deleted: Collection[str]) -> Iter
 def _missing_rows(services: Services, part: Part, there: Tracked | None, after: str) -> Iterator[Page]:
     """Coupled rows that do not exist; *there* tells which do, else each is asked for."""
     table, columns = part.mapping.dataverse_table, frozenset({"versionnumber"})
-    while True:
-        with services.database.reading() as connection:
-            ids = stored.coupled_rows_after(connection, part.mapping, after)
-        if not ids:
-            return
+    for ids in _key_pages(services, part, stored.coupled_rows_after, after):
         present = there.present if there is not None else services.dataverse.read_many(table, ids, columns).keys()
-        after = ids[-1]
-        yield Page("deleted rows", after, _from(part, [one for one in ids if one not in present]))
+        yield Page("deleted rows", ids[-1], _from(part, [one for one in ids if one not in present]))
 
 
 def _from(part: Part, ids: Sequence[str]) -> list[Wanted]:
     return wanted_from(part.mapping.name, part.mapping.dataverse_table, ids, part.ask)
+
+
+def _key_pages(
+    services: Services, part: Part, keys_after: Callable[[Connection, TableMapping, str], list[str]], after: str
+) -> Iterator[list[str]]:
+    """Keys or ids behind *after*, ascending; each page is read when it is wanted, none is empty."""
+    while True:
+        with services.database.reading() as connection:
+            keys = keys_after(connection, part.mapping, after)
+        if not keys:
+            return
+        yield keys
+        after = keys[-1]
 
 
 _TO_STEPS = {"records": _records, "deleted records": _deleted_records}

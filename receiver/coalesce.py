@@ -24,9 +24,9 @@ from receiver.core.message import (
     image_alias,
 )
 from receiver.core.values import Reference, Values
-from receiver.dataverse.client import version_of, with_derived
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.dataverse.columns import from_message
+from receiver.dataverse.rows import version_of, with_derived
 from receiver.handlers import handler_of
 from receiver.lanes import Lease
 from receiver.schemas.execution_context import UnreadableError, read_context, read_envelope

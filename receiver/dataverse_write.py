@@ -15,7 +15,7 @@ from receiver import lanes
 from receiver.core.decision import Fail, Insert, Modify, Record, Refusal
 from receiver.core.mapping import Direction
 from receiver.core.message import Version
-from receiver.dataverse.client import Change, DataverseRow
+from receiver.dataverse.rows import Change, DataverseRow
 from receiver.errors import DataverseError, MovedError, VersionMismatchError
 from receiver.services import Services, read_columns
 from receiver.store.models import pending_coupling

@@ -60,6 +60,13 @@ def _fail(connection: Connection, lease: Lease, error: Exception, now: datetime)
     connection.execute(update(lane_rows).where(lane_rows.c.key == lease.key).values(last_error=note))
 
 
+def close_gate_after(services: Services, error: ReceiverError) -> None:
+    """Where Dataverse asked for a pause, everybody keeps it."""
+    if isinstance(error, ThrottledError):
+        with services.database.writing() as connection:
+            close_gate(connection, services.clock() + timedelta(seconds=error.retry_after), str(error))
+
+
 def close_gate(connection: Connection, until: datetime, reason: str) -> None:
     """From now on nobody calls Dataverse until then: neither new work nor a click passes. The later end counts."""
     row = {"id": 1, "closed_until": until, "closed_reason": reason}

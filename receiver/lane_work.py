@@ -11,22 +11,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from receiver import lanes
 from receiver.coalesce import NOTHING_ASKED, Ask, read_notification
 from receiver.core.decision import Reason
 from receiver.core.values import Reference
 from receiver.dataverse_write import written_to_dataverse
 from receiver.errors import LeaseLostError, MovedError, NotAtOnceError, ParentIsBusyError, ReceiverError
+from receiver.held_lanes import leased
 from receiver.lane_failure import record_failure
 from receiver.lane_write import write
-from receiver.lanes import Lease
+from receiver.lanes import Lease, key_of
 from receiver.look import Look, known_of, look_at
 from receiver.services import Services
 from receiver.wording import Settled
-from receiver.work import Outcome, Work
+from receiver.work import Outcome, Work, not_at_once
 
 log = logging.getLogger(__name__)
 
+#: lanes that are worth a look together
+TOGETHER_FROM = 2
 DECISIONS_A_LANE = 3
 DEEPEST_PULL = 3
 
@@ -58,9 +60,11 @@ def process(services: Services, lease: Lease, ask: Ask = NOTHING_ASKED) -> list[
 def process_together(services: Services, leases: Sequence[Lease]) -> list[Lease]:
     """Work on many lanes in one transaction; the lanes that must be worked on by themselves come back.
 
-    Those are the ones that need Dataverse. Where anything goes wrong, all come back and nothing was written: each by
-    itself meets what is its own.
+    Those are the ones that need Dataverse, and one that has no company. Where anything goes wrong, all come back and
+    nothing was written: each by itself meets what is its own.
     """
+    if len(leases) < TOGETHER_FROM:
+        return list(leases)
     started = services.clock()
     alone: list[Lease] = []
     looked_at: list[Look] = []
@@ -70,7 +74,7 @@ def process_together(services: Services, leases: Sequence[Lease]) -> list[Lease]
             mappings = services.mappings(connection)
             known = known_of(services, connection, mappings, lanes_read)
         for lease, read in lanes_read:
-            work = Work(services, mappings, known, _not_at_once, may_ask_dataverse=False)
+            work = Work(services, mappings, known, not_at_once, may_ask_dataverse=False)
             try:
                 looked_at.append(look_at(work, lease, read, started, NOTHING_ASKED))
             except NotAtOnceError:
@@ -81,10 +85,6 @@ def process_together(services: Services, leases: Sequence[Lease]) -> list[Lease]
         log.debug("%d lanes are worked on one by one: %s", len(leases), error)
         return list(leases)
     return alone
-
-
-def _not_at_once(_reference: Reference) -> bool:
-    raise NotAtOnceError
 
 
 def work_on(services: Services, lease: Lease, ask: Ask) -> list[Settled]:
@@ -125,13 +125,11 @@ def _pull(services: Services, depth: int, reference: Reference) -> bool:
     """
     if depth >= DEEPEST_PULL:
         return False
-    key, now = lanes.key_of(reference.table, reference.id), services.clock()
-    with services.database.writing() as connection:
-        lanes.ensure(connection, reference.table, reference.id)
-        held = lanes.lease(connection, lanes.new_owner(), now, services.options.lease_seconds, key)
-    if held is None:
-        raise ParentIsBusyError(key)
-    settled = process(services, held, Ask(is_wanted=True, depth=depth + 1))
+    held = leased(services, [(reference.table, reference.id)], patience=0.0)
+    if not held:
+        raise ParentIsBusyError(key_of(reference.table, reference.id))
+    (lease,) = held.values()
+    settled = process(services, lease, Ask(is_wanted=True, depth=depth + 1))
     reasons = (Reason.OUTSIDE_FILTER, Reason.OTHER_COMPANY, Reason.MAPPING_IS_OFF, Reason.DIRECTION)
     outside = {reason.name for reason in reasons}
     return bool(settled) and all(outcome.reason in outside for outcome in settled)

@@ -15,8 +15,9 @@ from receiver.coalesce import Read, due_again, is_own
 from receiver.core.decision import Reason
 from receiver.core.mapping import TableMapping
 from receiver.core.message import Freshness, Version
-from receiver.dataverse.client import version_of
+from receiver.dataverse.rows import version_of
 from receiver.errors import MovedError
+from receiver.lane_waits import wait_for, wake_waiting
 from receiver.lanes import Lease
 from receiver.look import Look
 from receiver.services import Services, mappings_of
@@ -46,8 +47,8 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     _leave_tombstones(connection, [look.lease for look in looks if look.is_gone], started)
     lanes.touch(connection, others)
     if waits:
-        lanes.wait_for(connection, waits)
-    lanes.wake_waiting(connection, [one.row for one in written if one.couples], started)
+        wait_for(connection, waits)
+    wake_waiting(connection, [one.row for one in written if one.couples], started)
     settled = iter([one.settled for one in written])
     by_lane = [(look, list(islice(settled, len(look.outcomes)))) for look in looks]
     due = _finish(connection, services, by_lane, started)

@@ -12,7 +12,7 @@ import os
 import random
 import socket
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -28,7 +28,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    delete,
     func,
     literal,
     or_,
@@ -39,7 +38,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.core.message import Version
 from receiver.errors import LeaseLostError
-from receiver.store.models import INBOX_BY_LANE, inbox, lane, wait
+from receiver.store.models import INBOX_BY_LANE, inbox, lane
 from receiver.store.types import Moment, Number, sqlite_value
 
 FIRST_BACK_OFF_SECONDS = 1.0
@@ -151,18 +150,6 @@ def touching_json(only: str = "") -> str:
 def _touching_sqlite(count: int) -> str:
     row = f"({', '.join('?' * len(_TOUCHED))}, 1)"
     return f"{_INTO_LANES} VALUES {', '.join([row] * count)} {_OR_WAKE}"
-
-
-def ensure(connection: Connection, table: str, id_: str) -> None:
-    """The row has a lane to lease, asleep if it is new."""
-    values = {"key": key_of(table, id_), "table_name": table, "row_id": id_}
-    connection.execute(upsert(connection, lane).values(values).on_conflict_do_nothing(index_elements=["key"]))
-
-
-def lease(connection: Connection, owner: str, now: datetime, seconds: float, key: str = "") -> Lease | None:
-    """Take the first ready lane, or the named one if nobody holds it; all that waits in it becomes *working*."""
-    which = lane.c.key == key if key else lane.c.ready_at <= now
-    return next(iter(_leased(connection, which, owner, (now, seconds), 1)), None)
 
 
 def lease_named(
@@ -329,38 +316,6 @@ def back_off(attempts: int, longest: float) -> timedelta:
     """Exponential from one second, with jitter so that many do not come back at once, never above *longest*."""
     seconds = min(longest, FIRST_BACK_OFF_SECONDS * 2 ** min(attempts, 30))
     return timedelta(seconds=seconds * random.uniform(0.5, 1))  # noqa: S311  # jitter is no secret
-
-
-def wait_for(connection: Connection, wanted: Mapping[str, Iterable[tuple[str, str]]]) -> None:
-    """Note the rows that each of these lanes waits for, in place of those before."""
-    connection.execute(delete(wait).where(wait.c.lane.in_(list(wanted))))
-    rows = [
-        {"lane": key, "wanted_table": table, "wanted_id": id_}
-        for key, rows in wanted.items()
-        for table, id_ in sorted(set(rows))
-    ]
-    if rows:
-        connection.execute(wait.insert(), rows)
-
-
-def wake_waiting(connection: Connection, coupled: Iterable[tuple[str, str]], now: datetime) -> None:
-    """Rows have been coupled: every lane that waits for one, or holds a cleared lookup to it, is ready."""
-    rows = set(coupled)
-    if not rows:
-        return
-    query = select(wait).where(wait.c.wanted_id.in_([id_ for _, id_ in rows])).order_by(wait.c.lane)
-    wishes = {
-        row.lane: f"{row.wanted_table} {row.wanted_id} was coupled"
-        for row in connection.execute(query)
-        if (row.wanted_table, row.wanted_id) in rows
-    }
-    if not wishes:
-        return
-    woken = update(lane).where(lane.c.key == bindparam("is_key"))
-    woken = woken.values(ready_at=now, generation=lane.c.generation + 1, wish=bindparam("why"))
-    connection.execute(woken, [{"is_key": key, "why": why} for key, why in wishes.items()])
-    keys = list(wishes)
-    connection.execute(update(inbox).where(inbox.c.lane.in_(keys), inbox.c.waits).values(state="waiting", waits=False))
 
 
 def is_any_ready(connection: Connection, now: datetime) -> bool:

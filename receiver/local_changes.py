@@ -40,7 +40,7 @@ _LOCK = "SELECT pg_try_advisory_lock(hashtext(:name))"
 Edit = tuple[str, str]
 
 
-def mappings_of(services: Services, table: str) -> list[TableMapping]:
+def mappings_sending(services: Services, table: str) -> list[TableMapping]:
     """The mappings by which a local table's edits go to Dataverse."""
     with services.database.reading() as connection:
         found = services.mappings(connection).values()
@@ -52,7 +52,7 @@ def send(services: Services, edits: Collection[Edit]) -> list[Edit]:
     left: list[Edit] = []
     for table in sorted({table for table, _ in edits}):
         keys = iter([key for name, key in edits if name == table])
-        mappings = mappings_of(services, table)
+        mappings = mappings_sending(services, table)
         while some := list(islice(keys, TOGETHER)):
             for mapping in mappings:
                 part = Part(mapping, Direction.TO, Scope.MODIFIED, Ask(why="an edit of the local record"))
@@ -101,7 +101,7 @@ class LocalChanges:
         if self._connection is None:
             return
         for table in sorted(tables - self._tables):
-            for mapping in mappings_of(self._services, table):
+            for mapping in mappings_sending(self._services, table):
                 with contextlib.suppress(RefusedError):  # it is being run already
                     run.start(self._services, mapping.name, WHO, Direction.TO)
         self._tables = tables

@@ -18,7 +18,7 @@ from receiver.coalesce import Ask
 from receiver.core.decision import Reason
 from receiver.core.mapping import Direction, TableMapping
 from receiver.errors import GateClosedError, ReceiverError, RefusedError, ThrottledError
-from receiver.lane_failure import close_gate
+from receiver.lane_failure import close_gate_after
 from receiver.services import Services
 from receiver.store import jobs
 from receiver.store import runs as stored
@@ -176,7 +176,7 @@ def _decided(services: Services, wanted: Sequence[Wanted], now: Position) -> Ite
                 done.append(one)
             else:
                 again.append(one)
-                _close_gate(services, one.error)  # so that the others need not find out by themselves
+                close_gate_after(services, one.error)  # so that the others need not find out by themselves
         _count_errors(services, now.job, done)
         _remember_failed(services, done)
         yield Progress(now, done=done)
@@ -217,16 +217,10 @@ def _remember_failed(services: Services, done: Sequence[Done]) -> None:
             stored.remember_failed(connection, failed[0].ask.mapping, ids, services.clock())
 
 
-def _close_gate(services: Services, error: ReceiverError) -> None:
-    if isinstance(error, ThrottledError):
-        with services.database.writing() as connection:
-            close_gate(connection, services.clock() + timedelta(seconds=error.retry_after), str(error))
-
-
 def _pauses(services: Services, now: Position, errors: Sequence[ReceiverError]) -> Iterator[Progress]:
     """Wait until the gate opens, or a moment; a progress each second, so that who watches can end it."""
     for error in errors:
-        _close_gate(services, error)
+        close_gate_after(services, error)
     until = services.clock() + timedelta(seconds=LOOK_AGAIN_SECONDS)
     while True:
         try:

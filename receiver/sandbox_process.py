@@ -25,10 +25,22 @@ def run_sandbox(
     stop = stop_signal()
     try:
         with Sandbox(settings) as sandbox:
-            sys.stdout.write(f"The sandbox runs: {sandbox.page_url} (Web API {sandbox.api_url})\n")
+            sys.stdout.write(_welcome(sandbox))
             sys.stdout.flush()
             stop.wait()
     except SandboxError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _welcome(sandbox: Sandbox) -> str:
+    """Where it is, and what of a real environment the app registration tells: how a receiver connects to it."""
+    who = f"--tenant {sandbox.tenant_id} --client {sandbox.client_id}"
+    return f"""The sandbox runs: {sandbox.page_url} (Web API {sandbox.api_url})
+
+A receiver that shall trust its certificate is started with this in its environment:
+  export REQUESTS_CA_BUNDLE={sandbox.ca_file.resolve()}
+To connect it, with the client secret {sandbox.client_secret}:
+  receiver connect --url {sandbox.api_url} {who} --authority {sandbox.authority}
+"""

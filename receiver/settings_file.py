@@ -55,21 +55,41 @@ def write(path: Path, values: Mapping[str, str]) -> None:
 
     Raises: SettingError for a value that no line can hold, and where the file cannot be written.
     """
-    if any("\n" in value or "\r" in value for value in values.values()):
-        raise SettingError("A setting cannot hold a line break; nothing was written.")
+    for value in values.values():
+        _check(value)
     kept = [line for line in _lines(path) if line.partition("=")[0].strip() not in values]
     lines = [*kept, *(f"{name}={value}" for name, value in values.items() if value)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # made with mode 0600, and renamed: nobody reads half of it, and nobody else reads it at all
-        descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        _replaced(path, "".join(f"{line}\n" for line in lines))
+    except OSError as error:
+        raise SettingError(f"{path} cannot be written: {error.strerror}. Set {FILE} to a file that can.") from error
+
+
+def _check(value: str) -> None:
+    """What comes back is the same value, and no setting beside it. Raises: SettingError, without the value."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise SettingError("A setting holds bytes that are no UTF-8; nothing was written.") from None
+    if "\0" in value or len(f"|{value}|".splitlines()) > 1:
+        raise SettingError("A setting cannot hold a line break; nothing was written.")
+    if value != value.strip():
+        raise SettingError("A setting cannot begin or end with a blank; nothing was written.")
+
+
+def _replaced(path: Path, text: str) -> None:
+    """Made with mode 0600, and renamed: nobody reads half of it, nobody else reads it at all, no copy stays behind."""
+    descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write("".join(f"{line}\n" for line in lines))
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         Path(made).replace(path)
-    except OSError as error:
-        raise SettingError(f"{path} cannot be written: {error.strerror}. Set {FILE} to a file that can.") from error
+    except BaseException:
+        Path(made).unlink(missing_ok=True)
+        raise
 
 
 def is_private(path: Path) -> bool:
@@ -79,7 +99,8 @@ def is_private(path: Path) -> bool:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        with path.open(encoding="utf-8") as file:  # splitlines() would know ends of lines that a value may hold
+            return [line.removesuffix("\n") for line in file]
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:

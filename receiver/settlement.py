@@ -175,9 +175,13 @@ def _coupling_after(outcome: Outcome, record: Record | None) -> Coupling | None:
             return after_failure(now.coupling, now.toward, error)
         case Insert(merged=merged) | Modify(merged=merged) | AlreadyEqual(merged=merged):
             return _remembering(outcome, merged, record)
-        case IgnoreUnchanged() if now.coupling is not None and now.coupling.last(now.toward).result is Result.FAILURE:
-            return with_run(now.coupling, now.toward, LastRun(Result.SUCCESS))
+        case IgnoreUnchanged(reason=Reason.NOTHING_MOVED) if _has_failed(now):  # a late one says nothing of it
+            return now.coupling and with_run(now.coupling, now.toward, LastRun(Result.SUCCESS))
     return now.coupling
+
+
+def _has_failed(now: Situation) -> bool:
+    return now.coupling is not None and now.coupling.last(now.toward).result is Result.FAILURE
 
 
 def _remembering(outcome: Outcome, merged: Merged, record: Record | None) -> Coupling:
@@ -191,7 +195,8 @@ def _remembering(outcome: Outcome, merged: Merged, record: Record | None) -> Cou
     moved = replace(with_bases(kept, now.toward, *bases), local_id=record.id, dataverse_id=row_id)
     row = now.source if now.toward is Direction.FROM else destination
     columns = {one.source for one in now.mapping.transfers(Direction.FROM) if one.source}
-    moved = replace(moved, dataverse_base=at_version(moved.dataverse_base or {}, row.values, columns))
+    base = at_version(moved.dataverse_base or {}, row.values, columns, now.mapping.dataverse_columns())
+    moved = replace(moved, dataverse_base=base)
     return with_run(replace(moved, unresolved=merged.unresolved), now.toward, LastRun(Result.SUCCESS))
 
 

@@ -14,11 +14,12 @@ from hashlib import sha256
 from typing import Any, ParamSpec
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, abort, current_app, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, abort, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import CSRFProtect
 from sqlalchemy import insert, update
 
+from receiver import application
 from receiver.config import Settings
 from receiver.services import Services
 from receiver.store.models import sign_in as one_time
@@ -75,9 +76,9 @@ def person() -> Person | None:
     """Who is signed in; in the tour, and nowhere else, a stranger is the tour's salesperson."""
     if "name" in session:
         # who knows the open token alone could otherwise derive the key and sign a session as administrator
-        has_admins = bool(_settings().admin_token) or _settings().tour
+        has_admins = bool(application.settings().admin_token) or application.settings().tour
         return Person(session["name"], has_admins and session.get("is_admin", False))
-    if _settings().tour:
+    if application.settings().tour:
         return Person("Salesperson of the tour", is_admin=False)
     return None
 
@@ -98,7 +99,7 @@ def admin_only(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRe
         someone = person()
         if someone is not None and someone.is_admin:
             return view(*args, **kwargs)
-        if not _settings().admin_token and not _settings().tour:
+        if not application.settings().admin_token and not application.settings().tour:
             abort(403, "No administrator can sign in yet: set RECEIVER_ADMIN_TOKEN and start the receiver again.")
         return _to_sign_in()
 
@@ -122,7 +123,7 @@ def form() -> ResponseReturnValue:
 
 @pages.post("/sign-in")
 def enter() -> ResponseReturnValue:
-    token, settings = request.form.get("token", "").encode(), _settings()
+    token, settings = request.form.get("token", "").encode(), application.settings()
     if settings.admin_token and hmac.compare_digest(token, settings.admin_token.encode()):
         return _enter("Administrator", is_admin=True)
     if settings.open_token and hmac.compare_digest(token, settings.open_token.encode()):
@@ -158,7 +159,7 @@ def make_one_time(services: Services, token: str) -> None:
 
 
 def _use_one_time(token: str) -> bool:
-    services: Services = current_app.extensions["receiver"]
+    services = application.services()
     is_unused = (one_time.c.digest == _digest(token), one_time.c.used_at.is_(None))
     with services.database.writing() as connection:
         used = connection.execute(update(one_time).where(*is_unused).values(used_at=services.clock()))
@@ -167,8 +168,3 @@ def _use_one_time(token: str) -> bool:
 
 def _digest(token: str) -> str:
     return sha256(token.encode()).hexdigest()
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["receiver_settings"]
-    return settings

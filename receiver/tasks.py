@@ -17,6 +17,7 @@ from typing import Any
 from receiver import lanes
 from receiver.errors import LeaseLostError, NotFoundError, ReceiverError, RefusedError
 from receiver.services import Services
+from receiver.store import jobs
 from receiver.store import tasks as stored
 from receiver.store.tasks import Task
 
@@ -110,24 +111,35 @@ def _carry_out(services: Services, procedures: Mapping[str, Procedure], progress
     except LeaseLostError:
         log.warning("Task %s was taken over by another worker.", held.id)
     except TaskCancelledError as error:
-        _end(services, held, "cancelled", str(error))
+        _end(services, progress.task, "cancelled", str(error))
     except WorkerStopsError as error:
         _give_back(services, held, 0, str(error))
     except ReceiverError as error:
         if error.waiting_helps:
             _give_back(services, held, TRIED_AGAIN_SECONDS, str(error))
         else:
-            _end(services, held, "failed", str(error))
+            _end(services, progress.task, "failed", str(error))
     except Exception as error:
         log.exception("Task %s failed in a way nobody foresaw.", held.id)
-        _end(services, held, "failed", f"{type(error).__name__}: {error}")
+        _end(services, progress.task, "failed", f"{type(error).__name__}: {error}")
     else:
         _end(services, held, "done", said)
 
 
 def _end(services: Services, held: Task, state: str, message: str) -> None:
+    """Nobody goes on with it: the job that it was counting in, as its position says, has ended as well."""
+    now = services.clock()
     with services.database.writing() as connection:
-        stored.finish(connection, held, state, message, services.clock())
+        stored.finish(connection, held, state, message, now)
+        jobs.finish_open(connection, _jobs_of(held.position), now, "Cancelled." if state == "cancelled" else message)
+
+
+def _jobs_of(position: Any) -> list[int]:
+    """What a position calls `job`, also that of a run within it."""
+    if not isinstance(position, dict):
+        return []
+    inner = [number for one in position.values() for number in _jobs_of(one)]
+    return [position["job"], *inner] if isinstance(position.get("job"), int) else inner
 
 
 def _give_back(services: Services, held: Task, seconds: float, message: str) -> None:
@@ -153,6 +165,13 @@ def task_of(services: Services, number: int) -> Task:
     if found is None:
         raise NotFoundError(f"There is no task {number}. `receiver tasks list` names the newest.")
     return found
+
+
+def under_way(services: Services, command: str, mapping: str = "") -> Task | None:
+    """The task of a command, and of one mapping if it is named, that has not ended."""
+    with services.database.reading() as connection:
+        found = stored.not_ended(connection, command)
+    return next((one for one in found if not mapping or one.arguments["mapping"] == mapping), None)
 
 
 def newest(services: Services, limit: int = 50) -> list[Task]:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import secrets
+import shlex
 import sys
 import time
 import urllib.error
@@ -30,6 +31,7 @@ from receiver.tables.currency import CURRENCY
 
 START_SECONDS = 30
 LAST_PORT = 65535
+FOR_TERMINAL = "terminal.sh"
 DEFAULTS = SandboxSettings()
 FIRST_ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 LOCAL_CURRENCIES = {"GBP": ("Pound Sterling", "£"), "USD": ("US Dollar", "$")}
@@ -51,6 +53,7 @@ def _run(environment: Mapping[str, str], folder: Path, ports: Mapping[str, int])
     settings = _settings(environment, folder, ports)
     token = secrets.token_urlsafe(24)
     _prepare(settings, folder, token)
+    _write_for_terminal(folder / FOR_TERMINAL, settings)
     stop, together = stop_signal(), Together()
     try:
         together.start(replace(_sandbox(settings, folder, ports), log=folder / "sandbox.log"))
@@ -133,6 +136,14 @@ def _prepare(settings: Mapping[str, str], folder: Path, token: str) -> None:
         services.close()
 
 
+def _write_for_terminal(path: Path, settings: Mapping[str, str]) -> None:
+    """What a shell reads, so that `receiver` there works with the tour's data; its owner's alone, it holds secrets."""
+    wanted = {name: text for name, text in settings.items() if name.startswith("RECEIVER_")}
+    wanted["REQUESTS_CA_BUNDLE"] = settings["REQUESTS_CA_BUNDLE"]
+    path.touch(mode=0o600)
+    path.write_text("".join(f"export {name}={shlex.quote(text)}\n" for name, text in sorted(wanted.items())))
+
+
 def _put_currencies(services: Services) -> None:
     table = CURRENCY.table
     with services.database.writing() as connection:
@@ -189,6 +200,7 @@ The tour runs. Stop it with Ctrl-C.
   Administrator  {receiver}/sign-in?token={token}
   Health         {receiver}/health/ready
   Logs           {folder}/*.log
+  Terminal       . {folder}/{FOR_TERMINAL}; {Path(sys.executable).with_name("receiver")} mappings list
 
 Try this:
   1. In the Sales form click “Business Central”. The account is not coupled, and the page says why not.

@@ -90,9 +90,10 @@ class _Notifier:
     def _start(self) -> None:
         """At the first ring, not before: a server may fork after the application was made."""
         with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="bell", daemon=True)
-                self._thread.start()
+            if self._thread is None and not self._is_closed:
+                started = threading.Thread(target=self._run, name="bell", daemon=True)
+                started.start()
+                self._thread = started
 
     def _run(self) -> None:
         while not self._is_closed:
@@ -105,7 +106,8 @@ class _Notifier:
                 continue  # the workers look each second
 
     def close(self) -> None:
-        self._is_closed = True
+        with self._lock:
+            self._is_closed = True
         if self._thread is not None:
             self._rung.set()
             self._thread.join()

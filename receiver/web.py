@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, current_app, flash, jsonify, redirect, rende
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
-from receiver import lanes
+from receiver import application, lanes
 from receiver.commands.open_record import Busy, MayCreate, Offered, Opened, open_record
 from receiver.config import Settings
 from receiver.core.values import guid
@@ -46,16 +46,6 @@ def init_app(app: Flask, settings: Settings) -> None:
     )
 
 
-def _services() -> Services:
-    services: Services = current_app.extensions["receiver"]
-    return services
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["receiver_settings"]
-    return settings
-
-
 # -- the button ------------------------------------------------------------------------------------------------
 
 
@@ -79,7 +69,7 @@ def open_page(table: str, row_id: str) -> ResponseReturnValue:
         return render_template("open.html", trouble=f"“{row_id}” is not a row's id (a guid).", **context), 404
     try:
         answer = open_record(
-            _services(),
+            application.services(),
             table.lower(),
             id_,
             may_create=_is_meant(),
@@ -109,7 +99,7 @@ def _is_meant() -> bool:
 def _to_record(opened: Opened) -> ResponseReturnValue:
     if opened.banner:
         flash(opened.banner, "warning")
-    template = _settings().open_url
+    template = application.settings().open_url
     if template:
         values = {"mapping": opened.mapping, "table": opened.local_table, "key": opened.key}
         return redirect(template.format_map({name: quote(value, safe="") for name, value in values.items()}))
@@ -127,7 +117,7 @@ def live() -> ResponseReturnValue:
 @doors.get("/health/ready")
 def ready() -> ResponseReturnValue:
     """200 when database, worker and connection are well; 503 otherwise; each check says what it found."""
-    services = _services()
+    services = application.services()
     checks = {"database": _database_check(services)}
     if checks["database"]["ok"]:
         current_app.extensions["receiver_key_refusals"].write(services)
@@ -160,7 +150,9 @@ def _connection_check(services: Services) -> dict[str, Any]:
         row = connection.execute(select(connection_state)).first()
     refused = {"refused_keys": row.refused_keys if row else 0}
     if row is None or row.tested_at is None:
-        return {"ok": False, "said": "The connection was never tested; a worker does it when it starts.", **refused}
+        never = "The connection was never tested; a worker does it when it starts."
+        none = "No connection to Dataverse is set up. Run: receiver connect"
+        return {"ok": False, "said": never if services.client else none, **refused}
     if services.clock() - row.tested_at > TEST_IS_OLD_AFTER:
         return {"ok": False, "said": f"Last tested at {row.tested_at:%Y-%m-%d %H:%M:%S} UTC.", **refused}
     return {"ok": bool(row.is_good), "said": row.said, **refused}

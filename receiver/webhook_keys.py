@@ -53,7 +53,7 @@ class Keys:
         self._services = services
         self._lock = threading.Lock()
         self._valid = tuple(fingerprint(key) for key in services.options.webhook_keys)
-        self._were_read = False
+        self._are_of_now = False
         self._read_again_at = 0.0
         self._note_again_at: dict[str, float] = {}
 
@@ -65,7 +65,7 @@ class Keys:
         valid_now = self._valid_now()
         hashes = [fingerprint(one) for one in offered if one]
         matches = [one for one in hashes for other in valid_now if hmac.compare_digest(one, other)]
-        if hashes and not matches and not self._were_read:
+        if hashes and not matches and not self._are_of_now:
             raise StoreUnavailableError
         return matches[0] if matches else ""
 
@@ -95,6 +95,7 @@ class Keys:
     def _read(self) -> None:
         try:
             self._valid = tuple(valid(self._services))
-            self._were_read = True
+            self._are_of_now = True
         except ReceiverError as error:
+            self._are_of_now = False
             log.warning("The keys could not be read: %s", error)

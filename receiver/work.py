@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from receiver.core.decision import (
-    Decision,
-    Record,
-    Situation,
-)
+from receiver.core.decision import Decision, Record, Situation
 from receiver.core.mapping import Direction
 from receiver.core.message import Freshness, Version
 from receiver.core.values import Reference
@@ -81,3 +77,8 @@ class Work:
             if found is not None:
                 self.versions[id_] = found.version
         return self.rows[table, id_]
+
+
+def not_at_once(_reference: Reference) -> bool:
+    """The `pull` of what is decided together with others. Raises: NotAtOnceError."""
+    raise NotAtOnceError

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy import delete
@@ -74,16 +74,20 @@ class Worker:
         self.stop()
 
     def _work(self) -> None:
-        while self._alone or not self._stopped.is_set():
+        self._go_on(lambda: self._process_one_alone() or self._process_many(), "lanes", lambda: bool(self._alone))
+
+    def _go_on(self, step: Callable[[], bool], what: str, is_held: Callable[[], bool] = lambda: False) -> None:
+        """Step after step until the worker stops and nothing *is_held*, with a rest where one found nothing to do."""
+        while is_held() or not self._stopped.is_set():
+            rings = self._rings
             try:
-                rings = self._rings
-                if not (self._process_one_alone() or self._process_many()):
+                if not step():
                     self._sleep(rings)
             except StoreUnavailableError as error:
-                log.warning("%s Looking again in a second.", error)
+                log.warning("No %s: %s Looking again in a second.", what, error)
                 self._stopped.wait(LOOK_AGAIN_SECONDS)
             except Exception:
-                log.exception("A worker thread met something nobody foresaw; it goes on in a second.")
+                log.exception("The thread of %s met something nobody foresaw; it goes on in a second.", what)
                 self._stopped.wait(LOOK_AGAIN_SECONDS)
 
     def _process_one_alone(self) -> bool:
@@ -100,7 +104,7 @@ class Worker:
             return False
         try:
             leases = lease_ready(self._services)
-            alone = work_on(self._services, leases)
+            alone = process_together(self._services, leases)
         finally:
             self._together.release()
         self._alone.extend(alone)
@@ -110,17 +114,7 @@ class Worker:
 
     def _carry_out_tasks(self) -> None:
         """One long command at a time; notifications go on beside it."""
-        while not self._stopped.is_set():
-            try:
-                rings = self._rings
-                if not tasks.carry_out_next(self._services, PROCEDURES, self._stopped):
-                    self._sleep(rings)
-            except StoreUnavailableError as error:
-                log.warning("No task: %s Looking again in a second.", error)
-                self._stopped.wait(LOOK_AGAIN_SECONDS)
-            except Exception:
-                log.exception("The thread of tasks met something nobody foresaw; it goes on in a second.")
-                self._stopped.wait(LOOK_AGAIN_SECONDS)
+        self._go_on(lambda: tasks.carry_out_next(self._services, PROCEDURES, self._stopped), "tasks")
 
     def _sleep(self, rings: int) -> None:
         with self._ready:
@@ -141,15 +135,12 @@ class Worker:
 
     def _hear_local_changes(self) -> None:
         heard = LocalChanges(self._services)
-        while not self._stopped.is_set():
-            try:
-                heard.step(LOOK_AGAIN_SECONDS / 2, self._stopped.wait)
-            except StoreUnavailableError as error:
-                log.warning("No local edits: %s Looking again in a second.", error)
-                self._stopped.wait(LOOK_AGAIN_SECONDS)
-            except Exception:
-                log.exception("The thread of local edits met something nobody foresaw; it goes on in a second.")
-                self._stopped.wait(LOOK_AGAIN_SECONDS)
+
+        def step() -> bool:
+            heard.step(LOOK_AGAIN_SECONDS / 2, self._stopped.wait)
+            return True  # it has waited for edits itself
+
+        self._go_on(step, "local edits")
         heard.close()
 
     def _ring(self) -> None:
@@ -193,14 +184,9 @@ def lease_ready(services: Services) -> list[Lease]:
         return lanes.lease_ready(connection, lanes.new_owner(), now, services.options.lease_seconds, LANES_TOGETHER)
 
 
-def work_on(services: Services, leases: Sequence[Lease]) -> list[Lease]:
-    """Work on lanes together; those that must be worked on by themselves come back."""
-    return process_together(services, leases) if len(leases) > 1 else list(leases)
-
-
 def run_ready(services: Services) -> bool:
     """Lease lanes that are ready and process them; whether there were any. Raises: StoreUnavailableError."""
     leases = lease_ready(services)
-    for lease in work_on(services, leases):
+    for lease in process_together(services, leases):
         process(services, lease)
     return bool(leases)

@@ -51,6 +51,7 @@ class Company:
         self.app = create_app(self.environment, self.now)
         self.services: Services = self.app.extensions["receiver"]
         self._server = make_server("127.0.0.1", 0, self.app, threaded=True)
+        self._server.daemon_threads = False  # closing it waits for what Dataverse still delivers
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()

@@ -76,6 +76,8 @@ def _line(said: Settings, name: str, meaning: str) -> Line:
 
 def _without_password(url: str) -> str:
     try:
-        return make_url(url).render_as_string(hide_password=True)
+        found = make_url(url)  # libpq takes a password among the parameters, too
+        secret = [name for name in found.query if "password" in name.lower()]
+        return found.difference_update_query(secret).render_as_string(hide_password=True)
     except ArgumentError:
         return HIDDEN

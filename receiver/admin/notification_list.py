@@ -17,6 +17,8 @@ from receiver.sign_in import admin_only
 from receiver.store import mappings as stored
 
 ON_A_PAGE = 50
+#: what databases can hold as a number
+LARGEST = 2**63 - 1
 
 
 def init_views(pages: Blueprint) -> None:
@@ -29,6 +31,7 @@ def listed() -> ResponseReturnValue:
     state = request.args.get("state", "")
     state = state if state in notifications.STATES else ""
     table, before = request.args.get("table", ""), request.args.get("before", type=int)
+    before = None if before is None else min(before, LARGEST)
     found = notifications.listed(services(), state=state, table=table, before=before, limit=ON_A_PAGE + 1)
     rows = [{**row, "short_id": short_id(row["row_id"]), "said": sentences(row)} for row in found[:ON_A_PAGE]]
     return render_template(

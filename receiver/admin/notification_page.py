@@ -34,8 +34,8 @@ class Written:
 
 
 def init_views(pages: Blueprint) -> None:
-    pages.add_url_rule("/admin/notifications/<int:number>", "notification", shown)
-    again = "/admin/notifications/<int:number>/process-again"
+    pages.add_url_rule("/admin/notifications/<int(max=9223372036854775807):number>", "notification", shown)
+    again = "/admin/notifications/<int(max=9223372036854775807):number>/process-again"
     pages.add_url_rule(again, "process_again", process_again, methods=["POST"])
 
 

@@ -10,14 +10,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, abort, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from receiver import application
 from receiver.admin.words import CAPTIONS
 from receiver.commands import notifications
 from receiver.config import Settings
 from receiver.errors import ReceiverError
-from receiver.services import Services
 from receiver.sign_in import person
 
 STATIC = Path(__file__).parent / "static"
@@ -43,14 +43,7 @@ def init_app(app: Flask, pages: Blueprint, settings: Settings) -> None:
     app.register_blueprint(pages)
 
 
-def services() -> Services:
-    found: Services = current_app.extensions["receiver"]
-    return found
-
-
-def settings() -> Settings:
-    found: Settings = current_app.extensions["receiver_settings"]
-    return found
+services, settings = application.services, application.settings
 
 
 def who() -> str:

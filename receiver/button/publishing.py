@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
-from receiver.dataverse.client import DataverseClient, dumps
+from receiver.dataverse.client import DataverseClient
+from receiver.dataverse.web_api import dumps
 from receiver.registration.rows import patiently
 
 

@@ -1,4 +1,4 @@
-"""The terminal: the same commands as the pages. Exit codes: 0 done, 1 failed, 2 usage, 3 not found.
+"""The terminal: the same commands as the pages. Exit codes: 0 done, 1 failed or refused, 2 asked for wrongly.
 
 A module holds one group of commands and names them in `COMMANDS`; what is slow to import is imported by the command
 that needs it.
@@ -35,6 +35,7 @@ from receiver.cli import (
     tasks,
     verify,
 )
+from receiver.cli.explained import explain
 from receiver.cli.shared import ReceiverGroup
 
 MODULES = (
@@ -68,12 +69,17 @@ MODULES = (
 @click.group(cls=ReceiverGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="receiver")
 def receiver() -> None:
-    """Keep a company's own SQL database coupled and synchronized with Dataverse."""
+    """Keep a company's own SQL database coupled and synchronized with Dataverse.
+
+    `receiver COMMAND --help` explains each command. Exit codes: 0 done, 1 failed or refused, 2 asked for wrongly, and
+    then nothing was changed.
+    """
 
 
 for module in MODULES:
     for command in module.COMMANDS:
         receiver.add_command(command)
+explain(receiver)
 
 
 def init_app(app: Flask) -> None:

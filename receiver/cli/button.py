@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from receiver.cli.explained import ExplainedGroup
 from receiver.cli.shared import FAILED, as_json, print_json, services, settings, with_application
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ preview = click.option("--preview", "is_preview", is_flag=True, help="Say what w
 with_custom_api = click.option("--with-custom-api", is_flag=True, help="And the Custom API that raises our message.")
 
 
-@click.group()
+@click.group(cls=ExplainedGroup)
 def button() -> None:
-    """The command Business Central on the forms of Sales."""
+    """The button Business Central on the forms of Sales: install, check, remove."""
 
 
 @button.command("install")
@@ -28,7 +29,7 @@ def button() -> None:
 @as_json
 @with_application
 def install_button(with_custom_api: bool, is_preview: bool, is_json: bool) -> None:
-    """Install it for every table with an enabled mapping, take it away from the others, and publish."""
+    """Install the button for every table with an enabled mapping, take it from the others, and publish."""
     from receiver.commands.button import install
 
     found = install(services(), settings().public_url, with_custom_api=with_custom_api, is_preview=is_preview)

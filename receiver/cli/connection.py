@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from receiver.cli.shared import FAILED, WHO, as_json, print_json, services, settings, with_application
+from receiver.cli.shared import FAILED, WHO, as_json, print_json, services, settings, with_application, writing
 from receiver.commands.step import Step, Verdict, worst
 from receiver.config import CONNECTION, Settings, variable
 
@@ -56,10 +56,10 @@ def connect(
     from receiver.settings_file import path_of
 
     secret = None if secret_file is None else secret_file.read().strip()
+    # what is kept is read by programs that may work in another folder
+    certificate = certificate and str(Path(certificate).absolute())
     given = dict(zip(CONNECTION, (url, tenant, client, secret, certificate, authority), strict=True))
-    wanted = _completed(
-        settings(), {name: text for name, text in given.items() if text is not None}, may_ask=not is_json
-    )
+    wanted = _completed(settings(), given, may_ask=not is_json)
     values = {variable(name): str(getattr(wanted, name)) for name in CONNECTION}
     made = services().connected(client_of(wanted, services()))
     found = commands.connect(
@@ -71,17 +71,14 @@ def connect(
         is_preview=is_preview,
         is_forced=is_forced,
     )
-    if is_json:
-        steps = [step.plain() for step in found.test.steps]
-        print_json({"is_good": found.test.is_good, "is_stored": found.stored_in is not None, "steps": steps})
-    else:
-        _print_end(found, values, is_preview=is_preview)
+    _print_end(found, values, is_preview=is_preview, is_json=is_json)
     if not found.test.is_good:
         sys.exit(FAILED)
 
 
-def _completed(now: Settings, given: dict[str, Any], *, may_ask: bool) -> Settings:
+def _completed(now: Settings, options: dict[str, str | None], *, may_ask: bool) -> Settings:
     """What is given, on top of what is set, on top of what a person answers. Raises: click.UsageError."""
+    given: dict[str, Any] = {name: text for name, text in options.items() if text is not None}
     # one proof takes the other's place
     other = {"client_secret": "client_certificate", "client_certificate": "client_secret"}
     given |= {other[name]: "" for name in other if given.get(name) and other[name] not in given}
@@ -148,8 +145,11 @@ def _tenant_of(wanted: Settings) -> str:
         return ""
 
 
-def _print_end(found: Any, values: dict[str, str], *, is_preview: bool) -> None:
-    if found.stored_in is not None:
+def _print_end(found: Any, values: dict[str, str], *, is_preview: bool, is_json: bool) -> None:
+    if is_json:
+        steps = [step.plain() for step in found.test.steps]
+        print_json({"is_good": found.test.is_good, "is_stored": found.stored_in is not None, "steps": steps})
+    elif found.stored_in is not None:
         click.echo(f"Kept in {found.stored_in}. Start the receiver and its workers again.")
         for name, value in values.items():
             if os.environ.get(name, value) != value:
@@ -209,7 +209,8 @@ def role(path: str | None) -> None:
     if path is None:
         click.echo(commands.tables())
         return
-    Path(path).write_bytes(commands.solution())
+    with writing(path):
+        Path(path).write_bytes(commands.solution())
     click.echo(f"{path} holds the roles {', '.join(commands.roles())}. Import it: make.powerapps.com → Solutions.")
 
 

@@ -63,7 +63,7 @@ def couple(
 
 @click.command()
 @click.argument("mapping")
-@click.argument("keys", nargs=-1, required=True)
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
 @click.option(
     "--direction", type=click.Choice([one.value for one in now.Choice]), help="To or from Dataverse, or both."
 )
@@ -105,7 +105,7 @@ def _default_direction(mapping: str, keys: Sequence[str]) -> now.Choice:
 
 @click.command()
 @click.argument("mapping")
-@click.argument("keys", nargs=-1)
+@click.argument("keys", metavar="[KEY]...", nargs=-1)
 @click.option("--all", "is_all", is_flag=True, help="Every coupling of the mapping.")
 @click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 @preview_option

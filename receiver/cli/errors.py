@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from receiver.cli.explained import ExplainedGroup
 from receiver.cli.outcome import print_result
-from receiver.cli.shared import EMPTY, WHO, as_json, print_json, said, services, table, with_application
+from receiver.cli.shared import EMPTY, LIMIT, WHO, as_json, print_json, said, services, table, with_application
 from receiver.commands import coupled_errors
 from receiver.commands.coupled_errors import ErrorLine
 from receiver.commands.pairs import mapping_named
@@ -18,14 +19,20 @@ of_mapping = click.option("--mapping", default="", metavar="MAPPING", help="Of t
 previewed = click.option("--preview", "is_preview", is_flag=True, help="Say what would be done, and do nothing.")
 
 
-@click.group()
+@click.group(cls=ExplainedGroup)
 def errors() -> None:
-    """Coupled records that are skipped, and what to do about them."""
+    """Coupled records that are skipped: list, retry, restore, delete."""
 
 
 @errors.command("list")
 @of_mapping
-@click.option("--limit", default=coupled_errors.FIRST_LINES, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--limit",
+    default=coupled_errors.FIRST_LINES,
+    show_default=True,
+    type=LIMIT,
+    help="At most so many.",
+)
 @as_json
 @with_application
 def list_errors(mapping: str, limit: int, is_json: bool) -> None:

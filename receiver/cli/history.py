@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from receiver.cli.outcome import print_result
-from receiver.cli.shared import WHO, as_json, print_json, said, services, table, with_application
+from receiver.cli.shared import LIMIT, WHO, as_json, print_json, said, services, table, with_application
 from receiver.commands import history as commands
 from receiver.commands import undo as undo_command
 from receiver.commands.history import Entry
@@ -15,7 +15,7 @@ from receiver.core.values import from_plain, shown
 @click.command()
 @click.argument("table_name", metavar="TABLE")
 @click.argument("id_", metavar="ID")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1))
+@click.option("--limit", default=50, show_default=True, type=LIMIT, help="At most so many.")
 @as_json
 @with_application
 def history(table_name: str, id_: str, limit: int, is_json: bool) -> None:

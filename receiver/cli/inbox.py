@@ -7,7 +7,19 @@ from typing import Any
 
 import click
 
-from receiver.cli.shared import as_json, print_captioned, print_json, said, services, table, with_application
+from receiver.cli.explained import ExplainedGroup
+from receiver.cli.shared import (
+    DAYS,
+    LIMIT,
+    NUMBER,
+    as_json,
+    print_captioned,
+    print_json,
+    said,
+    services,
+    table,
+    with_application,
+)
 from receiver.commands import notifications as notification_commands
 from receiver.core.decision import Reason
 
@@ -32,15 +44,15 @@ CAPTIONS = {
 NOTHING_TO_DO = "Nothing needs to be done."
 
 
-@click.group()
+@click.group(cls=ExplainedGroup)
 def inbox() -> None:
     """Notifications: list, show, retry, purge."""
 
 
 @inbox.command("list")
-@click.option("--state", type=click.Choice(notification_commands.STATES), default=None)
+@click.option("--state", type=click.Choice(notification_commands.STATES), help="Only in this state.")
 @click.option("--table", "table_name", default="", help="Only of this table.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many.")
 @as_json
 @with_application
 def list_inbox(state: str | None, table_name: str, limit: int, is_json: bool) -> None:
@@ -48,6 +60,9 @@ def list_inbox(state: str | None, table_name: str, limit: int, is_json: bool) ->
     found = notification_commands.listed(services(), state=state or "", table=table_name, limit=limit)
     if is_json:
         print_json([notification_commands.as_json(row) for row in found])
+        return
+    if not found:
+        click.echo("There is no such notification." if state or table_name else "Nothing has come yet.")
         return
     heads = ("NUMBER", "RECEIVED", "STATE", "MESSAGE", "TABLE", "ROW", "OUTCOME")
     table("Notifications", heads, [_inbox_row(row) for row in found], [_remedies(row) for row in found])
@@ -76,7 +91,7 @@ def _remedy(outcome: Mapping[str, Any]) -> str:
 
 
 @inbox.command("show")
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @as_json
 @with_application
 def show_inbox(number: int, is_json: bool) -> None:
@@ -122,22 +137,22 @@ def _body_lines(raw: bytes) -> list[str]:
 
 
 @inbox.command("retry")
-@click.argument("number", type=int, required=False)
+@click.argument("number", type=NUMBER, required=False)
 @click.option("--all", "every", is_flag=True, help="Every failed notification.")
 @with_application
 def retry_inbox(number: int | None, every: bool) -> None:
     """Process a notification again."""
-    if every:
+    if every is (number is not None):
+        raise click.UsageError("Name a notification's NUMBER, or --all.")
+    if number is None:
         click.echo(f"{notification_commands.process_all_failed(services())} notification(s) will be processed again.")
         return
-    if number is None:
-        raise click.UsageError("Name a notification's NUMBER, or --all.")
     notification_commands.process_again(services(), number)
     click.echo(f"Notification {number} will be processed again.")
 
 
 @inbox.command("purge")
-@click.option("--older-than-days", type=click.IntRange(min=0), default=30, show_default=True)
+@click.option("--older-than-days", type=DAYS, default=30, show_default=True, help="Only what is older.")
 @with_application
 def purge_inbox(older_than_days: int) -> None:
     """Delete ended notifications."""

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import click
 
-from receiver.cli.shared import as_json, print_json, said, services, table, with_application
+from receiver.cli.explained import ExplainedGroup
+from receiver.cli.shared import DAYS, LIMIT, as_json, print_json, said, services, table, with_application
 from receiver.commands import synch_jobs
 from receiver.commands.synch_jobs import Job
 
 
-@click.group()
+@click.group(cls=ExplainedGroup)
 def jobs() -> None:
-    """What synchronizations counted, and what failed in them."""
+    """Integration Synchronization Jobs: what each synchronization counted, and what failed in it."""
 
 
 @jobs.command("list")
 @click.argument("mapping", required=False, default="")
 @click.argument("key", required=False, default=None)
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many.")
 @as_json
 @with_application
 def list_jobs(mapping: str, key: str | None, limit: int, is_json: bool) -> None:
-    """List jobs, newest first; with KEY, a local key or a Dataverse id, the Synchronization Log of that record."""
+    """List jobs, newest first; with KEY, or the id of its row, the Synchronization Log of that record."""
     if key is None:
         found = synch_jobs.listed(services(), mapping, limit)
     else:
@@ -36,7 +37,7 @@ def list_jobs(mapping: str, key: str | None, limit: int, is_json: bool) -> None:
 
 
 @jobs.command("purge")
-@click.option("--older-than-days", type=click.IntRange(min=0), default=7, show_default=True)
+@click.option("--older-than-days", type=DAYS, default=7, show_default=True, help="Only what is older.")
 @with_application
 def purge_jobs(older_than_days: int) -> None:
     """Delete ended jobs, but not those that a skipped coupling refers to, nor the newest."""

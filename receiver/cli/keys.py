@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from receiver.cli.explained import ExplainedGroup
 from receiver.cli.shared import FAILED, WHO, as_json, print_json, said, services, table, with_application
 
 
-@click.group()
+@click.group(cls=ExplainedGroup)
 def keys() -> None:
     """The key that Dataverse sends with each notification: list, rotate."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from receiver.cli.explained import ExplainedGroup
 from receiver.cli.shared import as_json, print_json, said, services, table, with_application
 
 
-@click.group("local-changes")
+@click.group("local-changes", cls=ExplainedGroup)
 def local_changes() -> None:
     """Let edits of local records go to Dataverse within a second (PostgreSQL)."""
 

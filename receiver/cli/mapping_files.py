@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from receiver.cli.mappings import mappings
-from receiver.cli.shared import EMPTY, WHO, as_json, print_json, services, table, with_application
+from receiver.cli.shared import EMPTY, WHO, as_json, print_json, services, table, with_application, writing
 from receiver.commands import mapping_files
 from receiver.commands.mapping_files import Imported, MappingFilesError
 from receiver.commands.transformation_rules import EXAMPLES, rules_page
@@ -39,7 +39,9 @@ def _refusing(command: Callable[..., None]) -> Callable[..., None]:
 @with_application
 def export_mappings(folder: Path) -> None:
     """Write each mapping to a YAML file in DIR."""
-    for path in mapping_files.export_mappings(services(), folder):
+    with writing(folder):
+        written = mapping_files.export_mappings(services(), folder)
+    for path in written:
         click.echo(path)
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from receiver.cli.explained import ExplainedGroup
 from receiver.cli.shared import (
+    EMPTY,
     WHO,
     as_json,
     print_captioned,
@@ -37,11 +39,22 @@ CAPTIONS = {
     "depends_on": "Depends on",
 }
 SWITCH = click.Choice(["on", "off"])
+DIFFERS = ("what", "before", "after")
+#: an option, by what it is called in a mapping, and how its text becomes a value
+SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "synch_only_coupled_records": ("synch_only_coupled_records", lambda text: text == "on"),
+    "enabled": ("is_enabled", lambda text: text == "on"),
+    "direction": ("direction", Direction),
+    "resolve_deletion_conflicts": ("resolve_deletion_conflicts", DeletionConflict),
+    "resolve_update_conflicts": ("resolve_update_conflicts", UpdateConflict),
+    "table_filter": ("local_filter_text", str),
+    "integration_table_filter": ("dataverse_filter_text", str),
+}
 
 
-@click.group()
+@click.group(cls=ExplainedGroup)
 def mappings() -> None:
-    """Integration Table Mappings: list, show, set, reset, delete."""
+    """Integration Table Mappings: see and set them, run them, keep them as files."""
 
 
 @mappings.command("list")
@@ -61,7 +74,7 @@ def list_mappings(is_json: bool) -> None:
 
 
 @mappings.command("show")
-@click.argument("name")
+@click.argument("name", metavar="MAPPING")
 @as_json
 @with_application
 def show_mapping(name: str, is_json: bool) -> None:
@@ -81,44 +94,65 @@ def show_mapping(name: str, is_json: bool) -> None:
 
 
 @mappings.command("set")
-@click.argument("name")
+@click.argument("name", metavar="MAPPING")
 @click.option("--synch-only-coupled-records", type=SWITCH, help="Off: rows may be created by themselves.")
 @click.option("--enabled", type=SWITCH, help="Off: nothing of this mapping is synchronized.")
-@click.option("--direction", type=click.Choice([one.value for one in Direction]))
-@click.option("--resolve-deletion-conflicts", type=click.Choice([one.value for one in DeletionConflict]))
-@click.option("--resolve-update-conflicts", type=click.Choice([one.value for one in UpdateConflict]))
+@click.option("--direction", type=click.Choice([one.value for one in Direction]), help="Which way its records go.")
+@click.option(
+    "--resolve-deletion-conflicts",
+    type=click.Choice([one.value for one in DeletionConflict]),
+    help="When one of the two records was deleted.",
+)
+@click.option(
+    "--resolve-update-conflicts",
+    type=click.Choice([one.value for one in UpdateConflict]),
+    help="When both sides changed the same field.",
+)
 @click.option("--table-filter", help="Which local records, in the filter grammar.")
 @click.option("--integration-table-filter", help="Which Dataverse rows, in the filter grammar.")
-@click.option("--field", "fields", nargs=2, multiple=True, metavar="NUMBER on|off", help="Enable a field mapping.")
+@click.option("--field", "fields", nargs=2, multiple=True, metavar="NUMBER on|off", help="Switch a field mapping.")
+@click.option("--preview", "is_preview", is_flag=True, help="Say what would be changed, and change nothing.")
+@as_json
 @with_application
-def set_mapping(name: str, fields: tuple[tuple[str, str], ...], **options: str | None) -> None:
-    """Change a mapping."""
-    kinds: dict[str, tuple[str, Callable[[str], Any]]] = {
-        "synch_only_coupled_records": ("synch_only_coupled_records", lambda text: text == "on"),
-        "enabled": ("is_enabled", lambda text: text == "on"),
-        "direction": ("direction", Direction),
-        "resolve_deletion_conflicts": ("resolve_deletion_conflicts", DeletionConflict),
-        "resolve_update_conflicts": ("resolve_update_conflicts", UpdateConflict),
-        "table_filter": ("local_filter_text", str),
-        "integration_table_filter": ("dataverse_filter_text", str),
-    }
-    changes = {kinds[key][0]: kinds[key][1](text) for key, text in options.items() if text is not None}
+def set_mapping(
+    name: str, fields: tuple[tuple[str, str], ...], is_preview: bool, is_json: bool, **options: str | None
+) -> None:
+    """Change settings of a mapping: all that are given, or none if one is refused."""
+    changes = {SETTINGS[key][0]: SETTINGS[key][1](text) for key, text in options.items() if text is not None}
     if not changes and not fields:
         raise click.UsageError("Nothing to set: name at least one option.")
-    if changes:
-        mapping_commands.set_mapping(services(), name, WHO, **changes)
-    for number, state in fields:
-        if state not in {"on", "off"} or not number.isdigit():
-            raise click.BadParameter(f"--field {number} {state}: a number and on or off were expected.")
-        mapping_commands.set_field(services(), name, int(number), WHO, is_enabled=state == "on")
-    click.echo(f"{name.upper()} was changed.")
-    passed = mapping_commands.figures(services())[name.upper()]["passed_over"]
-    if options.get("synch_only_coupled_records") == "off" and passed:
-        click.echo(f"{passed} row(s) were passed over. To bring them in: receiver mappings bring-in {name.upper()}")
+    found = mapping_commands.change(services(), name, WHO, changes, dict(map(_switched, fields)), is_preview=is_preview)
+    if is_json:
+        print_json(
+            {"is_preview": is_preview, "changes": [dict(zip(DIFFERS, one, strict=True)) for one in found.differences]}
+        )
+        return
+    _print_change(found)
+    passed = mapping_commands.figures(services())[found.mapping.name]["passed_over"]
+    if options.get("synch_only_coupled_records") == "off" and passed and not is_preview:
+        click.echo(
+            f"{passed} row(s) were passed over. To bring them in: receiver mappings bring-in {found.mapping.name}"
+        )
+
+
+def _switched(field: tuple[str, str]) -> tuple[int, dict[str, bool]]:
+    number, state = field
+    if state not in {"on", "off"} or not number.isdigit():
+        raise click.BadParameter(f"--field {number} {state}: a number and on or off were expected.")
+    return int(number), {"is_enabled": state == "on"}
+
+
+def _print_change(found: mapping_commands.Change) -> None:
+    if not found.differences:
+        click.echo(f"{found.mapping.name} is so already: nothing was changed.")
+        return
+    click.echo(f"{found.mapping.name} {'would be' if found.is_preview else 'was'} changed.")
+    for what, before, after in found.differences:
+        click.echo(f"  {what}: {before or EMPTY} → {after or EMPTY}")
 
 
 @mappings.command("multi-company")
-@click.argument("name")
+@click.argument("name", metavar="MAPPING")
 @click.argument("state", type=SWITCH, metavar="on|off")
 @with_application
 def multi_company(name: str, state: str) -> None:
@@ -132,16 +166,18 @@ def multi_company(name: str, state: str) -> None:
 
 
 @mappings.command("bring-in")
-@click.argument("name")
+@click.argument("name", metavar="MAPPING")
 @with_application
 def bring_in(name: str) -> None:
-    """Look again at the rows that Synch. Only Coupled Records kept out."""
+    """Look again at the rows that were passed over while only coupled records were synchronized."""
     count = mapping_commands.bring_in(services(), name)
-    click.echo(f"{count} row(s) will be looked at by the worker.")
+    click.echo(
+        f"{count} row(s) will be looked at by the worker." if count else "No row was passed over: nothing to do."
+    )
 
 
 @mappings.command("reset")
-@click.argument("name", required=False)
+@click.argument("name", metavar="[MAPPING]", required=False)
 @click.option("--all", "is_all", is_flag=True, help="Every shipped mapping, one that was deleted too.")
 @with_application
 def reset_mapping(name: str | None, is_all: bool) -> None:
@@ -156,7 +192,7 @@ def reset_mapping(name: str | None, is_all: bool) -> None:
 
 
 @mappings.command("delete")
-@click.argument("name")
+@click.argument("name", metavar="MAPPING")
 @click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 @with_application
 def delete_mapping(name: str, is_sure: bool) -> None:

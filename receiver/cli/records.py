@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from receiver.cli.shared import as_json, print_json, services, with_application
+from receiver.cli.shared import as_json, print_json, said, services, with_application
 from receiver.commands.records import coupled_to
 from receiver.core.values import guid
 from receiver.errors import NotFoundError
@@ -16,7 +16,7 @@ from receiver.errors import NotFoundError
 @as_json
 @with_application
 def show(table: str, row_id: str, is_json: bool) -> None:
-    """Show what is coupled to a row of Dataverse."""
+    """Show what is coupled to a row of Dataverse; TABLE is its table, such as account."""
     id_ = guid(row_id)
     if id_ is None:
         raise click.BadParameter(f"“{row_id}” is no guid.")
@@ -29,7 +29,7 @@ def show(table: str, row_id: str, is_json: bool) -> None:
     for one in found:
         click.echo(f"{one['mapping']}: {one['coupling']['local_id']}")
         for name, value in (one["record"] or {"(deleted)": ""}).items():
-            click.echo(f"  {name}: {value}")
+            click.echo(f"  {name}: {said(value)}")
 
 
 COMMANDS = (show,)

@@ -12,7 +12,7 @@ from receiver.commands.row_list import FIRST_ROWS, rows_offered
 @click.argument("mapping")
 @click.option("--begins", default="", metavar="TEXT", help="Only rows whose name begins so.")
 @click.option("--key", default="", metavar="KEY", help="A local record: the row that it is coupled to comes first.")
-@click.option("--limit", default=FIRST_ROWS, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--limit", default=FIRST_ROWS, show_default=True, type=click.IntRange(1, 1000), help="At most so many.")
 @as_json
 @with_application
 def rows(mapping: str, begins: str, key: str, limit: int, is_json: bool) -> None:
@@ -22,7 +22,8 @@ def rows(mapping: str, begins: str, key: str, limit: int, is_json: bool) -> None
         print_json([vars(one) for one in found])
         return
     if not found:
-        click.echo("No row of the integration table filter has such a name." if begins else "No row is in the filter.")
+        begun = f" with a name that begins with “{begins}”" if begins else ""
+        click.echo(f"No row{begun} is inside the integration table filter of {mapping.upper()}.")
         return
     heads = ("NAME", "DATAVERSE ROW", "COUPLED", "RECORD")
     table("Dataverse rows", heads, [(one.name, one.id, one.coupled, one.local_id or EMPTY) for one in found])

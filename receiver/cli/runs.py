@@ -15,7 +15,9 @@ DIRECTIONS = ("to", "from", "both")
 
 @mappings.command("run")
 @click.argument("mapping")
-@click.option("--direction", type=click.Choice(DIRECTIONS), default="both", show_default=True)
+@click.option(
+    "--direction", type=click.Choice(DIRECTIONS), default="both", show_default=True, help="To or from Dataverse."
+)
 @click.option("--full", is_flag=True, help="Everything inside the filter, not only what changed.")
 @click.option("--unconditional", is_flag=True, help="The same by force; for one-way mappings.")
 @click.option("--preview", "is_preview", is_flag=True, help="Say what would be done, and do nothing.")

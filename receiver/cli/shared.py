@@ -4,54 +4,53 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
 from typing import Any
 
 import click
-from flask import Flask, current_app
+from flask import Flask
 from flask.cli import ScriptInfo
 
-from receiver.config import Settings
-from receiver.errors import NotFoundError, ReceiverError
+from receiver import application
+from receiver.cli.explained import ExplainedGroup
+from receiver.errors import InvalidMappingError, NotFoundError, ReceiverError
 from receiver.services import Services
 
-FAILED, NOT_FOUND = 1, 3
+FAILED, USAGE = 1, 2
+#: what was asked for is wrong, or does not exist: nothing was changed
+ASKED_WRONGLY = (NotFoundError, InvalidMappingError)
 #: one makes the schema, one waits for a database that is away, one says that it is
 MANAGES_ITS_SCHEMA = frozenset({"migrate", "worker", "doctor"})
 WHO = "the terminal"
 EMPTY = "-"
 
+#: what databases can hold, and people mean
+NUMBER = click.IntRange(1, 2**63 - 1)
+LIMIT = click.IntRange(1, 1_000_000)
+DAYS = click.IntRange(0, 36_500)
+
 #: the option `--json`: the command prints with `print_json`
 as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 
 
-class ReceiverGroup(click.Group):
+class ReceiverGroup(ExplainedGroup):
     """Says an expected error in one sentence on standard error."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except NotFoundError as error:
-            click.echo(str(error), err=True)
-            ctx.exit(NOT_FOUND)
         except ReceiverError as error:
             click.echo(str(error), err=True)
-            ctx.exit(FAILED)
+            ctx.exit(USAGE if isinstance(error, ASKED_WRONGLY) else FAILED)
 
 
 # -- the application -------------------------------------------------------------------------------------------
 
 
-def services() -> Services:
-    found: Services = current_app.extensions["receiver"]
-    return found
-
-
-def settings() -> Settings:
-    found: Settings = current_app.extensions["receiver_settings"]
-    return found
+services, settings = application.services, application.settings
 
 
 def with_application(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,6 +83,15 @@ def _make_app() -> Flask:
     from receiver import create_app
 
     return create_app()
+
+
+@contextmanager
+def writing(path: object) -> Iterator[None]:
+    """A file that cannot be written ends the command with a sentence and exit code 2."""
+    try:
+        yield
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be written: {error.strerror}. Name another place.") from None
 
 
 # -- printing --------------------------------------------------------------------------------------------------

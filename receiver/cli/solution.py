@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from receiver.cli.shared import services, settings, with_application
+from receiver.cli.explained import ExplainedGroup
+from receiver.cli.shared import services, settings, with_application, writing
 
 
-@click.group()
+@click.group(cls=ExplainedGroup)
 def solution() -> None:
     """The button as a solution file, for the classic ribbon."""
 
@@ -37,10 +38,8 @@ def build_solution(output: Path, languages: tuple[int, ...]) -> None:
     from receiver.commands.solution import build
 
     built = build(services(), settings().public_url, languages)
-    try:
+    with writing(output):
         output.write_bytes(built.content)
-    except OSError as error:
-        raise click.BadParameter(f"{output} cannot be written: {error.strerror}.", param_hint="--output") from None
     click.echo(f"{output}: a ribbon button for {', '.join(built.tables)}. Import it, then publish all customizations.")
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from receiver.cli.explained import ExplainedGroup
 from receiver.cli.shared import FAILED, WHO, as_json, print_json, services, with_application
 from receiver.commands.steps import steps_to_register
 from receiver.errors import RefusedError
 
 
-@click.group()
+@click.group(cls=ExplainedGroup)
 def steps() -> None:
     """The steps in Dataverse: list, register, check, remove."""
 

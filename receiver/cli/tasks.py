@@ -12,7 +12,19 @@ from typing import Any
 
 import click
 
-from receiver.cli.shared import FAILED, as_json, print_captioned, print_json, said, services, table, with_application
+from receiver.cli.explained import ExplainedGroup
+from receiver.cli.shared import (
+    FAILED,
+    LIMIT,
+    NUMBER,
+    as_json,
+    print_captioned,
+    print_json,
+    said,
+    services,
+    table,
+    with_application,
+)
 from receiver.errors import ReceiverError, RefusedError
 from receiver.store.tasks import Task
 
@@ -35,13 +47,13 @@ LOOK_AGAIN_SECONDS = 0.5
 here = click.option("--here", is_flag=True, help="In this terminal, without a worker.")
 
 
-@click.group()
+@click.group(cls=ExplainedGroup)
 def tasks() -> None:
-    """Long commands: list, show, cancel, resume."""
+    """Long commands that were started: list, show, cancel, resume."""
 
 
 @tasks.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many.")
 @as_json
 @with_application
 def list_tasks(limit: int, is_json: bool) -> None:
@@ -62,7 +74,7 @@ def _row(task: Task) -> tuple[Any, ...]:
 
 
 @tasks.command("show")
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @as_json
 @with_application
 def show_task(number: int, is_json: bool) -> None:
@@ -80,7 +92,7 @@ def show_task(number: int, is_json: bool) -> None:
 
 
 @tasks.command("cancel")
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @with_application
 def cancel_task(number: int) -> None:
     """End a task at its next step; what it has done stays."""
@@ -91,7 +103,7 @@ def cancel_task(number: int) -> None:
 
 
 @tasks.command("resume")
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @with_application
 def resume_task(number: int) -> None:
     """Go on with a task in this terminal, where it stands."""

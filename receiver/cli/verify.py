@@ -24,7 +24,7 @@ LISTED_TOGETHER = 500
 @as_json
 @with_application
 def verify(mapping: str, is_all: bool, repair: bool, lists: bool, here: bool, is_json: bool) -> None:
-    """Compare both sides of a mapping, changing nothing. Exit code 1: they are not in step."""
+    """Compare both sides of a mapping, and change nothing without --repair. Exit code 1: they are not in step."""
     if is_all == bool(mapping):
         raise click.UsageError("Name a mapping, or give --all.")
     ended = seen_through(
@@ -36,7 +36,7 @@ def verify(mapping: str, is_all: bool, repair: bool, lists: bool, here: bool, is
     if is_json:
         print_json([_plain(one, repaired.get(one.mapping), lists=lists) for one in found])
     else:
-        _print(found, lists=lists)
+        _print(found, lists=lists, repairs=repair)
         for name, counts in repaired.items():
             click.echo(f"{name} repaired: {_counted(counts)}")
     if not all(one.is_in_step for one in found):
@@ -52,7 +52,7 @@ def _plain(one: Verification, repaired: dict[str, int] | None, *, lists: bool) -
     return plain
 
 
-def _print(found: Iterable[Verification], *, lists: bool) -> None:
+def _print(found: Iterable[Verification], *, lists: bool, repairs: bool) -> None:
     for one in found:
         state = f"in step as of {said(one.started_at)}" if one.is_in_step else "NOT in step"
         click.echo(f"{one.mapping}: {state}; {_counted(one.counts)}; digest {one.digest}")
@@ -61,6 +61,8 @@ def _print(found: Iterable[Verification], *, lists: bool) -> None:
             listed = findings(services(), one.id)
             while some := list(islice(listed, LISTED_TOGETHER)):
                 table(f"{one.mapping} verified", heads, [_row(row) for row in some], [_note(row) for row in some])
+        elif not one.is_in_step and not repairs:
+            click.echo(f"To see what: receiver verify {one.mapping} --list; to mend it: --repair")
 
 
 def _row(one: Finding) -> tuple[str, str, str]:

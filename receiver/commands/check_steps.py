@@ -47,6 +47,6 @@ def hint(services: Services) -> str:
         last = registrations.last_check(connection)
     if last is None or not last.drifts:
         return ""
-    more = f" and {len(last.drifts) - 1} more" if len(last.drifts) > 1 else ""
+    more = f" And {len(last.drifts) - 1} more." if len(last.drifts) > 1 else ""
     words = str(last.drifts[0]["words"]).rstrip(".")
-    return f"Steps, as of {last.checked_at:%Y-%m-%d %H:%M} UTC: {words}{more} (receiver steps check)."
+    return f"Steps, as of {last.checked_at:%Y-%m-%d %H:%M} UTC: {words}.{more} All of it: receiver steps check"

@@ -8,11 +8,10 @@ from uuid import UUID
 from receiver.commands.result import Line
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import TableMapping
+from receiver.errors import NotFoundError
 from receiver.services import Services
 from receiver.store import couplings
 from receiver.tables import BY_NAME
-
-REMEDY = "Couple it first: Set Up Coupling."
 
 
 def coupled(services: Services, mapping: TableMapping, keys: Sequence[str]) -> dict[str, Coupling | None]:
@@ -43,13 +42,34 @@ def not_coupled(mapping: TableMapping, key: str) -> str:
     return f"{caption} {key} is not coupled by {mapping.name}."
 
 
+def couple_first(mapping: TableMapping, key: str) -> str:
+    """What to do about one that is not coupled."""
+    words = f"KEY --row {key}" if row_id_of(key) else key
+    return f"Couple it first, by Set Up Coupling: receiver couple {mapping.name} {words}"
+
+
+def unknown_records(mapping: TableMapping, keys: Sequence[str]) -> NotFoundError:
+    """The error for local records that do not exist."""
+    caption = BY_NAME[mapping.local_table].caption
+    return NotFoundError(
+        f"There is no {caption} {', '.join(keys)}. Look the key up in the table {mapping.local_table}."
+    )
+
+
+def unknown_rows(mapping: TableMapping, ids: Sequence[str]) -> NotFoundError:
+    """The error for rows that do not exist."""
+    return NotFoundError(
+        f"There is no {mapping.dataverse_table} {', '.join(ids)}. `receiver rows {mapping.name}` lists the rows."
+    )
+
+
 def not_coupled_lines(mapping: TableMapping, pairs: Mapping[str, Coupling | None]) -> Iterator[Line]:
     """A skipped line for each record named that is not coupled."""
     for key, coupling in pairs.items():
         if coupling is None:
             ids = ("", key) if row_id_of(key) else (key, "")
             said = not_coupled(mapping, key)
-            yield Line(mapping.name, *ids, "Skip", "skipped", "NOT_COUPLED", said, REMEDY)
+            yield Line(mapping.name, *ids, "Skip", "skipped", "NOT_COUPLED", said, couple_first(mapping, key))
 
 
 def called(mapping: TableMapping, coupling: Coupling) -> str:

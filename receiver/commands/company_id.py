@@ -8,8 +8,8 @@ from receiver.core.company import COMPANY_ID
 from receiver.core.filters import AllOf, parse
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.values import Reference
-from receiver.dataverse.client import Change, DataverseRow
 from receiver.dataverse.columns import CHANGE_COLUMNS
+from receiver.dataverse.rows import Change, DataverseRow
 from receiver.errors import DataverseError, ReceiverError, VersionMismatchError
 from receiver.services import Services
 from receiver.store import couplings

@@ -11,11 +11,19 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from receiver.commands.fit import misfits_of
-from receiver.commands.remedies import IN_TIME, NO_PRIVILEGE, OF_OBSTACLES, OF_REFUSALS, OTHER_TENANT, of_sign_in
+from receiver.commands.remedies import (
+    IN_TIME,
+    NO_PRIVILEGE,
+    OF_OBSTACLES,
+    OF_REFUSALS,
+    OF_THIS_MACHINE,
+    OTHER_TENANT,
+    of_sign_in,
+)
 from receiver.commands.step import Step, Verdict
 from receiver.core.mapping import TableMapping
 from receiver.dataverse.metadata import columns_today, untracked
-from receiver.dataverse.privileges import STEPS, Held, held_by, needed
+from receiver.dataverse.privileges import BUTTON, STEPS, Held, held_by, needed
 from receiver.dataverse.reach import NotReachedError, Obstacle, Reached, reach
 from receiver.errors import (
     DataverseError,
@@ -77,6 +85,8 @@ def _looked(name: str, look: Callable[[], Step]) -> Step:
 def _remedy(error: ReceiverError) -> str:
     if isinstance(error, SignInError):
         return of_sign_in(error.code)
+    if isinstance(error, NotReachedError) and error.obstacle in OF_THIS_MACHINE:
+        return OF_OBSTACLES[error.obstacle]
     if isinstance(error, DataverseUnreachableError):
         return OF_OBSTACLES[Obstacle.SILENT]
     if isinstance(error, DataverseError):
@@ -123,7 +133,10 @@ def _reached(services: Services, _found: Findings) -> Iterator[Step]:
     is_dataverse = reached.status in {_UNAUTHORIZED, _FORBIDDEN, _TOO_MANY} or reached.status >= _SERVER_ERROR
     if not is_dataverse:
         said = f"{url} answers, but not as Dataverse does (status {reached.status})."
-        yield Step("Address", Verdict.FAILED, said, "Copy the environment's address from its page in Power Platform.")
+        remedy = (
+            "Copy the Environment URL: admin.powerplatform.microsoft.com → Manage → Environments → the environment."
+        )
+        yield Step("Address", Verdict.FAILED, said, remedy)
         return
     yield Step("Address", Verdict.OK, f"{url} answers.")
     yield Step("TLS", Verdict.OK, "The certificate is trusted.")
@@ -171,7 +184,8 @@ def _organization(services: Services, found: Findings) -> Step:
     wanted = services.options.organization_id.lower()
     if wanted and wanted != found.organization_id:
         said = f"The environment is organisation {found.organization_id}, RECEIVER_ORGANIZATION_ID says {wanted}."
-        return Step("Organisation", Verdict.FAILED, said, "Set the right one of the two, or leave the setting empty.")
+        remedy = "If this is the wrong environment, correct the address; else correct the setting, or leave it empty."
+        return Step("Organisation", Verdict.FAILED, said, remedy)
     return Step("Organisation", Verdict.OK, f"The organisation is {found.organization_id}.")
 
 
@@ -189,16 +203,21 @@ def _privileges(services: Services, mappings: list[TableMapping], found: Finding
         said = f"Less than the whole organisation, or through a team only: {', '.join(shallow)}."
         remedy = "Give the application user its role directly, with the depth Organization: else it misses rows."
         return Step("Privileges", Verdict.WARNING, said, remedy)
-    return _with_steps(held, len(wanted))
+    return _with_set_up(held, len(wanted))
 
 
-def _with_steps(held: Held, count: int) -> Step:
-    missing = held.lacks(STEPS)
+def _with_set_up(held: Held, count: int) -> Step:
+    missing = held.lacks((*STEPS, *BUTTON))
     if missing:
-        said = f"All {count} that the mappings need. Steps cannot be registered with this user, without "
+        said = f"All {count} that the mappings need. Steps and button cannot be set up with this user, without "
         said += f"{', '.join(missing)}."
-        return Step("Privileges", Verdict.NOTE, said, "Fine where another user registers them (docs/setup.md).")
-    return Step("Privileges", Verdict.OK, f"All {count} that the mappings need, and those for the steps.")
+        return Step(
+            "Privileges",
+            Verdict.NOTE,
+            said,
+            "Fine once they are there; else add the role Receiver Set-up (docs/role.md).",
+        )
+    return Step("Privileges", Verdict.OK, f"All {count} that the mappings need, and those for steps and button.")
 
 
 # -- what the environment is like ------------------------------------------------------------------------------
@@ -234,7 +253,8 @@ def _columns(services: Services, mappings: list[TableMapping], found: Findings) 
         )
     ]
     if told:
-        return Step("Columns", Verdict.WARNING, " ".join(told), "Bring the columns back, or change the mappings.")
+        remedy = "Bring the columns back; else change the mappings: receiver mappings set --help"
+        return Step("Columns", Verdict.WARNING, " ".join(told), remedy)
     return Step("Columns", Verdict.OK, f"Those that are mapped are there, in {', '.join(today) or 'no table'}.")
 
 

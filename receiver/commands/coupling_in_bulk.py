@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from receiver import lanes
-from receiver.asked import leased
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import TableMapping
 from receiver.errors import LeaseLostError, LostRaceError
+from receiver.held_lanes import BUSY, give_back, leased
+from receiver.lane_waits import wake_waiting
 from receiver.lanes import Lease
 from receiver.match_reading import still_uncoupled
 from receiver.services import Services
@@ -16,7 +16,6 @@ from receiver.store import couplings, jobs
 from receiver.store.local_tables import LocalTable
 from receiver.tables import BY_NAME
 
-IS_BUSY = "It is being synchronized right now. Try again in a moment."
 WAS_COUPLED = "One of the two was coupled or deleted meanwhile."
 
 #: local key and Dataverse id
@@ -27,7 +26,7 @@ def couple(services: Services, mapping: TableMapping, pairs: Sequence[Pair], job
     """Couple pairs, no row twice among them, and count them in the *job*; what was not coupled: {local key: why}."""
     taken = leased(services, [(mapping.dataverse_table, id_) for _, id_ in pairs])
     held = {lease.id: lease for lease in taken.values()}
-    lost = {key: IS_BUSY for key, id_ in pairs if id_ not in held}
+    lost = {key: BUSY for key, id_ in pairs if id_ not in held}
     return lost | _in_lanes(services, mapping, [pair for pair in pairs if pair[1] in held], held, job)
 
 
@@ -57,7 +56,7 @@ def _coupled(
         uncoupled = still_uncoupled(connection, mapping.name, pairs)
         free = [pair for pair in pairs if pair[0] in there and pair in uncoupled]
         couplings.save_all(connection, [Coupling(mapping.name, *pair) for pair in free], now)
-        lanes.wake_waiting(connection, [(mapping.dataverse_table, id_) for _, id_ in free], now)
-        lanes.release(connection, [lanes.Release(lease, is_done=False) for lease in leases])
+        wake_waiting(connection, [(mapping.dataverse_table, id_) for _, id_ in free], now)
+        give_back(connection, leases)
         jobs.add(connection, job, ["coupled"] * len(free), [], now)
     return dict.fromkeys({key for key, _ in pairs} - {key for key, _ in free}, WAS_COUPLED)

@@ -11,11 +11,13 @@ from sqlalchemy import Connection
 
 from receiver.asked import Wanted, wanted_from, wanted_to
 from receiver.coalesce import Ask
+from receiver.commands.chosen import unknown_records, unknown_rows
 from receiver.commands.pairs import Pair, mapping_named, pairs_of
 from receiver.commands.result import CommandResult, Line, carried_out
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import Direction, TableMapping
-from receiver.errors import NotFoundError, RefusedError
+from receiver.dataverse.columns import CHANGE_COLUMNS
+from receiver.errors import RefusedError
 from receiver.services import Services
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
@@ -37,7 +39,7 @@ def create_in_dataverse(
         missing = sorted(set(chosen) - {one.id for one in local.get_all(chosen)})
         coupled = couplings.of_records(connection, found.name, chosen)
     if missing:
-        raise NotFoundError(f"There is no {BY_NAME[found.local_table].caption} {', '.join(missing)}.")
+        raise unknown_records(found, missing)
     ask = Ask(is_click=True, may_create=True, why=f"Create in Dataverse by {who}")
 
     def wanted(some: Sequence[str]) -> list[Wanted]:
@@ -49,11 +51,18 @@ def create_in_dataverse(
 def create_from_dataverse(
     services: Services, mapping: str, ids: Sequence[str], who: str, *, is_preview: bool = False, token: str = ""
 ) -> CommandResult:
-    """A local record for each of these rows; as `create_in_dataverse`. Raises: RefusedError; StalePreviewError."""
+    """A local record for each of these rows; as `create_in_dataverse`.
+
+    Raises: as it does, NotFoundError for a row that does not exist.
+    """
     found = _allowing(services, mapping, Direction.FROM)
     chosen = list(dict.fromkeys(ids))
     with services.database.reading() as connection:
         coupled = _coupled_rows(connection, found, chosen)
+    new = [id_ for id_ in chosen if id_ not in coupled]
+    there = services.dataverse.read_many(found.dataverse_table, new, CHANGE_COLUMNS) if new else {}
+    if missing := [id_ for id_ in new if id_ not in there]:
+        raise unknown_rows(found, missing)
     ask = Ask(is_click=True, creates_new=True, may_create=True, why=f"Create from Dataverse by {who}")
 
     def wanted(some: Sequence[str]) -> list[Wanted]:

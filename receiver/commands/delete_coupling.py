@@ -15,7 +15,6 @@ from sqlalchemy import Connection, select
 from receiver import lanes
 from receiver.commands.chosen import called, coupled, distinct, not_coupled, not_coupled_lines
 from receiver.commands.company_id import cleared, is_kept, stuck
-from receiver.commands.holding import BUSY, give_back, lanes_held
 from receiver.commands.pairs import mapping_named
 from receiver.commands.result import CommandResult, Line
 from receiver.core.company import COMPANY_ID
@@ -23,6 +22,7 @@ from receiver.core.coupling import Coupling
 from receiver.core.mapping import TableMapping
 from receiver.core.values import Reference
 from receiver.errors import NotFoundError, ReceiverError
+from receiver.held_lanes import BUSY, give_back, lanes_held
 from receiver.services import Services
 from receiver.store import couplings, jobs
 from receiver.store.models import coupling as coupling_rows

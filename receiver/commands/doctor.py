@@ -148,6 +148,10 @@ def _looked(name: str, check: Callable[[], list[Drift]]) -> Step:
     except ReceiverError as error:
         return Step(name, Verdict.FAILED, str(error), "Mend that, then run: receiver doctor")
     if found:
-        remedies = list(dict.fromkeys(one.remedy for one in found))
+        remedies = dict.fromkeys(_spoken(one.remedy) for one in found)
         return Step(name, Verdict.FAILED, " ".join(one.words for one in found), "; ".join(remedies))
     return Step(name, Verdict.OK, "As they are wanted." if name == "Steps" else "As it is wanted.")
+
+
+def _spoken(remedy: str) -> str:
+    return f"Run: {remedy}" if remedy.startswith("receiver ") else remedy

@@ -23,7 +23,7 @@ from receiver.store import couplings
 from receiver.store import runs as stored
 from receiver.store import tasks as stored_tasks
 from receiver.store.models import job
-from receiver.tasks import Progress, create
+from receiver.tasks import Progress, create, under_way
 
 COMMAND = "full-synchronization"
 FINISHED, IN_PROCESS, WAITS = "Finished", "In Process", "Waits"
@@ -116,12 +116,10 @@ def _has_uncoupled_rows(services: Services, mapping: TableMapping) -> bool:
 def start(services: Services, who: str, full: Collection[str] = ()) -> int:
     """A task that does what the review recommends; its number. Raises: as `review`; RefusedError while one runs."""
     lines = review(services, full)
-    with services.database.reading() as connection:
-        running = stored_tasks.not_ended(connection, COMMAND)
-    if running:
+    if running := under_way(services, COMMAND):
         raise RefusedError(
-            f"A full synchronization is under way. To watch: receiver tasks show {running[0].id}. "
-            f"To end it: receiver tasks cancel {running[0].id}."
+            f"A full synchronization is under way. To watch: receiver tasks show {running.id}. "
+            f"To end it: receiver tasks cancel {running.id}."
         )
     return create(services, COMMAND, {"lines": [one.plain() for one in lines]}, who)
 

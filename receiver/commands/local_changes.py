@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from receiver.commands.pairs import mapping_named
 from receiver.core.mapping import Direction, TableMapping
-from receiver.errors import NotFoundError, RefusedError
+from receiver.errors import RefusedError
 from receiver.services import Services
 from receiver.store import triggers
 from receiver.tables import BY_NAME
@@ -39,7 +40,7 @@ def show(services: Services, name: str = "") -> list[LocalChange]:
         installed = triggers.installed(connection)
     if not name:
         return [_shown(one, installed) for one in mappings.values() if one.direction.allows(Direction.TO)]
-    return [_shown(_named(services, name), installed)]
+    return [_shown(mapping_named(services, name), installed)]
 
 
 def install(services: Services, name: str) -> LocalChange:
@@ -49,7 +50,7 @@ def install(services: Services, name: str) -> LocalChange:
     is not ours to change; StoreUnavailableError for one in use.
     """
     _check_database(services)
-    mapping = _named(services, name)
+    mapping = mapping_named(services, name)
     if not mapping.direction.allows(Direction.TO):
         raise RefusedError(f"{mapping.name} goes {mapping.direction} alone: no edit of its records goes to Dataverse.")
     shipped = BY_NAME[mapping.local_table]
@@ -60,7 +61,7 @@ def install(services: Services, name: str) -> LocalChange:
 def remove(services: Services, name: str) -> LocalChange:
     """Edits are told no more; one that was not is none. Raises: as `install`."""
     _check_database(services)
-    mapping = _named(services, name)
+    mapping = mapping_named(services, name)
     _changed(services, mapping, lambda connection: triggers.remove(connection, BY_NAME[mapping.local_table].table))
     return show(services, name)[0]
 
@@ -68,14 +69,6 @@ def remove(services: Services, name: str) -> LocalChange:
 def _check_database(services: Services) -> None:
     if services.database.is_sqlite:
         raise RefusedError(NOT_OFFERED)
-
-
-def _named(services: Services, name: str) -> TableMapping:
-    with services.database.reading() as connection:
-        found = services.mappings(connection).get(name.upper())
-    if found is None:
-        raise NotFoundError(f"There is no mapping {name}. `receiver mappings list` names them all.")
-    return found
 
 
 def _changed(services: Services, mapping: TableMapping, change: Callable[[Connection], None]) -> None:

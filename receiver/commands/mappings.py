@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select
 
 from receiver import lanes
 from receiver.core.filters import FilterError, parse
-from receiver.core.mapping import TableMapping
+from receiver.core.mapping import FieldMapping, TableMapping
 from receiver.core.mapping_problems import problems
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.errors import InvalidMappingError, NotFoundError, RefusedError
@@ -36,33 +37,67 @@ def _named(connection: Connection, name: str) -> TableMapping:
     return found
 
 
+@dataclass(frozen=True)
+class Change:
+    """A mapping as it became, or would become, and what differs: what, before, after."""
+
+    mapping: TableMapping
+    differences: tuple[tuple[str, str, str], ...]
+    is_preview: bool
+
+
 def set_mapping(services: Services, name: str, who: str, **changes: Any) -> TableMapping:
     """Change a mapping's own settings, such as `direction=…`; the changed mapping comes back.
 
     Raises: NotFoundError; InvalidMappingError with every problem, then nothing was changed.
     """
-    for text, parsed in (("local_filter_text", "local_filter"), ("dataverse_filter_text", "dataverse_filter")):
-        if text in changes:
-            try:
-                changes[parsed] = parse(changes[text])
-            except FilterError as error:
-                raise InvalidMappingError([str(error)]) from error
-    with services.database.writing() as connection:
-        changed = replace(_named(connection, name), **changes)
-        _save(services, connection, changed, who)
-    return changed
+    return change(services, name, who, changes).mapping
 
 
 def set_field(services: Services, name: str, number: int, who: str, **changes: Any) -> TableMapping:
     """Change one field mapping, such as `is_enabled=…`. Raises: as `set_mapping`."""
+    return change(services, name, who, {}, {number: changes}).mapping
+
+
+def change(
+    services: Services,
+    name: str,
+    who: str,
+    changes: Mapping[str, Any],
+    fields: Mapping[int, Mapping[str, Any]] | None = None,
+    *,
+    is_preview: bool = False,
+) -> Change:
+    """Change a mapping's own settings and, by number, those of its field mappings: all of it or nothing.
+
+    Raises: as `set_mapping`.
+    """
+    wanted = {**changes, **_parsed(changes)}
     with services.database.writing() as connection:
-        mapping = _named(connection, name)
-        if number not in {row.number for row in mapping.fields}:
-            raise NotFoundError(f"{mapping.name} has no field mapping {number}.")
-        rows = tuple(replace(row, **changes) if row.number == number else row for row in mapping.fields)
-        changed = replace(mapping, fields=rows)
-        _save(services, connection, changed, who)
-    return changed
+        before = _named(connection, name)
+        changed = replace(before, **wanted, fields=_with_fields(before, fields or {}))
+        _check(connection, changed)
+        if not is_preview:
+            stored.save(connection, changed, who, services.clock())
+    return Change(changed, tuple(stored.differences(before, changed)), is_preview)
+
+
+def _parsed(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The filters that are given as text, as the rules want them."""
+    kinds = {"local_filter_text": "local_filter", "dataverse_filter_text": "dataverse_filter"}
+    try:
+        return {kinds[name]: parse(text) for name, text in changes.items() if name in kinds}
+    except FilterError as error:
+        raise InvalidMappingError([str(error)]) from error
+
+
+def _with_fields(mapping: TableMapping, fields: Mapping[int, Mapping[str, Any]]) -> tuple[FieldMapping, ...]:
+    unknown = fields.keys() - {row.number for row in mapping.fields}
+    if unknown:
+        raise NotFoundError(
+            f"{mapping.name} has no field mapping {min(unknown)}. `receiver mappings show {mapping.name}` lists them."
+        )
+    return tuple(replace(row, **fields.get(row.number, {})) for row in mapping.fields)
 
 
 def reset(services: Services, name: str, who: str) -> TableMapping:
@@ -116,13 +151,17 @@ def _referred_to(mapping: TableMapping) -> set[str]:
 def _save(
     services: Services, connection: Connection, mapping: TableMapping, who: str, coming: frozenset[str] = frozenset()
 ) -> None:
-    """*coming* are the names of mappings that are saved in the same transaction."""
+    _check(connection, mapping, coming)
+    stored.save(connection, mapping, who, services.clock())
+
+
+def _check(connection: Connection, mapping: TableMapping, coming: frozenset[str] = frozenset()) -> None:
+    """*coming* are the names of mappings that are saved in the same transaction. Raises: InvalidMappingError."""
     local = columns_of(BY_NAME[mapping.local_table].table)
     dataverse = DATAVERSE_TABLES[mapping.dataverse_table].columns
     found = problems(mapping, local, dataverse, frozenset(stored.load(connection)) | coming)
     if found:
         raise InvalidMappingError(found)
-    stored.save(connection, mapping, who, services.clock())
 
 
 def bring_in(services: Services, name: str) -> int:

@@ -14,6 +14,7 @@ from itertools import islice
 
 from receiver.asked import Wanted, carry_out, wanted_to
 from receiver.coalesce import Ask
+from receiver.commands.chosen import unknown_records
 from receiver.commands.coupling_in_bulk import couple
 from receiver.commands.match_follow import Tell, synchronized
 from receiver.commands.match_plan import Choices, Plan, lines_of, matched_line
@@ -101,7 +102,7 @@ def _check_keys(services: Services, chosen: Sequence[TableMapping], keys: Sequen
         there = {one.id for one in LocalTable(connection, shipped).get_all(keys)}
     for key in keys:
         if key not in there:
-            raise NotFoundError(f"There is no {shipped.caption} {key}. It may have been deleted.")
+            raise unknown_records(chosen[0], [key])
 
 
 def _plan(

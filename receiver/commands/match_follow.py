@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from receiver.asked import Done, carry_out, wanted_from, wanted_to
+from receiver.asked import Done, carry_out, wanted_of_pairs
 from receiver.coalesce import Ask
 from receiver.commands.result import Line, line_of
 from receiver.core.mapping import Direction, TableMapping
@@ -47,9 +47,5 @@ def _each(
     services: Services, mapping: TableMapping, toward: Direction, coupled: dict[str, str], ask: Ask
 ) -> Iterator[Done]:
     pairs = iter(coupled.items())
-    while some := dict(islice(pairs, TOGETHER)):
-        if toward is Direction.TO:
-            wanted = wanted_to(services, mapping.name, list(some), ask)
-        else:
-            wanted = wanted_from(mapping.name, mapping.dataverse_table, some.values(), ask)
-        yield from carry_out(services, wanted)
+    while some := list(islice(pairs, TOGETHER)):
+        yield from carry_out(services, wanted_of_pairs(services, mapping, toward, some, ask))

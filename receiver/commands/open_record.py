@@ -17,6 +17,7 @@ from receiver.core.coupling import Coupling
 from receiver.core.decision import Candidate, Reason
 from receiver.core.mapping import Direction, TableMapping
 from receiver.errors import NotFoundError, ReceiverError
+from receiver.held_lanes import leased
 from receiver.lane_work import process
 from receiver.lanes import Lease
 from receiver.services import Services, mappings_of
@@ -27,7 +28,6 @@ from receiver.wording import Settled
 
 PATIENCE_COUPLED_SECONDS = 3.0
 PATIENCE_SECONDS = 10.0
-LOOK_AGAIN_SECONDS = 0.05
 FILTER_NOT_ASKED = frozenset(
     reason.name for reason in (Reason.MAPPING_IS_OFF, Reason.DIRECTION, Reason.NO_FIELDS, Reason.SKIPPED)
 )
@@ -202,14 +202,4 @@ def _couple(services: Services, table: str, id_: str, mappings: list[TableMappin
 
 def _lease(services: Services, table: str, id_: str, patience: float) -> Lease | None:
     """The row's lane, as soon as nobody else holds it; None when that took longer than *patience* seconds."""
-    key, deadline = lanes.key_of(table, id_), time.monotonic() + patience
-    while True:
-        now = services.clock()
-        with services.database.writing() as connection:
-            lanes.ensure(connection, table, id_)
-            held = lanes.lease(connection, lanes.new_owner(), now, services.options.lease_seconds, key)
-        if held is not None:
-            return held
-        if time.monotonic() > deadline:
-            return None
-        time.sleep(LOOK_AGAIN_SECONDS)
+    return leased(services, [(table, id_)], patience).get(lanes.key_of(table, id_))

@@ -14,8 +14,8 @@ from receiver.commands.result import Line
 from receiver.core.coupling import Coupling, Result
 from receiver.core.decision import Record
 from receiver.core.mapping import Direction, TableMapping
-from receiver.dataverse.client import DataverseRow
 from receiver.dataverse.columns import CHANGE_COLUMNS
+from receiver.dataverse.rows import DataverseRow
 from receiver.errors import NotFoundError
 from receiver.services import Services
 from receiver.store import couplings

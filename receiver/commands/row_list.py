@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, islice
 
+from receiver.commands.chosen import unknown_records
 from receiver.commands.pairs import mapping_named
 from receiver.commands.row_search import SEARCHED_BY
 from receiver.core.filters import AllOf, Condition
 from receiver.core.mapping import Direction, TableMapping
-from receiver.dataverse.client import DataverseRow
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
+from receiver.dataverse.rows import DataverseRow
 from receiver.services import Services
 from receiver.store import couplings
+from receiver.store.local_tables import LocalTable
+from receiver.tables import BY_NAME
 
 FIRST_ROWS = 50
 
@@ -45,8 +48,8 @@ def rows_offered(
 ) -> tuple[OfferedRow, ...]:
     """The rows inside the mapping's integration table filter, in name order; of those whose name *begins* so.
 
-    With a local *key* the row that it is coupled to comes first. Raises: NotFoundError for the mapping; what Dataverse
-    and the database raise.
+    With a local *key* the row that it is coupled to comes first. Raises: NotFoundError for the mapping or
+    the key; what Dataverse and the database raise.
     """
     found = mapping_named(services, mapping)
     current = _current(services, found, key)
@@ -61,8 +64,12 @@ def _name(mapping: TableMapping) -> str:
 
 
 def _current(services: Services, mapping: TableMapping, key: str) -> DataverseRow | None:
+    if not key:
+        return None
     with services.database.reading() as connection:
-        coupled = couplings.find(connection, mapping.name, Direction.TO, key) if key else None
+        coupled = couplings.find(connection, mapping.name, Direction.TO, key)
+        if coupled is None and LocalTable(connection, BY_NAME[mapping.local_table]).get(key) is None:
+            raise unknown_records(mapping, [key])
     if coupled is None:
         return None
     return services.dataverse.read(mapping.dataverse_table, coupled.dataverse_id, frozenset({_name(mapping)}))

@@ -28,4 +28,7 @@ def row_named(services: Services, mapping: str, text: str) -> str:
             raise RefusedError(f"More than one {described.name} is called “{text}”: {ids}. Name one by its id.")
         if rows:
             return str(rows[0][described.primary_id])
-    raise NotFoundError(f"There is no {described.name} whose name is, or begins with, “{text}”.")
+    raise NotFoundError(
+        f"There is no {described.name} whose name is, or begins with, “{text}”. "
+        f"`receiver rows {found.name}` lists the rows."
+    )

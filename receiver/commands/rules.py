@@ -150,7 +150,7 @@ LINES = (
     Line("the source is gone; Restore records, one-way mapping", _both(_gone, _RESTORE, _one_way)),
     Line("both records are gone", _both(_DESTINATION_GONE, _gone)),
     Line("the row belongs to another company", _foreign),
-    Line("the source is outside the table filter", _source(active="no")),
+    Line("the source is outside the filter", _source(active="no")),
     Line("the coupled destination is gone; blank", _DESTINATION_GONE),
     Line("the coupled destination is gone; Delete coupling", _both(_DESTINATION_GONE, _DELETE_COUPLING)),
     Line("the coupled destination is gone; Restore records", _both(_DESTINATION_GONE, _RESTORE, _ONLY_COUPLED)),

@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from receiver.candidates_of_run import Part, Scope
+from receiver.commands.pairs import mapping_named
 from receiver.commands.result import CommandResult, carried_out
-from receiver.core.mapping import Direction, TableMapping
-from receiver.errors import NotFoundError, RefusedError
+from receiver.core.mapping import Direction
+from receiver.errors import RefusedError
 from receiver.runs import CAPTIONS, Position, parts_of, run_part, wanted_of
 from receiver.runs import Progress as RunProgress
 from receiver.services import Services
 from receiver.store import jobs
 from receiver.store import runs as stored
-from receiver.store import tasks as stored_tasks
-from receiver.tasks import Progress, TaskCancelledError, create
+from receiver.tasks import Progress, TaskCancelledError, create, under_way
 
 COMMAND = "run"
 
@@ -30,7 +30,7 @@ def preview(
 
     Raises: NotFoundError, RefusedError; what Dataverse and the database raise.
     """
-    parts = parts_of(mapping_of(services, name), direction, scope, who)
+    parts = parts_of(mapping_named(services, name), direction, scope, who)
     return carried_out(services, list(wanted_of(services, parts)), is_preview=True)
 
 
@@ -41,11 +41,9 @@ def start(
 
     Raises: NotFoundError; RefusedError, also while the mapping is being run already.
     """
-    mapping = mapping_of(services, name)
+    mapping = mapping_named(services, name)
     parts_of(mapping, direction, scope, who)
-    with services.database.reading() as connection:
-        others = stored_tasks.not_ended(connection, COMMAND)
-    if running := next((one for one in others if one.arguments["mapping"] == mapping.name), None):
+    if running := under_way(services, COMMAND, mapping.name):
         raise RefusedError(
             f"{mapping.name} is being run already. To watch: receiver tasks show {running.id}. "
             f"To end it: receiver tasks cancel {running.id}."
@@ -57,7 +55,7 @@ def start(
 def carry_out(services: Services, progress: Progress) -> str:
     """The procedure of the task. Raises: RefusedError when the mapping has been changed so that it cannot be run."""
     task = progress.task
-    asked, mapping = task.arguments, mapping_of(services, task.arguments["mapping"])
+    asked, mapping = task.arguments, mapping_named(services, task.arguments["mapping"])
     direction = Direction(asked["direction"]) if asked["direction"] else None
     parts = parts_of(mapping, direction, Scope(asked["scope"]), task.who)
     run_parts(services, progress, parts, task.position, lambda position: position)
@@ -104,12 +102,3 @@ def _total(services: Services, part: Part, before: int) -> int | None:
         return None
     with services.database.reading() as connection:
         return before + stored.count_of(connection, part.mapping)
-
-
-def mapping_of(services: Services, name: str) -> TableMapping:
-    """The mapping as this environment can serve it. Raises: NotFoundError."""
-    with services.database.reading() as connection:
-        found = services.mappings(connection).get(name.upper())
-    if found is None:
-        raise NotFoundError(f"There is no mapping {name}. `receiver mappings list` names them all.")
-    return found

@@ -9,22 +9,23 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from receiver import lanes
-from receiver.asked import Done, Wanted, wanted_from, wanted_to
+from receiver.asked import Done, Wanted, wanted_of_pairs
 from receiver.candidates import name_of
 from receiver.coalesce import Ask
+from receiver.commands.chosen import unknown_records, unknown_rows
 from receiver.commands.create import create_in_dataverse
-from receiver.commands.holding import BUSY, give_back, lanes_held
 from receiver.commands.pairs import mapping_named
 from receiver.commands.result import CommandResult, Line, carried_out, line_of
 from receiver.core.coupling import Coupling
 from receiver.core.decision import Record
 from receiver.core.filters import matches
 from receiver.core.mapping import Direction, TableMapping
-from receiver.dataverse.client import DataverseRow
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
-from receiver.errors import NotFoundError, RefusedError
+from receiver.dataverse.rows import DataverseRow
+from receiver.errors import RefusedError
+from receiver.held_lanes import BUSY, give_back, lanes_held
 from receiver.known import Known
+from receiver.lane_waits import wake_waiting
 from receiver.services import Services, read_columns
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
@@ -113,7 +114,7 @@ def _record(services: Services, mapping: TableMapping, key: str) -> Record:
     with services.database.reading() as connection:
         found = LocalTable(connection, shipped).get(key)
     if found is None:
-        raise NotFoundError(f"There is no {shipped.caption} {key}.")
+        raise unknown_records(mapping, [key])
     return found
 
 
@@ -129,7 +130,7 @@ def _row(services: Services, mapping: TableMapping, row_id: str) -> DataverseRow
     """Raises: NotFoundError; RefusedError for a row outside the filter."""
     row = _read(services, mapping, row_id)
     if row is None:
-        raise NotFoundError(f"There is no {mapping.dataverse_table} {row_id}.")
+        raise unknown_rows(mapping, [row_id])
     if not matches(mapping.dataverse_filter, row.values):
         raise RefusedError(
             f"{_row_called(mapping, row)} is outside the integration table filter of {mapping.name}: "
@@ -194,7 +195,7 @@ def _write(services: Services, mapping: TableMapping, coupling: Coupling, stale:
             before = ", ".join(one.dataverse_id for one in stale if one.local_id == coupling.local_id)
             what = f"{mapping.name} {coupling.local_id}: coupled to"
             record_change(connection, who, what, (before, coupling.dataverse_id), now)
-            lanes.wake_waiting(connection, [row], now)
+            wake_waiting(connection, [row], now)
             give_back(connection, held.values())
     services.waker.ring()
 
@@ -205,9 +206,9 @@ def _synchronized(
     ask = Ask(is_click=True, is_forced=True, why=f"Set Up Coupling by {who}")
     if after is AfterCoupling.NO:
         return ()
-    if after is AfterCoupling.LOCAL:
-        return carried_out(services, wanted_to(services, mapping.name, [coupling.local_id], ask)).lines
-    return carried_out(services, wanted_from(mapping.name, mapping.dataverse_table, [coupling.dataverse_id], ask)).lines
+    toward = Direction.TO if after is AfterCoupling.LOCAL else Direction.FROM
+    pair = (coupling.local_id, coupling.dataverse_id)
+    return carried_out(services, wanted_of_pairs(services, mapping, toward, [pair], ask)).lines
 
 
 def _foretold(

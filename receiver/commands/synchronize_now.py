@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from receiver.asked import Wanted, preview, wanted_from, wanted_to
+from receiver.asked import Wanted, preview, wanted_of_pairs
 from receiver.coalesce import Ask
-from receiver.commands.chosen import REMEDY, called, coupled, distinct, not_coupled, not_coupled_lines
+from receiver.commands.chosen import called, couple_first, coupled, distinct, not_coupled, not_coupled_lines
 from receiver.commands.pairs import mapping_named
 from receiver.commands.result import CommandResult, Line, carried_out
 from receiver.core.coupling import Coupling
@@ -67,8 +67,8 @@ class _Changed:
 def choices(services: Services, mapping: str, key: str) -> Choices:
     """The question for one pair, named by its local key or its Dataverse id.
 
-    Raises: NotFoundError where the mapping or one of the two records does not exist; RefusedError where it is not
-    coupled, or the mapping is switched off.
+    Raises: NotFoundError where the mapping or one of the two records does not exist, or they are not coupled;
+    RefusedError where the mapping is switched off.
     """
     found = mapping_named(services, mapping)
     coupling = _only(services, found, key)
@@ -99,7 +99,7 @@ def synchronize_now(
 
     One record is sent, or got, by force. Of several those are skipped whose other side has changed since they were
     last in step, unless *is_forced*. *Merge* lets each side's changes travel, first to Dataverse, then back.
-    Raises: NotFoundError; RefusedError, also for one record that is not coupled; StalePreviewError.
+    Raises: NotFoundError, also for one record that is not coupled; RefusedError; StalePreviewError.
     """
     found = mapping_named(services, mapping)
     check_choice(found, direction, keys)
@@ -142,16 +142,14 @@ def check_choice(mapping: TableMapping, direction: Choice, keys: Sequence[str]) 
 def _only(services: Services, mapping: TableMapping, key: str) -> Coupling:
     coupling = coupled(services, mapping, [key])[key]
     if coupling is None:
-        raise RefusedError(f"{not_coupled(mapping, key)} {REMEDY}")
+        raise NotFoundError(f"{not_coupled(mapping, key)} {couple_first(mapping, key)}")
     return coupling
 
 
 def _wanted(
     services: Services, mapping: TableMapping, going: Sequence[Coupling], toward: Direction, ask: Ask
 ) -> list[Wanted]:
-    if toward is Direction.TO:
-        return wanted_to(services, mapping.name, [one.local_id for one in going], ask)
-    return wanted_from(mapping.name, mapping.dataverse_table, [one.dataverse_id for one in going], ask)
+    return wanted_of_pairs(services, mapping, toward, [(one.local_id, one.dataverse_id) for one in going], ask)
 
 
 # -- what has changed ------------------------------------------------------------------------------------------

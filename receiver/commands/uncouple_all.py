@@ -11,9 +11,8 @@ from receiver.core.mapping import TableMapping
 from receiver.errors import RefusedError
 from receiver.services import Services
 from receiver.store import jobs
-from receiver.store import tasks as stored_tasks
 from receiver.store.models import coupling
-from receiver.tasks import Progress, TaskCancelledError, create
+from receiver.tasks import Progress, TaskCancelledError, create, under_way
 
 COMMAND = "uncouple"
 
@@ -24,9 +23,7 @@ def start(services: Services, name: str, who: str) -> int:
     Raises: NotFoundError; RefusedError while one does.
     """
     mapping = mapping_named(services, name)
-    with services.database.reading() as connection:
-        others = stored_tasks.not_ended(connection, COMMAND)
-    if running := next((one for one in others if one.arguments["mapping"] == mapping.name), None):
+    if running := under_way(services, COMMAND, mapping.name):
         raise RefusedError(
             f"The couplings of {mapping.name} are being deleted already. To watch: receiver tasks show {running.id}. "
             f"To go on here: receiver tasks resume {running.id}."

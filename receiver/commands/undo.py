@@ -6,15 +6,13 @@ where both sides still hold what the change wrote, so nobody's later work is los
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select, update
 
-from receiver import lanes
-from receiver.asked import LOOK_AGAIN_SECONDS, PATIENCE_SECONDS, Wanted, carry_out
+from receiver.asked import Wanted, carry_out
 from receiver.coalesce import Ask
 from receiver.commands.compare import converted_from, differences_of
 from receiver.commands.history import Entry, last
@@ -24,6 +22,7 @@ from receiver.core.company import COMPANY_ID
 from receiver.core.mapping import Conversion, Direction, FieldMapping
 from receiver.core.values import Value, Values, from_plain, same, shown, to_plain
 from receiver.errors import RefusedError
+from receiver.held_lanes import give_back, leased
 from receiver.services import Services, read_columns
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
@@ -210,18 +209,12 @@ def _note(services: Services, entry: Entry) -> None:
 @contextmanager
 def _held(services: Services, entry: Entry) -> Iterator[None]:
     """The record's lane, so that nobody synchronizes it meanwhile. Raises: RefusedError when it stays busy."""
-    table, deadline = mapping_named(services, entry.mapping).dataverse_table, time.monotonic() + PATIENCE_SECONDS
-    while True:
-        with services.database.writing() as connection:
-            rows, seconds = [(table, entry.dataverse_id)], services.options.lease_seconds
-            leases = lanes.lease_named(connection, lanes.new_owner(), services.clock(), seconds, rows)
-        if leases:
-            break
-        if time.monotonic() > deadline:
-            raise RefusedError(f"{entry.mapping} {entry.local_id} is being synchronized right now. Try again shortly.")
-        time.sleep(LOOK_AGAIN_SECONDS)
+    row = (mapping_named(services, entry.mapping).dataverse_table, entry.dataverse_id)
+    held = leased(services, [row])
+    if not held:
+        raise RefusedError(f"{entry.mapping} {entry.local_id} is being synchronized right now. Try again shortly.")
     try:
         yield
     finally:
         with services.database.writing() as connection:
-            lanes.release(connection, [lanes.Release(leases[0], is_done=False)])
+            give_back(connection, held.values())

@@ -18,7 +18,7 @@ from sqlalchemy import delete, insert, select, update
 from receiver.commands.compare import Differences, differences_of, digest_of
 from receiver.commands.pairs import PAGE, Pair, mapping_named, pairs_of, with_records
 from receiver.core.mapping import Direction, TableMapping
-from receiver.dataverse.client import DataverseRow
+from receiver.dataverse.rows import DataverseRow
 from receiver.errors import NotFoundError, RefusedError
 from receiver.services import Services, read_columns
 from receiver.store import couplings, verifications

@@ -80,15 +80,19 @@ def after_failure(coupling: Coupling, toward: Direction, error: str) -> Coupling
     return replace(failed, is_skipped=coupling.is_skipped or again)
 
 
-def at_version(base: Values, row: Values, columns: Collection[str]) -> Values:
-    """A Dataverse side's base with the row's version, if it holds all of *columns* as the row has them."""
+def at_version(base: Values, row: Values, columns: Collection[str], read: Collection[str]) -> Values:
+    """A Dataverse side's base with the row's version, if it holds *columns* and nothing but what the row has now.
+
+    *read* is what is read of the row: of a field that was switched off, or that does not come in, the base may hold
+    what the row had long ago. With the version, its change would be overlooked once the field comes in again.
+    """
     if VERSION in columns:
         return base
-    is_whole = base.keys() >= set(columns) and not any(
-        base[name] is not row.get(name) and not same(base[name], row.get(name)) for name in columns
-    )
-    known = {VERSION: row[VERSION]} if is_whole and row.get(VERSION) is not None else {}
-    return {**{name: value for name, value in base.items() if name != VERSION}, **known}
+    held = base.keys() - {VERSION}
+    is_whole = held >= set(columns) and held <= set(read)
+    is_now = is_whole and all(base[name] is row.get(name) or same(base[name], row.get(name)) for name in held)
+    known = {VERSION: row[VERSION]} if is_now and row.get(VERSION) is not None else {}
+    return {**{name: base[name] for name in base if name != VERSION}, **known}
 
 
 def with_bases(coupling: Coupling, toward: Direction, source: Values, destination: Values) -> Coupling:

@@ -114,8 +114,8 @@ class Reason(Why):
     LATE = ("a newer state of the row has been seen already", "Nothing needs to be done.")
     NOTHING_MOVED = ("no mapped field has changed", "Nothing needs to be done.")
     OUTSIDE_FILTER = (
-        "the record is outside the table filter of {mapping}",
-        "Change the record so that it matches the filter, or change the filter of {mapping}.",
+        "the record is outside the filter of {mapping}",
+        "If it should be synchronized, change it so that it matches, or change the filter of {mapping}.",
     )
     OTHER_COMPANY = (
         "the row belongs to another company",

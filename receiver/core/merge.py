@@ -111,13 +111,10 @@ def merge(sides: Sides) -> Merged:
             unresolved |= {_local(one, sides)} & sides.unresolved
             continue
         converted = _converted(one, sides)
-        if isinstance(converted, NotTransformed):
+        if isinstance(converted, NotTransformed) or (isinstance(converted, NotCoupled) and not one.clears_on_failure):
             failures.append(converted)
             continue
         if isinstance(converted, NotCoupled):
-            if not one.clears_on_failure:
-                failures.append(converted)
-                continue
             unresolved.add(_local(one, sides))
             converted = Found(None)
         if isinstance(converted, Keep) or (one.not_null and is_empty(converted.value)):

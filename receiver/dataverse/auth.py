@@ -12,7 +12,8 @@ import msal
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from receiver.errors import DataverseUnreachableError, SignInError
+from receiver.dataverse.reach import NotReachedError, told
+from receiver.errors import SignInError
 
 #: what the authority says of a tenant it does not know; msal tells it without a code
 UNKNOWN_TENANT = "AADSTS90002"
@@ -52,7 +53,7 @@ class ClientCredentials:
             try:
                 answer = self._application.acquire_token_for_client(scopes=[self._scope])
             except (OSError, ValueError) as error:
-                raise DataverseUnreachableError(f"The sign-in address cannot be reached: {error}") from error
+                raise self._not_reached(error) from error
         if "access_token" not in answer:
             raise _refusal(answer)
         return str(answer["access_token"])
@@ -67,10 +68,14 @@ class ClientCredentials:
                 instance_discovery=None if self._discovers else False,
             )
         except OSError as error:
-            raise DataverseUnreachableError(f"The sign-in address cannot be reached: {error}") from error
+            raise self._not_reached(error) from error
         except ValueError as error:
             said = f"Sign-in was refused: {self._authority} is no tenant's sign-in address."
             raise SignInError(said, UNKNOWN_TENANT) from error
+
+    def _not_reached(self, error: Exception) -> NotReachedError:
+        obstacle, words = told(error)
+        return NotReachedError(obstacle, f"The sign-in address {self._authority} cannot be reached: {words}.")
 
     def _certificate_credential(self) -> dict[str, str]:
         try:
@@ -78,7 +83,8 @@ class ClientCredentials:
             certificate = x509.load_pem_x509_certificate(pem)
             serialization.load_pem_private_key(pem, None)
         except (OSError, ValueError, TypeError) as error:
-            said = f"The certificate {self._certificate or '(none is set)'} cannot be used: {error}"
+            why = (error.strerror if isinstance(error, OSError) else "") or str(error).partition(" See https")[0]
+            said = f"The certificate {self._certificate or '(none is set)'} cannot be used: {why.rstrip('.')}."
             raise SignInError(said, CERTIFICATE_FILE) from error
         thumbprint = certificate.fingerprint(hashes.SHA1()).hex()  # noqa: S303  # what Entra names certificates by
         return {"private_key": pem.decode(), "thumbprint": thumbprint}

@@ -27,6 +27,8 @@ class Obstacle(StrEnum):
     NO_HOST = "no host"
     REFUSED = "refused"
     TLS = "TLS"
+    #: the file of authorities to trust cannot be read
+    TRUST = "trust"
     PROXY = "proxy"
     SILENT = "silent"
 
@@ -57,8 +59,8 @@ def reach(url: str) -> Reached:
             found = _TENANT.search(answer.headers.get("WWW-Authenticate", ""))
             at = _moment(answer.headers.get("Date", ""))
             return Reached(answer.status_code, at, found[1].lower() if found else "", answer.text[:1000])
-    except (requests.RequestException, ValueError) as error:  # a ValueError comes of a host that no host can have
-        raise NotReachedError(*_told(error)) from error
+    except (OSError, ValueError) as error:  # a ValueError comes of a host that no host can have
+        raise NotReachedError(*told(error)) from error
 
 
 def _moment(text: str) -> datetime | None:
@@ -68,10 +70,15 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def _told(error: Exception) -> tuple[Obstacle, str]:
+def told(error: Exception) -> tuple[Obstacle, str]:
+    """What stood in the way, and the same in words, of what requests raised."""
+    if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
+        return Obstacle.TRUST, str(error)
     causes = list(_causes(error))
     broken = next((one for one in causes if isinstance(one, ssl.SSLError)), None)
     if broken is not None or isinstance(error, requests.exceptions.SSLError):
+        if getattr(broken, "reason", "") == "WRONG_VERSION_NUMBER":
+            return Obstacle.TLS, "what listens there does not speak TLS"
         return Obstacle.TLS, str(getattr(broken, "verify_message", "") or broken or error)
     if isinstance(error, requests.exceptions.ProxyError):
         return Obstacle.PROXY, "the proxy that the environment names does not answer"
@@ -81,7 +88,7 @@ def _told(error: Exception) -> tuple[Obstacle, str]:
         return Obstacle.REFUSED, "nothing listens there"
     if isinstance(error, requests.Timeout):
         return Obstacle.SILENT, f"no answer within {TIMEOUT[1]} seconds"
-    return Obstacle.SILENT, type(error).__name__
+    return Obstacle.SILENT, type(error).__name__ if isinstance(error, OSError) else str(error)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

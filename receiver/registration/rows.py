@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID, uuid5
 
-from receiver.dataverse.client import DataverseClient, dumps
+from receiver.dataverse.client import DataverseClient
+from receiver.dataverse.web_api import dumps
 from receiver.errors import DataverseError, DataverseUnreachableError, ThrottledError
 
 T = TypeVar("T")
@@ -103,36 +104,29 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Delete:
+class _OnRow:
+    """What is done to a row that is there; *what* says which, in words."""
+
     entity_set: str
     id: str
     what: str
+    verb: ClassVar[str]
 
     @property
     def words(self) -> str:
-        return f"Delete {self.what}."
+        return f"{self.verb} {self.what}."
 
 
-@dataclass(frozen=True)
-class SwitchOff:
-    entity_set: str
-    id: str
-    what: str
-
-    @property
-    def words(self) -> str:
-        return f"Switch off {self.what}."
+class Delete(_OnRow):
+    verb = "Delete"
 
 
-@dataclass(frozen=True)
-class SwitchOn:
-    entity_set: str
-    id: str
-    what: str
+class SwitchOff(_OnRow):
+    verb = "Switch off"
 
-    @property
-    def words(self) -> str:
-        return f"Switch on {self.what}."
+
+class SwitchOn(_OnRow):
+    verb = "Switch on"
 
 
 Action = Create | Change | Delete | SwitchOff | SwitchOn

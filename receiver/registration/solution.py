@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from receiver.dataverse.client import DataverseClient
 from receiver.registration.rows import Action, Found, Wanted, derived_id, plan, quoted, read
 
@@ -11,40 +14,30 @@ _OPTION_VALUES = 72312
 
 
 def publisher() -> Wanted:
-    # Only what it is found by is compared: another's name or address for it is nobody's harm.
     body = {
-        "uniquename": PUBLISHER,
         "friendlyname": "Receiver",
         "customizationprefix": PREFIX,
         "customizationoptionvalueprefix": _OPTION_VALUES,
     }
-    return Wanted(
-        entity_set="publishers",
-        primary_id="publisherid",
-        id=derived_id("publisher", PUBLISHER),
-        words=f"publisher {PUBLISHER}",
-        lookup=f"uniquename eq {quoted(PUBLISHER)}",
-        columns={"uniquename": PUBLISHER},
-        body=body,
-        is_in_solution=False,
-    )
+    return _wanted("publisher", PUBLISHER, body)
 
 
 def solution(publisher_id: str) -> Wanted:
-    body = {
-        "uniquename": SOLUTION,
-        "friendlyname": "Receiver",
-        "version": "1.0.0.0",
-        "publisherid@odata.bind": f"/publishers({publisher_id})",
-    }
+    bind = {"publisherid@odata.bind": f"/publishers({publisher_id})"}
+    return _wanted("solution", SOLUTION, {"friendlyname": "Receiver", "version": "1.0.0.0", **bind})
+
+
+def _wanted(table: str, name: str, body: Mapping[str, Any]) -> Wanted:
+    # Only what it is found by is compared: another's name or address for it is nobody's harm.
+    named = {"uniquename": name}
     return Wanted(
-        entity_set="solutions",
-        primary_id="solutionid",
-        id=derived_id("solution", SOLUTION),
-        words=f"solution {SOLUTION}",
-        lookup=f"uniquename eq {quoted(SOLUTION)}",
-        columns={"uniquename": SOLUTION},
-        body=body,
+        entity_set=f"{table}s",
+        primary_id=f"{table}id",
+        id=derived_id(table, name),
+        words=f"{table} {name}",
+        lookup=f"uniquename eq {quoted(name)}",
+        columns=named,
+        body={**named, **body},
         is_in_solution=False,
     )
 

@@ -49,8 +49,24 @@ def context_for(
     event: Event, step: Step, environment: Environment, at: datetime, job_id: str | None
 ) -> ExecutionContext:
     """`job_id` is the system job of an asynchronous step, None for a synchronous one."""
+    own = _context_without_images(event, step, environment, at, job_id)
+    if step.stage < POST_OPERATION:
+        return replace(own, InputParameters=event.asked, PreEntityImages=_pre_images(event, step, environment))
+    return replace(
+        own,
+        InputParameters=event.inputs,
+        OutputParameters=event.outputs,
+        ParentContext=_parent(own, event),
+        PreEntityImages=_pre_images(event, step, environment),
+        PostEntityImages=_post_images(event, step, environment),
+    )
+
+
+def _context_without_images(
+    event: Event, step: Step, environment: Environment, at: datetime, job_id: str | None
+) -> ExecutionContext:
     is_delete = event.message == "Delete"
-    own = ExecutionContext(
+    return ExecutionContext(
         MessageName=event.message,
         PrimaryEntityName=event.table_name,
         PrimaryEntityId=event.row_id,
@@ -75,16 +91,6 @@ def context_for(
         UserAzureActiveDirectoryObjectId=NO_ID,
         SharedVariables=_shared_variables(event),
         IsInTransaction=job_id is None,
-    )
-    if step.stage < POST_OPERATION:
-        return replace(own, InputParameters=event.asked, PreEntityImages=_pre_images(event, step, environment))
-    return replace(
-        own,
-        InputParameters=event.inputs,
-        OutputParameters=event.outputs,
-        ParentContext=_parent(own, event),
-        PreEntityImages=_pre_images(event, step, environment),
-        PostEntityImages=_post_images(event, step, environment),
     )
 
 

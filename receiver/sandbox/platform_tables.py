@@ -29,6 +29,17 @@ from receiver.sandbox.table import (
 
 _REGARDING = ("account", "contact", "systemuser", "transactioncurrency", "product", "opportunity")
 _ENABLED = [(1, 0, "Enabled"), (2, 1, "Disabled")]
+#: of a system job: number, the number of its state, label
+_JOB_STATUSES = [
+    (0, 0, "Waiting For Resources"),
+    (10, 1, "Waiting"),
+    (20, 2, "In Progress"),
+    (21, 2, "Pausing"),
+    (22, 2, "Canceling"),
+    (30, 3, "Succeeded"),
+    (31, 3, "Failed"),
+    (32, 3, "Canceled"),
+]
 
 
 def serviceendpoint() -> Table:
@@ -110,19 +121,7 @@ def sdkmessageprocessingstepimage() -> Table:
 
 
 def asyncoperation() -> Table:
-    pair, statuses = states(
-        "Ready,Suspended,Locked,Completed",
-        [
-            (0, 0, "Waiting For Resources"),
-            (10, 1, "Waiting"),
-            (20, 2, "In Progress"),
-            (21, 2, "Pausing"),
-            (22, 2, "Canceling"),
-            (30, 3, "Succeeded"),
-            (31, 3, "Failed"),
-            (32, 3, "Canceled"),
-        ],
-    )
+    pair, statuses = states("Ready,Suspended,Locked,Completed", _JOB_STATUSES)
     columns = [
         guid("asyncoperationid", "cr"),
         text("name", 256),

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolIsEmptyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from receiver.errors import StoreUnavailableError
 
@@ -42,6 +43,8 @@ class Database:
         self._reader = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._one_writer = threading.Lock()
         self._kept: Connection | None = None
+        self._is_disposed = False
+        event.listen(self.engine, "checkin", self._close_if_disposed)
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -90,6 +93,8 @@ class Database:
                 kept.close()
                 raise
             self._kept = kept
+            if self._is_disposed:
+                self._close_kept()
 
     @contextmanager
     def _in_line(self) -> Iterator[None]:
@@ -104,10 +109,20 @@ class Database:
             self._one_writer.release()
 
     def dispose(self) -> None:
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
+        """Close every connection; one that a thread still uses, or asks for later, is closed when it is given back."""
+        self._is_disposed = True
+        self._close_kept()
         self.engine.dispose()
+
+    def _close_kept(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
+
+    def _close_if_disposed(self, _connection: Any, record: ConnectionPoolEntry) -> None:
+        """The pool it would go back to is closed already."""
+        if self._is_disposed:
+            record.close()
 
 
 def _engine(url: str, pool_size: int) -> Engine:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -61,6 +61,12 @@ def add(
 
 def finish(connection: Connection, number: int, finished: datetime, message: str = "") -> None:
     connection.execute(update(job).where(job.c.id == number).values(finished_at=finished, message=message[:250]))
+
+
+def finish_open(connection: Connection, numbers: Collection[int], finished: datetime, message: str) -> None:
+    """Finish those of these jobs that nobody has finished."""
+    is_open = (job.c.id.in_(numbers), job.c.finished_at.is_(None))
+    connection.execute(update(job).where(*is_open).values(finished_at=finished, message=message[:250]))
 
 
 def _counted(counters: Iterable[str]) -> dict[str, int]:

@@ -17,7 +17,7 @@ NAME = CHANNEL = "receiver_local_change"
 LOCK_TIMEOUT = "5s"
 
 FUNCTION = f"""
-CREATE OR REPLACE FUNCTION {NAME}() RETURNS trigger LANGUAGE plpgsql AS $trigger$
+CREATE OR REPLACE FUNCTION {NAME}() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $trigger$
 BEGIN
     IF pg_catalog.current_setting('application_name') = '{APPLICATION_NAME}' THEN
         RETURN NULL;
@@ -45,10 +45,11 @@ def trigger_on(table: Table, key: str) -> str:
 
 
 def installed(connection: Connection) -> frozenset[str]:
-    """The tables that tell of their edits."""
+    """The tables that tell of their edits; one of the same name in a schema that we do not look at is another."""
     query = """
         SELECT class.relname FROM pg_trigger AS trigger JOIN pg_class AS class ON class.oid = trigger.tgrelid
         WHERE trigger.tgname = :name AND NOT trigger.tgisinternal AND trigger.tgenabled <> 'D'
+            AND pg_table_is_visible(class.oid)
         """
     return frozenset(connection.execute(text(query), {"name": NAME}).scalars())
 

@@ -57,6 +57,7 @@ def test_one_that_waits_says_when_it_is_tried_again_and_why(admin, services):
         ("?state=failed&table=contact", set()),
         ("?before=2", {1}),
         ("?state=nonsense", {1, 2, 3}),
+        ("?before=99999999999999999999", {1, 2, 3}),
     ],
 )
 def test_the_list_is_narrowed_by_state_table_and_number(admin, services, query, expected):
@@ -65,6 +66,10 @@ def test_the_list_is_narrowed_by_state_table_and_number(admin, services, query, 
     keep_notification(services, table_name="contact")
     page = admin.get(f"/admin/notifications{query}").text
     assert {number for number in (1, 2, 3) if f'href="/admin/notifications/{number}"' in page} == expected
+
+
+def test_a_number_that_no_notification_can_have_is_not_found(admin):
+    assert admin.get("/admin/notifications/99999999999999999999").status_code == 404
 
 
 def test_older_ones_are_on_the_next_page(admin, services):

@@ -1,4 +1,4 @@
-"""The terminal: what it prints, and the exit codes 0 done, 1 failed, 2 usage, 3 not found."""
+"""The terminal: what it prints, and the exit codes 0 done, 1 failed or refused, 2 asked for wrongly."""
 
 from __future__ import annotations
 
@@ -36,25 +36,39 @@ def run_json(company: Company, *words: str) -> Any:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("mappings", "show", "NOSUCH"), 3, "There is no mapping NOSUCH"),
-        (("mappings", "reset", "NOSUCH"), 3, "No mapping NOSUCH is shipped"),
-        (("mappings", "set", "NOSUCH", "--enabled", "off"), 3, "There is no mapping NOSUCH"),
+        (("mappings", "show", "NOSUCH"), 2, "There is no mapping NOSUCH"),
+        (("mappings", "reset", "NOSUCH"), 2, "No mapping NOSUCH is shipped"),
+        (("mappings", "set", "NOSUCH", "--enabled", "off"), 2, "There is no mapping NOSUCH"),
         (("mappings", "set", "CUSTOMER"), 2, "Nothing to set"),
         (("mappings", "set", "CUSTOMER", "--direction", "Sideways"), 2, "is not one of"),
         (("mappings", "set", "CUSTOMER", "--field", "10", "perhaps"), 2, "on or off"),
-        (("mappings", "set", "CUSTOMER", "--field", "999", "on"), 3, "no field mapping 999"),
-        (("mappings", "set", "CUSTOMER", "--table-filter", "colour = 'red'"), 1, "Column “colour”"),
-        (("mappings", "set", "CUSTOMER", "--table-filter", "name ="), 1, "ends where a value was expected"),
+        (("mappings", "set", "CUSTOMER", "--field", "999", "on"), 2, "no field mapping 999"),
+        (("mappings", "set", "CUSTOMER", "--table-filter", "colour = 'red'"), 2, "Column “colour”"),
+        (("mappings", "set", "CUSTOMER", "--table-filter", "name ="), 2, "ends where a value was expected"),
         (
             ("mappings", "set", "SALESPEOPLE", "--direction", "ToIntegrationTable"),
-            1,
+            2,
             "needs at least one enabled field",
         ),
-        (("inbox", "show", "4711"), 3, "There is no notification 4711"),
-        (("inbox", "retry", "4711"), 3, "There is no notification 4711"),
+        (("inbox", "show", "4711"), 2, "There is no notification 4711"),
+        (("inbox", "retry", "4711"), 2, "There is no notification 4711"),
         (("inbox", "retry"), 2, "NUMBER"),
+        (("inbox", "retry", "1", "--all"), 2, "NUMBER"),
+        (("inbox", "show", "99999999999999999999"), 2, "NUMBER"),
+        (("inbox", "list", "--limit", "99999999999999999999"), 2, "--limit"),
+        (("inbox", "purge", "--older-than-days", "99999999"), 2, "--older-than-days"),
+        (("jobs", "purge", "--older-than-days", "99999999"), 2, "--older-than-days"),
+        (("tasks", "show", "99999999999999999999"), 2, "NUMBER"),
+        (("rows", "CUSTOMER", "--key", "C99"), 2, "There is no Customer C99. Look the key up in the table customer."),
+        (("create", "to", "CUSTOMER", "C99"), 2, "There is no Customer C99. Look the key up in the table customer."),
+        (("create", "from", "CUSTOMER", NOBODY), 2, f"There is no account {NOBODY}. `receiver rows CUSTOMER` lists"),
+        (("match", "CUSTOMER", "--record", "C99", "--preview"), 2, "There is no Customer C99. Look the key up"),
+        (("synchronize", "CUSTOMER", "C99"), 2, "Couple it first, by Set Up Coupling: receiver couple CUSTOMER C99"),
+        (("role", "--solution", "/nowhere/role.zip"), 2, "/nowhere/role.zip cannot be written"),
+        (("mappings", "export", "/dev/null/mappings"), 2, "/dev/null/mappings cannot be written"),
+        (("mappings", "diff", "/nowhere"), 2, "/nowhere: There is no mapping here"),
         (("show", "account", "no-guid"), 2, "is no guid"),
-        (("show", "account", NOBODY), 3, "Nothing is coupled"),
+        (("show", "account", NOBODY), 2, "Nothing is coupled"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(
@@ -73,6 +87,50 @@ def test_a_refused_mapping_leaves_the_old_one(small_company: Company) -> None:
     run(small_company, "mappings", "set", "CUSTOMER", "--table-filter", "colour = 'red'", "--enabled", "off")
 
     assert run_json(small_company, "mappings", "show", "CUSTOMER") == before
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("--field", "999", "on"), ("--field", "10", "perhaps"), ("--field", "20", "off", "--table-filter", "colour = 1")],
+)
+def test_of_several_settings_all_are_taken_or_none(small_company: Company, wrong: tuple[str, ...]) -> None:
+    before = run_json(small_company, "mappings", "show", "CUSTOMER")
+
+    assert run(small_company, "mappings", "set", "CUSTOMER", "--enabled", "off", *wrong)[0] == 2
+
+    assert run_json(small_company, "mappings", "show", "CUSTOMER") == before
+
+
+def test_an_empty_answer_is_a_sentence(small_company: Company) -> None:
+    assert run(small_company, "inbox", "list")[1] == "Nothing has come yet.\n"
+    assert run(small_company, "inbox", "list", "--state", "failed")[1] == "There is no such notification.\n"
+    assert run(small_company, "mappings", "bring-in", "CUSTOMER")[1].startswith("No row was passed over")
+    said = "No row with a name that begins with “zzz” is inside the integration table filter of CUSTOMER.\n"
+    assert run(small_company, "rows", "customer", "--begins", "zzz")[1] == said
+
+
+def test_who_is_not_in_step_hears_how_to_see_and_mend_it(small_company: Company) -> None:
+    small_company.open_for_all("CUSTOMER")
+    code, said, _ = run(small_company, "verify", "CUSTOMER", "--here")
+
+    assert code == 1
+    assert said.endswith("To see what: receiver verify CUSTOMER --list; to mend it: --repair\n")
+
+
+def test_a_preview_says_what_would_be_set_and_sets_nothing(small_company: Company) -> None:
+    words = ("mappings", "set", "CUSTOMER", "--enabled", "off", "--field", "20", "off")
+    before = run_json(small_company, "mappings", "show", "CUSTOMER")
+
+    _, would, _ = run(small_company, *words, "--preview")
+    assert would.splitlines() == [
+        "CUSTOMER would be changed.",
+        "  is_enabled: on → off",
+        "  field mapping 20 is_enabled: on → off",
+    ]
+    assert run_json(small_company, "mappings", "show", "CUSTOMER") == before
+
+    assert len(run_json(small_company, *words)["changes"]) == 2
+    assert run(small_company, *words)[1] == "CUSTOMER is so already: nothing was changed.\n"
 
 
 def test_a_mapping_is_set_and_reset(small_company: Company) -> None:

@@ -8,7 +8,7 @@ import pytest
 from company import Company
 
 from receiver.candidates_of_run import Scope
-from receiver.commands import run
+from receiver.commands.pairs import mapping_named
 from receiver.core.mapping import DeletionConflict, Direction
 from receiver.runs import parts_of, run_part
 
@@ -32,7 +32,7 @@ def firms(company: Company) -> list[str]:
 
 def full(company: Company, scope: Scope = Scope.FULL) -> Counter[str]:
     """Run CUSTOMER from Dataverse; how often each decision was taken."""
-    (part,) = parts_of(run.mapping_of(company.services, "CUSTOMER"), FROM, scope, "the test")
+    (part,) = parts_of(mapping_named(company.services, "CUSTOMER"), FROM, scope, "the test")
     done = [one for step in run_part(company.services, part) for one in step.done]
     return Counter(one.settled.decision if one.settled else str(one.error) for one in done)
 
@@ -85,7 +85,7 @@ def test_a_field_that_changed_there_while_ours_went_out_comes_in(company: Compan
     assert coupled is not None
     company.change_local("customer", coupled.local_id, phone_no="2")
     company.sandbox.update("account", firms[0], {"name": "Ahlers KG"}, deliver=False)
-    (part,) = parts_of(run.mapping_of(company.services, "CUSTOMER"), Direction.TO, Scope.MODIFIED, "the test")
+    (part,) = parts_of(mapping_named(company.services, "CUSTOMER"), Direction.TO, Scope.MODIFIED, "the test")
     list(run_part(company.services, part))
 
     assert full(company) == {"IgnoreUnchanged": 2, "Modify": 1}
@@ -106,4 +106,53 @@ def test_an_unconditional_run_reads_everything(company: Company, firms: list[str
     before = len(company.sandbox.requests)
 
     assert full(company, Scope.UNCONDITIONAL).total() == len(firms)
+    assert read_whole(company, before) == 1
+
+
+def test_a_field_switched_off_and_on_again_brings_in_what_changed_meanwhile(company: Company, firms: list[str]) -> None:
+    """Another field's change moved the version on, while what the field was when last equal stayed remembered."""
+    company.set_field("CUSTOMER", "phone_no", is_enabled=False)
+    company.sandbox.update("account", firms[0], {"name": "Ahlers KG", "telephone1": "2"}, deliver=False)
+    assert full(company) == {"IgnoreUnchanged": 2, "Modify": 1}
+    company.set_field("CUSTOMER", "phone_no", is_enabled=True)
+
+    assert full(company) == {"IgnoreUnchanged": 2, "Modify": 1}
+    assert company.coupled_record("CUSTOMER", firms[0])["phone_no"] == "2"
+
+
+def test_a_field_emptied_when_it_was_switched_off_brings_in_what_came_meanwhile(
+    company: Company, firms: list[str]
+) -> None:
+    company.sandbox.update("account", firms[0], {"telephone1": None}, deliver=False)
+    assert full(company) == {"IgnoreUnchanged": 2, "Modify": 1}
+    company.set_field("CUSTOMER", "phone_no", is_enabled=False)
+    company.sandbox.update("account", firms[0], {"name": "Ahlers KG", "telephone1": "2"}, deliver=False)
+    assert full(company) == {"IgnoreUnchanged": 2, "Modify": 1}
+    company.set_field("CUSTOMER", "phone_no", is_enabled=True)
+
+    assert full(company) == {"IgnoreUnchanged": 2, "Modify": 1}
+    assert company.coupled_record("CUSTOMER", firms[0])["phone_no"] == "2"
+
+
+def test_a_field_that_went_one_way_and_now_goes_both_brings_in_what_changed_meanwhile(
+    company: Company, firms: list[str]
+) -> None:
+    company.set_field("CUSTOMER", "phone_no", direction=Direction.TO)
+    company.sandbox.update("account", firms[0], {"name": "Ahlers KG", "telephone1": "2"}, deliver=False)
+    assert full(company) == {"IgnoreUnchanged": 2, "Modify": 1}
+    company.set_field("CUSTOMER", "phone_no", direction=Direction.BIDIRECTIONAL)
+
+    assert full(company) == {"IgnoreUnchanged": 2, "Modify": 1}
+    assert company.coupled_record("CUSTOMER", firms[0])["phone_no"] == "2"
+
+
+def test_where_a_field_is_switched_off_rows_are_read_again_and_nothing_is_written(
+    company: Company, firms: list[str]
+) -> None:
+    company.set_field("CUSTOMER", "phone_no", is_enabled=False)
+    company.sandbox.update("account", firms[0], {"name": "Ahlers KG"}, deliver=False)
+    assert full(company) == {"IgnoreUnchanged": 2, "Modify": 1}
+    before = len(company.sandbox.requests)
+
+    assert full(company) == {"IgnoreUnchanged": 3}
     assert read_whole(company, before) == 1

@@ -130,6 +130,45 @@ def test_the_companys_transaction_goes_through_whatever_the_trigger_meets(firm: 
         assert program.execute("SELECT count(*) FROM customer").fetchone() == (1,)
 
 
+def test_a_table_of_the_same_name_elsewhere_is_not_ours(firm: Company) -> None:
+    """Such as a copy that a restore put into a schema of its own, with its triggers."""
+    install(firm.services, "CUSTOMER")
+    with told(firm) as heard, another_program(firm) as program:
+        program.execute("CREATE SCHEMA copy")
+        program.execute("CREATE TABLE copy.vendor (LIKE vendor)")
+        program.execute(f"CREATE TRIGGER {triggers.NAME} AFTER INSERT ON copy.vendor "
+                        f"FOR EACH ROW EXECUTE FUNCTION {triggers.NAME}('no')")  # fmt: skip
+        assert not show(firm.services, "VENDOR")[0].is_installed
+
+        install(firm.services, "VENDOR")
+        program.execute("INSERT INTO vendor (no, name) VALUES ('X1', 'Told')")
+        assert heard() == [("vendor", "X1")]
+
+
+def test_what_a_session_means_by_its_operators_is_not_what_the_trigger_means(firm: Company) -> None:
+    key = couple_customer(firm)
+    install(firm.services, "CUSTOMER")
+    with told(firm) as heard, another_program(firm) as program:
+        program.execute("CREATE SCHEMA odd")
+        program.execute("CREATE FUNCTION odd.equal(text, text) RETURNS boolean LANGUAGE plpgsql AS "
+                        "$$ BEGIN RAISE 'called' USING ERRCODE = 'query_canceled'; END $$")  # fmt: skip
+        program.execute("CREATE OPERATOR odd.= (LEFTARG = text, RIGHTARG = text, FUNCTION = odd.equal)")
+        program.execute("SET search_path = odd, pg_catalog, public")
+        program.execute("UPDATE customer SET city = 'Graz'")
+        assert heard() == [("customer", key)]
+
+
+@pytest.mark.parametrize("key", ['O\'Neill "&" Söhne', "a\\b", "]", "x\ny", " X1 ", "😀", "%s", ":name", "--"])
+def test_a_key_of_any_signs_is_told_and_asked_for(firm: Company, key: str) -> None:
+    firm.open_for_all("CUSTOMER")
+    install(firm.services, "CUSTOMER")
+    with told(firm) as heard, another_program(firm) as program:
+        program.execute("INSERT INTO customer (no, name) VALUES (%s, 'Of any signs')", [key])
+        assert heard() == [("customer", key)]
+    assert send(firm.services, [("customer", key)]) == []
+    assert any(row["name"] == "Of any signs" for row in firm.sandbox.rows("account"))
+
+
 def test_an_uncoupled_record_is_nobodys_business_and_leaves_no_job(firm: Company) -> None:
     key = firm.insert_local("customer", name="Alone")
 
@@ -206,7 +245,7 @@ def test_the_terminal_installs_shows_and_removes_it(firm: Company) -> None:
     (plain,) = json.loads(terminal(firm, "show", "CUSTOMER", "--json")[1])
     assert (plain["table"], plain["is_installed"]) == ("customer", True)
     assert "wait for the next run" in terminal(firm, "remove", "CUSTOMER")[1]
-    assert terminal(firm, "install", "NOSUCH")[0] == 3
+    assert terminal(firm, "install", "NOSUCH")[0] == 2
     assert "goes FromIntegrationTable alone" in terminal(firm, "install", "SALESPEOPLE")[2]
 
 

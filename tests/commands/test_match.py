@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from company import Company
 
-from receiver import asked, lanes
+from receiver import held_lanes, lanes
 from receiver.commands import mappings as mapping_commands
 from receiver.commands.match import match
 from receiver.commands.match_follow import directions_after
@@ -250,7 +250,7 @@ def test_what_cannot_be_done_is_refused_with_a_sentence(small_company: Company) 
 
 
 def test_a_row_that_another_holds_is_left_to_him(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asked, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(held_lanes, "PATIENCE_SECONDS", 0.1)
     on(company, "phone_no")
     held, free = (account(company, name="A", telephone1=phone) for phone in ("1", "2"))
     keys = [company.insert_local("customer", name="Firm", phone_no=phone) for phone in ("1", "2")]

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 import pytest
 from company import Company
 
-from receiver import asked, lanes
+from receiver import held_lanes, lanes
 from receiver.candidates_of_run import Part, Scope
 from receiver.coalesce import Ask
 from receiver.commands import mappings as mapping_commands
 from receiver.commands import run
+from receiver.commands.pairs import mapping_named
 from receiver.core.mapping import DeletionConflict, Direction
 from receiver.errors import NotFoundError, RefusedError
 from receiver.runs import Position, Progress, parts_of, run_part
@@ -24,7 +25,7 @@ SECOND_ACCOUNT = "a0000000-0000-4000-8000-000000000002"
 
 
 def parts(company: Company, mapping: str, toward: Direction | None = None, scope: Scope = Scope.MODIFIED) -> list[Part]:
-    return parts_of(run.mapping_of(company.services, mapping), toward, scope, "the test")
+    return parts_of(mapping_named(company.services, mapping), toward, scope, "the test")
 
 
 def run_all(
@@ -172,7 +173,7 @@ def test_the_watermark_stops_before_a_row_that_could_not_be_decided(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another worker holds the row's lane for too long."""
-    monkeypatch.setattr(asked, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(held_lanes, "PATIENCE_SECONDS", 0.1)
     company.open_for_all("CUSTOMER")
     company.sandbox.update("account", ACCOUNT, {"telephone1": "1"}, deliver=False)
     row = company.sandbox.create("account", {"name": "Later", "customertypecode": 3}, deliver=False)

@@ -127,6 +127,31 @@ def test_a_certificate_that_nobody_knows_ends_at_tls(machine: Machine, monkeypat
     assert list(found)[-1] == "TLS"
 
 
+def test_a_file_of_authorities_that_is_not_there_is_told_by_its_variable(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(machine.folder / "none.pem"))
+    found = machine.steps("connect", *machine.options(), *machine.secret())
+
+    assert "none.pem" in found["Address"]["said"]
+    assert "Correct REQUESTS_CA_BUNDLE" in found["Address"]["remedy"]
+
+
+def test_an_address_without_tls_is_told_so(machine: Machine) -> None:
+    url = machine.sandbox.page_url.replace("http://", "https://")
+    found = machine.steps("connect", *machine.options(url=url), *machine.secret())
+
+    assert "does not speak TLS" in found["TLS"]["said"]
+
+
+def test_a_sign_in_address_that_is_away_is_told_in_words(machine: Machine) -> None:
+    options = machine.options(authority="https://localhost:1/tenant")
+    found = machine.steps("connect", *options, *machine.secret())
+
+    said = "The sign-in address https://localhost:1/tenant cannot be reached: nothing listens there."
+    assert found["Sign-in"]["said"] == said
+
+
 def test_a_proxy_that_does_not_answer_is_told_from_an_address_that_does_not(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,12 +217,13 @@ def test_a_privilege_that_is_missing_is_named_with_what_needs_it(machine: Machin
     assert not machine.settings_file.exists()
 
 
-def test_privileges_for_steps_alone_are_only_a_note(machine: Machine) -> None:
-    machine.sandbox.organization.withheld.add("prvCreateServiceEndpoint")
+@pytest.mark.parametrize("missing", ["prvCreateServiceEndpoint", "prvPublishCustomization"])
+def test_privileges_for_steps_and_button_alone_are_only_a_note(machine: Machine, missing: str) -> None:
+    machine.sandbox.organization.withheld.add(missing)
     found = machine.steps("connect", *machine.options(), *machine.secret())
 
     assert found["Privileges"]["verdict"] == "note"
-    assert "prvCreateServiceEndpoint" in found["Privileges"]["said"]
+    assert missing in found["Privileges"]["said"]
     assert machine.settings_file.exists()
 
 
@@ -304,6 +330,17 @@ def test_a_certificate_signs_in(machine: Machine, tmp_path: Path) -> None:
 
     assert code == 0, output
     assert f"RECEIVER_CLIENT_CERTIFICATE={path}" in machine.settings_file.read_text()
+
+
+def test_a_certificate_is_kept_by_its_whole_path(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_certificate(tmp_path / "ours.pem")
+    monkeypatch.chdir(tmp_path)
+
+    machine.run("connect", *machine.options(certificate=path.name))
+
+    assert f"RECEIVER_CLIENT_CERTIFICATE={path}\n" in machine.settings_file.read_text()
 
 
 def test_a_certificate_that_is_not_the_registered_one_is_told_so(machine: Machine, tmp_path: Path) -> None:

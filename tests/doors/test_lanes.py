@@ -50,7 +50,7 @@ def lane(receiver: Company | Door, id_: str = ACCOUNT) -> Any:
 
 def take(receiver: Company | Door, owner: str = "another", seconds: float = 60) -> Lease | None:
     with receiver.services.database.writing() as connection:
-        return lanes.lease(connection, owner, receiver.now(), seconds)
+        return next(iter(lanes.lease_ready(connection, owner, receiver.now(), seconds, 1)), None)
 
 
 def taken(receiver: Company | Door, owner: str = "another", seconds: float = 60) -> Lease:

@@ -272,7 +272,7 @@ UNKNOWN = "a0000000-0000-4000-8000-00000000dead"
 REFUSALS: dict[str, tuple[dict[str, Any], str, int, tuple[str, ...]]] = {
     "only coupled": ({}, f"account/{ACCOUNT}", 409, ("CUSTOMER", "Synch. Only Coupled Records")),
     "direction": ({"CUSTOMER": {"synch_only_coupled_records": False, "direction": "ToIntegrationTable"}}, f"account/{ACCOUNT}", 409, ("direction",)),
-    "outside the filter": ({"CUSTOMER": {"synch_only_coupled_records": False}}, f"account/{INACTIVE_ACCOUNT}", 409, ("outside the table filter",)),
+    "outside the filter": ({"CUSTOMER": {"synch_only_coupled_records": False}}, f"account/{INACTIVE_ACCOUNT}", 409, ("outside the filter",)),
     "no mapping": ({}, f"lead/{ACCOUNT}", 404, ("lead", "No Integration Table Mapping")),
     "row not found, may create": ({"CUSTOMER": {"synch_only_coupled_records": False}}, f"account/{UNKNOWN}", 404, (UNKNOWN,)),
     "row not found, only coupled": ({}, f"account/{UNKNOWN}", 404, (UNKNOWN,)),
@@ -367,8 +367,7 @@ def test_a_click_waits_for_nobody_for_ever(open_company: Company) -> None:
     from receiver.commands import open_record
 
     with open_company.services.database.writing() as connection:
-        lanes.ensure(connection, "account", ACCOUNT)
-        lanes.lease(connection, "another", open_company.now(), 120, f"account:{ACCOUNT}")
+        lanes.lease_named(connection, "another", open_company.now(), 120, [("account", ACCOUNT)])
     patience, open_record.PATIENCE_SECONDS = open_record.PATIENCE_SECONDS, 0.2
     try:
         answer = visitor(open_company, OPEN_TOKEN).get(f"/open/account/{ACCOUNT}", headers=NAVIGATION)

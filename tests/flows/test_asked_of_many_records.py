@@ -6,7 +6,7 @@ from company import Company
 
 from receiver.asked import Done, carry_out, preview, wanted_from, wanted_to
 from receiver.coalesce import Ask
-from receiver.dataverse.client import Change, DataverseRow
+from receiver.dataverse.rows import Change, DataverseRow
 from receiver.errors import DataverseError, VersionMismatchError
 
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"

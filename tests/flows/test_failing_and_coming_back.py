@@ -1,9 +1,15 @@
 """A failure is waited out, or kept until a person has mended its cause; nothing strands."""
 
-from company import Company
+import json
+from uuid import uuid4
+
+from company import KEY, Company
+from sqlalchemy import select
 
 from receiver.commands import notifications
+from receiver.core.coupling import Result
 from receiver.core.mapping import UpdateConflict
+from receiver.store.models import inbox
 
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 CONTACT = "c0000000-0000-4000-8000-000000000001"
@@ -91,3 +97,26 @@ def test_what_is_empty_here_and_was_never_sent_wipes_out_nothing_in_sales(compan
     after = company.sandbox.row("account", ACCOUNT)
     assert after is not None
     assert (after["telephone1"], after["creditlimit"]) == ("local", before["creditlimit"])
+
+
+def test_a_late_notification_does_not_end_a_failure(company: Company) -> None:
+    """It says nothing of the row as it is: the pair must stay on the list, and the next run must ask for it."""
+    company.open_for_all("CUSTOMER")
+    key = company.couple_by_click("account", ACCOUNT)
+    company.sandbox.update("account", ACCOUNT, {"fax": "1"})
+    company.work()
+    with company.services.database.reading() as connection:
+        body = connection.execute(select(inbox.c.body).order_by(inbox.c.id.desc()).limit(1)).scalar_one()
+    company.change_local("customer", key, phone_no="local")
+    company.sandbox.update("account", ACCOUNT, {"telephone1": "Sales"})
+    company.work()
+
+    late = {**json.loads(body), "OperationId": str(uuid4())}
+    client = company.app.test_client()
+    assert client.post("/dataverse/notifications", json=late, headers={"x-receiver-key": KEY}).status_code == 202
+    company.work()
+
+    coupling = company.coupling("CUSTOMER", ACCOUNT)
+    assert (company.notifications()[-1]["state"], company.last_outcome("CUSTOMER")["reason"]) == ("done", "LATE")
+    assert coupling is not None
+    assert coupling.last_from.result is Result.FAILURE

@@ -91,6 +91,17 @@ def test_the_tour_starts_answers_and_stops_without_a_trace(tmp_path: Path) -> No
             assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+def test_the_terminal_works_with_the_tours_data(tmp_path: Path) -> None:
+    with tour(tmp_path, free_ports(3)) as (_, said):
+        settings = tmp_path / "terminal.sh"
+        assert f". {settings}; " in said
+        script = f". {settings}; exec {sys.executable} -m receiver rows CUSTOMER"
+        listed = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
+
+        assert "Nordwind Trading GmbH" in listed
+        assert settings.stat().st_mode & 0o077 == 0
+
+
 def get_signed_in(link: str) -> str:
     import requests
 

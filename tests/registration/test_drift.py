@@ -127,7 +127,9 @@ def test_a_difference_is_found_in_its_words_and_mended_by_registering(
 
     assert [one for one in found if re.search(words, one.words)], [one.words for one in found]
     assert (found[0].remedy, list(found[0].mappings)) == (REGISTER, mappings)
-    assert hint(company.services)
+    more = f" And {len(found) - 1} more." if len(found) > 1 else ""
+    first = found[0].words.rstrip(".")
+    assert hint(company.services).endswith(f"UTC: {first}.{more} All of it: receiver steps check")
     register(company.services, "the test")
     assert check(company.services) == []
     assert hint(company.services) == ""

@@ -69,10 +69,8 @@ def try_again(company: Company) -> None:
 def force(company: Company, table: str, row_id: str) -> list[Settled]:
     """Use the Dataverse data, whatever the coupling remembers."""
     with company.services.database.writing() as connection:
-        lanes.ensure(connection, table, row_id)
-        key = lanes.key_of(table, row_id)
-        held = lanes.lease(connection, lanes.new_owner(), company.now(), 60, key)
-    assert held is not None
+        rows = [(table, row_id)]
+        (held,) = lanes.lease_named(connection, lanes.new_owner(), company.now(), 60, rows)
     return process(company.services, held, Ask(is_click=True, is_forced=True))
 
 

@@ -12,9 +12,10 @@ from sqlalchemy import select
 
 from receiver.candidates_of_run import Scope
 from receiver.cli import receiver
-from receiver.commands import full_synchronization, mappings, run
+from receiver.commands import full_synchronization, mappings
 from receiver.commands.create import create_in_dataverse
 from receiver.commands.mapping_files import MappingFilesError, import_mappings
+from receiver.commands.pairs import mapping_named
 from receiver.commands.synchronize_now import Choice, synchronize_now
 from receiver.core.dependencies import ordered
 from receiver.core.mapping import Direction
@@ -261,7 +262,7 @@ def test_k11_without_a_watermark_every_row_is_looked_at_whenever_it_was_modified
     with company.services.database.reading() as connection:
         assert watermark(connection, "CUSTOMER") is None
 
-    for part in parts_of(run.mapping_of(company.services, "CUSTOMER"), Direction.FROM, Scope.MODIFIED, "Ada"):
+    for part in parts_of(mapping_named(company.services, "CUSTOMER"), Direction.FROM, Scope.MODIFIED, "Ada"):
         list(run_part(company.services, part))
 
     assert company.last_job("CUSTOMER") == {"unchanged": 2}

@@ -26,6 +26,7 @@ from scenarios.pairs import (
 
 from receiver.candidates_of_run import Scope
 from receiver.commands import run
+from receiver.commands.pairs import mapping_named
 from receiver.core.coupling import Result
 from receiver.core.mapping import Direction
 from receiver.runs import parts_of, run_part
@@ -45,7 +46,7 @@ def run_mapping(
 ) -> list[dict[str, int]]:
     """Run it; the counters that are not 0 of each of its jobs."""
     before = len(company.jobs(mapping))
-    found = run.mapping_of(company.services, mapping)
+    found = mapping_named(company.services, mapping)
     for part in parts_of(found, direction, scope, "the scenario", may_create=may_create):
         for _ in run_part(company.services, part):
             pass

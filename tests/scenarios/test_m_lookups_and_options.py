@@ -7,8 +7,8 @@ from company import Company
 from scenarios.pairs import ACCOUNT, CONTACT, POUND, SECOND_ACCOUNT, TO, account, couple, couple_customer
 
 from receiver.candidates_of_run import Scope
-from receiver.commands import run
 from receiver.commands.create import create_in_dataverse
+from receiver.commands.pairs import mapping_named
 from receiver.commands.result import CommandResult
 from receiver.commands.set_up_coupling import AfterCoupling, create_new
 from receiver.commands.set_up_coupling import couple as set_up
@@ -30,7 +30,7 @@ def get(company: Company, key: str) -> CommandResult:
 
 def run_to(company: Company) -> dict[str, int]:
     """Run CUSTOMER toward Dataverse; the counters that are not 0."""
-    for part in parts_of(run.mapping_of(company.services, "CUSTOMER"), TO, Scope.MODIFIED, "Ada"):
+    for part in parts_of(mapping_named(company.services, "CUSTOMER"), TO, Scope.MODIFIED, "Ada"):
         list(run_part(company.services, part))
     return company.last_job("CUSTOMER")
 

@@ -156,7 +156,7 @@ def test_s9_a_coupled_row_outside_the_filter_opens_and_a_banner_says_so(
 
     assert isinstance(answer, Opened)
     assert answer.key == key
-    assert "outside the table filter" in answer.banner
+    assert "outside the filter" in answer.banner
 
 
 # -- not coupled: the gate --------------------------------------------------------------------------------------

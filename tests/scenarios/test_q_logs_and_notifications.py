@@ -211,7 +211,7 @@ def test_q9_and_q11_the_log_in_the_terminal(small_company: Company) -> None:
     assert f"{ACCOUNT} → {key}: " in said
     assert "failed 1" in said
     assert '"failed": 1' in run("list", "--json")[1]
-    assert run("list", "CUSTOMER", "C99999")[0] == 3
+    assert run("list", "CUSTOMER", "C99999")[0] == 2
     assert run("list", "CONTACT") == (0, "There are no jobs.\n")
     small_company.pass_time(1)
     assert run("purge")[1] == "0 job(s) were deleted.\n"

@@ -23,7 +23,7 @@ from simulation.agreement import Agreement
 from simulation.recorder import Recorder
 from simulation.world import FIELDS, LONG, MAPPINGS, TABLES, WHO, Clock, World
 
-from receiver import asked, runs, settlement
+from receiver import held_lanes, runs, settlement
 from receiver.candidates_of_run import Scope
 from receiver.commands import coupled_errors, create, delete_coupling, match, open_record, set_up_coupling, undo
 from receiver.commands.repair import repair
@@ -109,8 +109,7 @@ def stage(sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[St
         # nobody waits in a simulation: the clock goes on, and who finds a lane held comes back another time
         monkeypatch.setattr(runs, "time", SimpleNamespace(sleep=clock.pass_time))
         for module, name in (
-            (asked, "PATIENCE_SECONDS"),
-            (undo, "PATIENCE_SECONDS"),
+            (held_lanes, "PATIENCE_SECONDS"),
             (open_record, "PATIENCE_SECONDS"),
             (open_record, "PATIENCE_COUPLED_SECONDS"),
         ):

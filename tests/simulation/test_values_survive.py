@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from receiver.core.message import Row
 from receiver.core.values import Column, ColumnType, Opaque, Reference, Value, from_plain, same, to_plain
-from receiver.dataverse.client import dumps
 from receiver.dataverse.columns import FROM_JSON, KINDS, from_message, from_web_api, to_web_api
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
+from receiver.dataverse.web_api import dumps
 from receiver.sandbox import exact_json, wire
 from receiver.sandbox.context import Entity, EntityReference, ExecutionContext, Money, OptionSetValue, WireDate
 from receiver.schemas.execution_context import read_context, read_envelope

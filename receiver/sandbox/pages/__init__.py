@@ -20,7 +20,16 @@ def make_pages(organization: Organization) -> Flask:
     """The application behind http://localhost:<port>."""
     app = Flask(__name__, template_folder="../templates", static_folder="../static")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals["initials"] = forms.initials
+    _guard(app)
+    _add_common(app, organization)
+    app.register_blueprint(faults_page.faults_page(organization))
+    app.register_blueprint(commands.web_resources(organization))
+    app.register_blueprint(row_pages.row_pages(organization))
+    return app
 
+
+def _guard(app: Flask) -> None:
     @app.before_request
     def refuse_foreign_hosts() -> None:
         # A page elsewhere could point its own host name at this machine and then read and write here.
@@ -35,6 +44,8 @@ def make_pages(organization: Organization) -> Flask:
         answer.headers.setdefault("Cache-Control", "no-store")
         return answer
 
+
+def _add_common(app: Flask, organization: Organization) -> None:
     @app.context_processor
     def common() -> dict[str, object]:
         return {"tables": lists.LISTS, "panel": panel.shown(organization), "at": request.path}
@@ -51,9 +62,3 @@ def make_pages(organization: Organization) -> Flask:
     @app.errorhandler(ApiError)
     def failed(problem: ApiError) -> ResponseReturnValue:
         return render_template("problem.html", problem=problem), problem.status
-
-    app.register_blueprint(faults_page.faults_page(organization))
-    app.register_blueprint(commands.web_resources(organization))
-    app.register_blueprint(row_pages.row_pages(organization))
-    app.jinja_env.globals["initials"] = forms.initials
-    return app

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -61,45 +63,54 @@ def _add_reading(pages: Blueprint, organization: Organization) -> None:
 def _add_writing(pages: Blueprint, organization: Organization) -> None:
     @pages.post("/<table_name>/new")
     def create(table_name: str) -> ResponseReturnValue:
-        page = _page(table_name, for_writing=True)
-        table = organization.schema.table(table_name)
-        try:
-            columns = forms.changed_columns(table, request.form)
-            row = organization.rows.create(table, columns, Call(SALES_MANAGER))
-        except ApiError as problem:
-            return _form(organization, page, None, problem), problem.status
-        return redirect(url_for(".form", table_name=table_name, row_id=row.id, note="created"), 303)
+        def write(table: Table) -> str:
+            row = organization.rows.create(table, forms.changed_columns(table, request.form), Call(SALES_MANAGER))
+            return _form_of(table, row.id, "created")
+
+        return _written(organization, table_name, None, write)
 
     @pages.post("/<table_name>/<row_id>")
     def save(table_name: str, row_id: str) -> ResponseReturnValue:
-        page = _page(table_name, for_writing=True)
-        row = _row(organization, table_name, row_id)
-        try:
-            note = _save(organization, organization.schema.table(table_name), row)
-        except ApiError as problem:
-            return _form(organization, page, row, problem), problem.status
-        return redirect(url_for(".form", table_name=table_name, row_id=row.id, note=note), 303)
+        row = _row_to_write(organization, table_name, row_id)
+        return _written(
+            organization, table_name, row, lambda table: _form_of(table, row.id, _save(organization, table, row))
+        )
 
     @pages.post("/<table_name>/<row_id>/delete")
     def delete(table_name: str, row_id: str) -> ResponseReturnValue:
-        page = _page(table_name, for_writing=True)
-        row = _row(organization, table_name, row_id)
-        try:
-            organization.rows.delete(organization.schema.table(table_name), row.id, Call(SALES_MANAGER))
-        except ApiError as problem:
-            return _form(organization, page, row, problem), problem.status
-        return redirect(url_for(".listed", table_name=table_name, note="deleted"), 303)
+        row = _row_to_write(organization, table_name, row_id)
+
+        def write(table: Table) -> str:
+            organization.rows.delete(table, row.id, Call(SALES_MANAGER))
+            return url_for(".listed", table_name=table.name, note="deleted")
+
+        return _written(organization, table_name, row, write)
 
     @pages.post("/<table_name>/<row_id>/open-through-custom-api")
     def open_through_custom_api(table_name: str, row_id: str) -> ResponseReturnValue:
-        page = _page(table_name, for_writing=True)
-        row = _row(organization, table_name, row_id)
-        parameters: Bag = (("Table", table_name), ("Id", row.id))
-        try:
+        row = _row_to_write(organization, table_name, row_id)
+
+        def write(table: Table) -> str:
+            parameters: Bag = (("Table", table.name), ("Id", row.id))
             organization.rows.call_custom_api(OPEN_IN_BUSINESS_CENTRAL, None, "", parameters, Call(SALES_MANAGER))
-        except ApiError as problem:
-            return _form(organization, page, row, problem), problem.status
-        return redirect(url_for(".form", table_name=table_name, row_id=row.id, note="asked"), 303)
+            return _form_of(table, row.id, "asked")
+
+        return _written(organization, table_name, row, write)
+
+
+def _written(
+    organization: Organization, table_name: str, row: Row | None, write: Callable[[Table], str]
+) -> ResponseReturnValue:
+    """Where *write* sends the browser; when Dataverse refuses, the form again with what was posted."""
+    page = _page(table_name, for_writing=True)
+    try:
+        return redirect(write(organization.schema.table(table_name)), 303)
+    except ApiError as problem:
+        return _form(organization, page, row, problem), problem.status
+
+
+def _form_of(table: Table, row_id: str, note: str) -> str:
+    return url_for(".form", table_name=table.name, row_id=row_id, note=note)
 
 
 def _page(table_name: str, *, for_writing: bool = False) -> ListPage:
@@ -107,6 +118,11 @@ def _page(table_name: str, *, for_writing: bool = False) -> ListPage:
     if page is None or (for_writing and not page.is_editable):
         abort(404)
     return page
+
+
+def _row_to_write(organization: Organization, table_name: str, row_id: str) -> Row:
+    _page(table_name, for_writing=True)
+    return _row(organization, table_name, row_id)
 
 
 def _row(organization: Organization, table_name: str, row_id: str) -> Row:

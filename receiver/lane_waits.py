@@ -1,0 +1,42 @@
+"""Who waits for whom: the lanes that want a row coupled, noted, and woken when it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from receiver.store.models import inbox, lane, wait
+
+
+def wait_for(connection: Connection, wanted: Mapping[str, Iterable[tuple[str, str]]]) -> None:
+    """Note the rows that each of these lanes waits for, in place of those before."""
+    connection.execute(delete(wait).where(wait.c.lane.in_(list(wanted))))
+    rows = [
+        {"lane": key, "wanted_table": table, "wanted_id": id_}
+        for key, rows in wanted.items()
+        for table, id_ in sorted(set(rows))
+    ]
+    if rows:
+        connection.execute(wait.insert(), rows)
+
+
+def wake_waiting(connection: Connection, coupled: Iterable[tuple[str, str]], now: datetime) -> None:
+    """Rows have been coupled: every lane that waits for one, or holds a cleared lookup to it, is ready."""
+    rows = set(coupled)
+    if not rows:
+        return
+    query = select(wait).where(wait.c.wanted_id.in_([id_ for _, id_ in rows])).order_by(wait.c.lane)
+    wishes = {
+        row.lane: f"{row.wanted_table} {row.wanted_id} was coupled"
+        for row in connection.execute(query)
+        if (row.wanted_table, row.wanted_id) in rows
+    }
+    if not wishes:
+        return
+    woken = update(lane).where(lane.c.key == bindparam("is_key"))
+    woken = woken.values(ready_at=now, generation=lane.c.generation + 1, wish=bindparam("why"))
+    connection.execute(woken, [{"is_key": key, "why": why} for key, why in wishes.items()])
+    keys = list(wishes)
+    connection.execute(update(inbox).where(inbox.c.lane.in_(keys), inbox.c.waits).values(state="waiting", waits=False))

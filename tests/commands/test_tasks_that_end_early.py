@@ -1,0 +1,87 @@
+"""A task that is cancelled or refused at an odd moment: no job stays open."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from company import Company
+from scenarios.pairs import couple_customer
+
+from receiver.commands import run, uncouple_all
+from receiver.commands.procedures import PROCEDURES
+from receiver.core.mapping import Direction
+from receiver.store import runs as stored_runs
+from receiver.store import tasks as stored
+from receiver.tasks import cancel, carry_out_next, task_of
+
+WHO = "Ann"
+START: dict[str, Callable[[Company], int]] = {
+    "run": lambda company: run.start(company.services, "CUSTOMER", WHO, Direction.TO),
+    "uncouple": lambda company: uncouple_all.start(company.services, "CUSTOMER", WHO),
+}
+
+
+def step(company: Company) -> None:
+    """A worker takes the task, does a piece, and is asked to stop."""
+    stopped = threading.Event()
+    stopped.set()
+    assert carry_out_next(company.services, PROCEDURES, stopped)
+
+
+def dies(company: Company) -> None:
+    """A worker takes the task, and is never heard of again."""
+    with company.services.database.writing() as connection:
+        assert stored.lease(connection, "dead", company.now(), 60) is not None
+
+
+def begun(company: Company, monkeypatch: pytest.MonkeyPatch, start: Callable[[Company], int]) -> int:
+    """A task of which some pieces are done, and whose job is open."""
+    monkeypatch.setattr(stored_runs, "PAGE", 1)
+    monkeypatch.setattr("receiver.commands.delete_coupling.TOGETHER", 1)
+    couple_customer(company)
+    company.set("CUSTOMER", direction=Direction.TO)
+    for number in range(3):
+        company.insert_local("customer", name=f"Firm {number}")
+    number = start(company)
+    for _ in range(20):
+        step(company)
+        if open_jobs(company):
+            break
+    assert task_of(company.services, number).state == "waiting"
+    assert open_jobs(company)
+    return number
+
+
+def open_jobs(company: Company) -> list[int]:
+    return [one["id"] for one in company.jobs("CUSTOMER") if one["finished_at"] is None]
+
+
+@pytest.mark.parametrize("start", START.values(), ids=START)
+@pytest.mark.parametrize("is_dead", [False, True], ids=["waits", "its worker died"])
+def test_a_task_cancelled_between_two_workers_leaves_no_job_open(
+    small_company: Company, monkeypatch: pytest.MonkeyPatch, start: Callable[[Company], int], *, is_dead: bool
+) -> None:
+    number = begun(small_company, monkeypatch, start)
+    if is_dead:
+        dies(small_company)
+    cancel(small_company.services, number)
+    small_company.pass_time(61)
+    assert carry_out_next(small_company.services, PROCEDURES, threading.Event())
+
+    assert task_of(small_company.services, number).state == "cancelled"
+    assert open_jobs(small_company) == []
+    assert "ancelled" in small_company.jobs("CUSTOMER")[-1]["message"]
+
+
+def test_a_task_that_is_refused_half_way_leaves_no_job_open(
+    small_company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = begun(small_company, monkeypatch, START["run"])
+    small_company.set("CUSTOMER", is_enabled=False)
+    assert carry_out_next(small_company.services, PROCEDURES, threading.Event())
+
+    assert task_of(small_company.services, number).state == "failed"
+    assert open_jobs(small_company) == []
+    assert "switched off" in small_company.jobs("CUSTOMER")[-1]["message"]
