@@ -75,7 +75,8 @@ def change(
     wanted = {**changes, **_parsed(changes)}
     with services.database.writing() as connection:
         before = _named(connection, name)
-        changed = replace(before, **wanted, fields=_with_fields(before, fields or {}))
+        changed = replace(before, **wanted)
+        changed = replace(changed, fields=_with_fields(changed, fields or {}))
         _check(connection, changed)
         if not is_preview:
             stored.save(connection, changed, who, services.clock())
