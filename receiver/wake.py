@@ -12,6 +12,7 @@ import select
 import socket
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,8 @@ from receiver.store.database import Database
 
 CHANNEL = "receiver_lane"
 LOOK_AGAIN_SECONDS = 1.0
+#: between two NOTIFYs: under load each would cost as much as a notification, and wake who is awake
+PAUSE_SECONDS = 0.01
 
 
 class Listener(Protocol):
@@ -103,7 +106,8 @@ class _Notifier:
                 with self._database.engine.connect() as connection:
                     connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"NOTIFY {CHANNEL}"))
             except (SQLAlchemyError, psycopg.Error):
-                continue  # the workers look each second
+                pass  # the workers look each second
+            time.sleep(PAUSE_SECONDS)
 
     def close(self) -> None:
         with self._lock:
