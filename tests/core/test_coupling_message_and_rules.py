@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.core.coupling import Coupling, LastRun, Result, after_failure, with_bases, with_job, with_run
+from receiver.core.coupling import (
+    VERSION,
+    Coupling,
+    LastRun,
+    Result,
+    after_failure,
+    at_version,
+    with_bases,
+    with_job,
+    with_run,
+)
 from receiver.core.mapping import Direction
 from receiver.core.message import Defect, ExecutionContext, Freshness, Version, freshness, image_alias
 from receiver.core.transformation import TRANSFORMATION_RULES, transformed
@@ -145,3 +155,32 @@ def test_a_rule_leaves_everything_but_text_alone(rule, value):
 
 def test_every_rule_has_its_example():
     assert {row[0] for row in RULES} == set(TRANSFORMATION_RULES)
+
+
+ROW = {"name": "Nordwind", "fax": "1", VERSION: 7}
+
+
+@pytest.mark.parametrize(
+    ("base", "columns", "kept"),
+    [
+        pytest.param({"name": "Nordwind", "fax": "1"}, {"name", "fax"}, True, id="all of it as the row has it"),
+        pytest.param({"name": "Nordwind", "fax": "1", VERSION: 6}, {"name", "fax"}, True, id="an older version goes"),
+        pytest.param({"name": "Nordwind"}, {"name", "fax"}, False, id="a mapped column is not remembered"),
+        pytest.param({"name": "Nordwind", "fax": "2"}, {"name", "fax"}, False, id="a mapped column is another"),
+        pytest.param({"name": "Nordwind", "fax": "2"}, {"name"}, False, id="one mapped no longer is another"),
+        pytest.param({"name": "Nordwind", "city": "Ulm"}, {"name"}, False, id="one that is read no longer"),
+    ],
+)
+def test_a_base_has_the_rows_version_only_where_it_says_all_that_the_row_says(base, columns, kept):
+    found = at_version(base, ROW, columns, {"name", "fax"})
+
+    assert found == {**{name: base[name] for name in base if name != VERSION}, **({VERSION: 7} if kept else {})}
+
+
+def test_a_row_read_without_its_version_gives_none():
+    assert at_version({"name": "N"}, {"name": "N"}, {"name"}, {"name"}) == {"name": "N"}
+    assert at_version({"name": "N", VERSION: 6}, {"name": "N", VERSION: None}, {"name"}, {"name"}) == {"name": "N"}
+
+
+def test_a_mapped_version_is_a_value_like_any_other():
+    assert at_version({VERSION: 6}, {VERSION: 7}, {VERSION}, {VERSION}) == {VERSION: 6}
