@@ -42,7 +42,7 @@ class DateFormat:
         if match is None:
             return None
         try:
-            return datetime(**{"hour": 0, **{part: int(digits) for part, digits in match.groupdict().items()}})  # type: ignore[arg-type]  # noqa: DTZ001  # a text has no zone
+            return datetime(**{"hour": 0, **{part: int(digits) for part, digits in match.groupdict().items()}})  # type: ignore[arg-type]  # noqa: DTZ001  # named parts; a text has no zone
         except ValueError:
             return None
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 CHROMIUM = shutil.which("chromium")
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
@@ -22,6 +22,7 @@ PICTURES = os.environ.get("BROWSER_PICTURES", "")
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.xdist_group("tour"),  # one story: the second test goes on where the first ended
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),
 ]
 
@@ -55,15 +56,6 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         yield links
         running.send_signal(signal.SIGINT)
         running.wait(30)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -237,11 +237,11 @@ def breaking(company: Company, before: int) -> Iterator[None]:
             raise BrokenOffError
         usual()
 
-    client._before_call = count  # type: ignore[method-assign]
+    client._before_call = count  # type: ignore[method-assign]  # breaks off at a request
     try:
         yield
     finally:
-        client._before_call = usual  # type: ignore[method-assign]
+        client._before_call = usual  # type: ignore[method-assign]  # put back
 
 
 def broken_off_at_each_request(company: Company, command: Callable[[], object]) -> Iterator[int]:

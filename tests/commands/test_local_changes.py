@@ -43,7 +43,7 @@ def told(company: Company) -> Iterator[Callable[[], list[tuple[str, str]]]]:
     """What the trigger has told since the last time it was asked."""
     with another_program(company) as listener:
         listener.execute(f"LISTEN {triggers.CHANNEL}")
-        yield lambda: [triggers.told(one.payload) for one in listener.notifies(timeout=0.2)]  # type: ignore[misc]
+        yield lambda: [triggers.told(one.payload) for one in listener.notifies(timeout=0.2)]  # type: ignore[misc]  # the driver types it loosely
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def setup(**changed: object) -> Setup:
         "certificate": None,
         "settings_file": None,
     }
-    return Setup(**{**usual, **changed})  # type: ignore[arg-type]
+    return Setup(**{**usual, **changed})  # type: ignore[arg-type]  # named fields
 
 
 def found(company: Company, **changed: object) -> dict[str, tuple[str, str, str]]:
