@@ -35,7 +35,7 @@ CHECKS = (
 
 
 #: all tests, on as many processors as there are; a few are there sooner by themselves
-SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadgroup")
+SIDE_BY_SIDE = ("-n", "auto")
 
 
 def main(arguments: list[str]) -> int:

@@ -22,7 +22,6 @@ PICTURES = os.environ.get("BROWSER_PICTURES", "")
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("tour"),  # one story: the second test goes on where the first ended
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),
 ]
 
@@ -119,11 +118,11 @@ def test_a_salesperson_lands_on_the_customer_once_the_administrator_allows_it(
     expect(admin.locator("main")).to_contain_text("was updated from account")
     picture(admin, "8-notifications")
     admin.context.close()
+    the_custom_api_does_the_same_and_the_person_sees_it_on_the_open_page(tour, sales)
 
 
-def test_the_custom_api_does_the_same_and_the_person_sees_it_on_the_open_page(
-    tour: dict[str, str], sales: Page
-) -> None:
+def the_custom_api_does_the_same_and_the_person_sees_it_on_the_open_page(tour: dict[str, str], sales: Page) -> None:
+    """The story goes on: the administrator has allowed it."""
     sales.goto(tour["Sales form"].replace("000000000001", "000000000002"))
     sales.locator("#business-central-menu").click()
     sales.locator("#open-through-custom-api").click()
