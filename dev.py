@@ -25,6 +25,8 @@ LOCKS = {
     "fidelity": HERE / "requirements-fidelity.lock",
 }
 OLDEST = (3, 11)
+#: the lock alone decides: nothing is resolved, and nothing is built with tools that the lock does not name
+AS_LOCKED = ("--no-deps", "--require-hashes", "--only-binary=:all:")
 CHECKS = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
@@ -78,8 +80,9 @@ def prepare(kind: str, venv: Path = VENV) -> None:
     if not (venv / "bin/python").exists():
         make_environment(venv)
     print(f"Installing what is locked in {LOCKS[kind].name} …", flush=True)
-    pip(venv, "install", "--require-hashes", "-r", str(LOCKS[kind]))
+    pip(venv, "install", *AS_LOCKED, "-r", str(LOCKS[kind]))
     pip(venv, "install", "--no-deps", "--no-build-isolation", "--no-index", "-e", str(HERE))
+    pip(venv, "check")
     done.write_text(wanted[kind])
 
 
