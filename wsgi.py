@@ -1,5 +1,5 @@
 """The WSGI application, nothing else."""
 
-from receiver.serving import app
+from receiver.server.serving import app
 
 __all__ = ["app"]

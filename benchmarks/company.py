@@ -14,10 +14,10 @@ from sqlalchemy import Select, func, select, text
 from benchmarks.bodies import BYTES, notification
 from benchmarks.servers import PATIENCE_SECONDS, wait_until
 from receiver import create_app
-from receiver.commands.mappings import set_mapping
-from receiver.commands.steps import steps_to_register
-from receiver.commands.test_connection import test_connection
-from receiver.inbox import Delivery, store
+from receiver.commands.connection.steps import steps_to_register
+from receiver.commands.connection.test_connection import test_connection
+from receiver.commands.mappings.change_mapping import set_mapping
+from receiver.inbox.storing import Delivery, store
 from receiver.schemas.execution_context import read_envelope
 from receiver.services import Services
 from receiver.store.models import inbox, worker

@@ -18,9 +18,9 @@ from benchmarks.bench import Bench
 from benchmarks.company import company
 from benchmarks.servers import dataverse, memory, new_database
 from receiver import create_app
-from receiver.commands.mappings import named, set_field
-from receiver.commands.match import match
-from receiver.commands.match_plan import Choices
+from receiver.commands.coupling.match import match
+from receiver.commands.coupling.match_plan import Choices
+from receiver.commands.mappings.change_mapping import named, set_field
 from receiver.sandbox import Sandbox
 from receiver.services import Services
 from receiver.tables import BY_NAME

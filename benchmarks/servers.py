@@ -22,12 +22,12 @@ from sqlalchemy import create_engine, text
 
 from benchmarks.bench import Bench
 from benchmarks.bodies import KEY
-from receiver.processes import worker
 from receiver.sandbox import Sandbox, SandboxSettings
+from receiver.server.processes import worker
 from receiver.store.database import Database
 from receiver.store.schema import migrate
 
-DOOR = "receiver.serving:app"
+DOOR = "receiver.server.serving:app"
 OPEN_TOKEN = "the-open-token"
 #: slowness is a figure, not a failure; this long is a standstill
 PATIENCE_SECONDS = 600.0
@@ -112,7 +112,15 @@ class Server:
 def serving(app: str, url: str) -> Iterator[Server]:
     """gunicorn with the receiver's own settings, once it answers."""
     port = _free_port()
-    command = [sys.executable, "-m", "gunicorn", "-c", "python:receiver.gunicorn_conf", "--access-logfile", "/dev/null"]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "-c",
+        "python:receiver.server.gunicorn_conf",
+        "--access-logfile",
+        "/dev/null",
+    ]
     begun = time.perf_counter()
     with _running([*command, app], {"RECEIVER_DATABASE_URL": url, "RECEIVER_BIND": f"127.0.0.1:{port}"}) as process:
         wait_until(lambda: _answers(process, port), 0.005)

@@ -14,12 +14,12 @@ from flask import Flask
 from receiver.config import Settings, read_settings
 from receiver.dataverse.auth import ClientCredentials
 from receiver.dataverse.client import DataverseClient
-from receiver.inbox import write_group
+from receiver.inbox.storing import write_group
 from receiver.services import Options, Services
 from receiver.settings_file import overlaid
 from receiver.store.database import Database
 from receiver.store.group_commit import GroupCommit
-from receiver.wake import Waker
+from receiver.store.wake import Waker
 
 
 def _now() -> datetime:
@@ -31,7 +31,8 @@ def create_app(environment: Mapping[str, str] | None = None, clock: Callable[[],
 
     Raises: SettingError.
     """
-    from receiver import admin, cli, sign_in, web
+    from receiver import admin, cli, web
+    from receiver.web import sign_in
 
     settings = read_settings(overlaid(os.environ) if environment is None else environment)
     app = Flask(__name__, template_folder="admin/templates", static_folder="admin/static")

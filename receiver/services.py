@@ -23,7 +23,7 @@ from receiver.store.database import Database
 from receiver.store.group_commit import GroupCommit
 from receiver.store.mappings import Mappings
 from receiver.store.models import connection as connection_state
-from receiver.wake import Waker
+from receiver.store.wake import Waker
 
 
 @dataclass(frozen=True)

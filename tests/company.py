@@ -10,20 +10,20 @@ from sqlalchemy import insert, select
 from werkzeug.serving import make_server
 
 from receiver import create_app
-from receiver.commands import mappings as mapping_commands
-from receiver.commands import notifications as notification_commands
-from receiver.commands.open_record import Answer, open_record
-from receiver.commands.steps import steps_to_register
-from receiver.commands.test_connection import test_connection
+from receiver.commands.connection.steps import steps_to_register
+from receiver.commands.connection.test_connection import test_connection
+from receiver.commands.following import notifications as notification_commands
+from receiver.commands.mappings import change_mapping as mapping_commands
+from receiver.commands.synchronizing.open_record import Answer, open_record
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import Direction
 from receiver.sandbox import Sandbox, ServiceEndpoint, Step
+from receiver.server.worker import run_ready
 from receiver.services import Services
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
 from receiver.store.models import job, job_error
 from receiver.tables import BY_NAME
-from receiver.worker import run_ready
 
 KEY = "the-key"
 ADMIN_TOKEN = "the-admin-token"

@@ -1,6 +1,7 @@
 """The admin pages, named as Business Central names them. They only call `commands`; no rule lives here.
 
-To add a page: a module with its views, imported in `init_app`, and a template.
+In come a signed-in person's requests, out go pages. Read `mapping_list.py` first: a page is a module with its views and
+a template. To add one: both of them, and an import in `init_app`.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from receiver.admin.shared import services, settings
-from receiver.commands.step import Step
-from receiver.commands.test_connection import last_test, test_connection, trouble
+from receiver.commands.connection.finding import Step
+from receiver.commands.connection.test_connection import last_test, test_connection, trouble
 from receiver.config import CONNECTION, SECRETS, Settings, variable
-from receiver.sign_in import admin_only
+from receiver.web.sign_in import admin_only
 
 HIDDEN = "•••"
 

@@ -10,15 +10,15 @@ from flask.typing import ResponseReturnValue
 from receiver.admin.changes import record
 from receiver.admin.shared import Notice, answered, is_on, services, wanted, who
 from receiver.admin.words import CAPTIONS, counted, said
-from receiver.commands import mappings
-from receiver.commands.check_steps import hint
-from receiver.commands.test_connection import trouble
+from receiver.commands.connection.check_steps import hint
+from receiver.commands.connection.test_connection import trouble
+from receiver.commands.mappings import change_mapping as mappings
 from receiver.core.mapping import DeletionConflict, Direction, TableMapping, UpdateConflict
 from receiver.errors import InvalidMappingError
 from receiver.services import image_columns
-from receiver.sign_in import admin_only
 from receiver.store import mappings as stored
 from receiver.tables import BY_NAME
+from receiver.web.sign_in import admin_only
 
 READERS = {
     "direction": Direction,

@@ -12,15 +12,15 @@ from receiver.admin import changes
 from receiver.admin.mapping_list import STEPS_ARE_OLD, choices, columns_read
 from receiver.admin.shared import Notice, answered, is_on, services, wanted, who
 from receiver.admin.words import CAPTIONS, said, value_of
-from receiver.commands import mappings
-from receiver.commands.fit import misfits
+from receiver.commands.mappings import change_mapping as mappings
+from receiver.commands.mappings.mapping_fit import misfits
 from receiver.core.filters import readable
 from receiver.core.mapping import FieldMapping, TableMapping
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.errors import InvalidMappingError
-from receiver.sign_in import admin_only
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
+from receiver.web.sign_in import admin_only
 
 READERS = {"is_enabled": is_on, "match_on_this_field": is_on}
 

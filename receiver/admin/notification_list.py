@@ -11,10 +11,10 @@ from flask.typing import ResponseReturnValue
 from receiver.admin.changes import record
 from receiver.admin.shared import services, who
 from receiver.admin.words import clock, counted
-from receiver.commands import notifications
+from receiver.commands.following import notifications
 from receiver.core.message import NO_ID
-from receiver.sign_in import admin_only
 from receiver.store import mappings as stored
+from receiver.web.sign_in import admin_only
 
 ON_A_PAGE = 50
 #: what databases can hold as a number

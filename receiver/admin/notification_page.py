@@ -13,14 +13,14 @@ from receiver.admin.changes import record
 from receiver.admin.notification_list import sentences
 from receiver.admin.shared import services, who
 from receiver.admin.words import plain_value
-from receiver.commands import notifications
+from receiver.commands.following import notifications
 from receiver.core.mapping import Direction, TableMapping
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.errors import NotFoundError
-from receiver.sign_in import admin_only
 from receiver.store import mappings as stored
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
+from receiver.web.sign_in import admin_only
 
 
 @dataclass(frozen=True)

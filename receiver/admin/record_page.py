@@ -16,14 +16,14 @@ from flask.typing import ResponseReturnValue
 
 from receiver.admin.shared import services, settings
 from receiver.admin.words import value_of
-from receiver.commands.records import FieldPair, RecordView, view
+from receiver.commands.following.records import FieldPair, RecordView, view
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import Conversion, FieldMapping
 from receiver.core.values import same, to_plain_values
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
-from receiver.sign_in import signed_in
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
+from receiver.web.sign_in import signed_in
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from typing import Any
 from flask import Blueprint, Flask, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from receiver import application
 from receiver.admin.words import CAPTIONS
-from receiver.commands import notifications
+from receiver.commands.following import notifications
 from receiver.config import Settings
 from receiver.errors import ReceiverError
-from receiver.sign_in import person
+from receiver.web import application
+from receiver.web.sign_in import person
 
 STATIC = Path(__file__).parent / "static"
 

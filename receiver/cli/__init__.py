@@ -1,7 +1,7 @@
 """The terminal: the same commands as the pages. Exit codes: 0 done, 1 failed or refused, 2 asked for wrongly.
 
-A module holds one group of commands and names them in `COMMANDS`; what is slow to import is imported by the command
-that needs it.
+In come words of a terminal, out go lines and an exit code. A module holds one group of commands and names them in
+`COMMANDS`; what is slow to import is imported by the command that needs it. Read `coupling.py` first.
 """
 
 from __future__ import annotations

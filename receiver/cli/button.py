@@ -10,7 +10,7 @@ from receiver.cli.explained import ExplainedGroup
 from receiver.cli.shared import FAILED, as_json, print_json, services, settings, with_application
 
 if TYPE_CHECKING:
-    from receiver.commands.button import ButtonResult
+    from receiver.commands.connection.button import ButtonResult
 
 USAGE = 2
 AS_IT_SHOULD_BE = "The button is installed as it should be."
@@ -30,7 +30,7 @@ def button() -> None:
 @with_application
 def install_button(with_custom_api: bool, is_preview: bool, is_json: bool) -> None:
     """Install the button for every table with an enabled mapping, take it from the others, and publish."""
-    from receiver.commands.button import install
+    from receiver.commands.connection.button import install
 
     found = install(services(), settings().public_url, with_custom_api=with_custom_api, is_preview=is_preview)
     _print(found, AS_IT_SHOULD_BE, is_json=is_json)
@@ -41,7 +41,7 @@ def install_button(with_custom_api: bool, is_preview: bool, is_json: bool) -> No
 @with_application
 def check_button(is_json: bool) -> None:
     """Say what differs from what install would leave. Exit code 1: something does."""
-    from receiver.commands.button import INSTALL, check
+    from receiver.commands.connection.button import INSTALL, check
 
     found = check(services(), settings().public_url)
     if is_json:
@@ -62,7 +62,7 @@ def check_button(is_json: bool) -> None:
 @with_application
 def remove_button(with_custom_api: bool, yes: bool, is_preview: bool, is_json: bool) -> None:
     """Take the commands and their script away again."""
-    from receiver.commands.button import remove
+    from receiver.commands.connection.button import remove
 
     if not yes and not is_preview:
         click.confirm("Remove the button from every form of this environment?", abort=True, err=True)
@@ -78,7 +78,7 @@ def remove_button(with_custom_api: bool, yes: bool, is_preview: bool, is_json: b
 @with_application
 def use_microsofts_button(name: str, is_undone: bool, is_preview: bool, is_json: bool) -> None:
     """Let the button of Microsoft's own integration solution open this receiver."""
-    from receiver.commands.microsofts_button import NoIntegrationSolutionError, use_microsofts
+    from receiver.commands.connection.microsofts_button import NoIntegrationSolutionError, use_microsofts
 
     address = settings().public_url
     try:

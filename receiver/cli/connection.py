@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from receiver.cli.shared import FAILED, WHO, as_json, print_json, services, settings, with_application, writing
-from receiver.commands.step import Step, Verdict, worst
+from receiver.commands.connection.finding import Step, Verdict, worst
 from receiver.config import CONNECTION, Settings, variable
 
 #: what monitoring systems expect
@@ -52,7 +52,7 @@ def connect(
     options can be seen by everybody on the machine: RECEIVER_CLIENT_SECRET, --secret-file, or the question.
     """
     from receiver import client_of
-    from receiver.commands import connect as commands
+    from receiver.commands.connection import connect as commands
     from receiver.settings_file import path_of
 
     secret = None if secret_file is None else secret_file.read().strip()
@@ -123,7 +123,7 @@ def _asked(wanted: Settings, given: dict[str, Any]) -> Settings:
 
 def _with_scheme(wanted: Settings) -> Settings:
     """An address without https:// gets it after a question. Source: BC's UrlValidationWhenMissingHTTPS."""
-    from receiver.commands.connection_steps import misspelled
+    from receiver.commands.connection.connection_steps import misspelled
 
     right = f"https://{wanted.dataverse_url}"
     is_missing = "//" not in wanted.dataverse_url and not misspelled(right)[0]
@@ -134,7 +134,7 @@ def _with_scheme(wanted: Settings) -> Settings:
 
 def _tenant_of(wanted: Settings) -> str:
     """The tenant that the environment itself names; empty where it cannot be asked."""
-    from receiver.commands.connection_steps import PROBE, misspelled
+    from receiver.commands.connection.connection_steps import PROBE, misspelled
     from receiver.dataverse.reach import NotReachedError, reach
 
     if misspelled(wanted.dataverse_url)[0]:
@@ -172,7 +172,7 @@ def print_step(step: Step) -> None:
 @with_application
 def doctor(is_json: bool) -> None:
     """Look at everything: our side, the connection, the steps. Exit code 0 well, 1 warnings, 2 something failed."""
-    from receiver.commands.doctor import examine
+    from receiver.commands.connection.doctor import examine
 
     steps = list(_told(examine(services(), _setup(settings())), is_json=is_json))
     if is_json:
@@ -188,7 +188,7 @@ def _told(steps: Iterable[Step], *, is_json: bool) -> Iterable[Step]:
 
 
 def _setup(said: Settings) -> Any:
-    from receiver.commands.doctor import Setup
+    from receiver.commands.connection.doctor import Setup
     from receiver.settings_file import path_of
 
     return Setup(
@@ -204,7 +204,7 @@ def _setup(said: Settings) -> Any:
 @click.option("--solution", "path", type=click.Path(dir_okay=False, writable=True), help="Write a solution to import.")
 def role(path: str | None) -> None:
     """Print the privileges that the application user needs, or write them as security roles to import."""
-    from receiver.commands import role as commands
+    from receiver.commands.connection import role as commands
 
     if path is None:
         click.echo(commands.tables())

@@ -10,15 +10,15 @@ import click
 from receiver.cli.outcome import print_result, print_told
 from receiver.cli.shared import WHO, as_json, services, with_application
 from receiver.cli.tasks import here, seen_through
-from receiver.commands import synchronize_now as now
-from receiver.commands.delete_coupling import uncouple as uncouple_records
-from receiver.commands.delete_coupling import uncouple_all
-from receiver.commands.pairs import mapping_named
+from receiver.commands.coupling.delete_coupling import uncouple as uncouple_records
+from receiver.commands.coupling.delete_coupling import uncouple_all
+from receiver.commands.coupling.pairs import mapping_named
+from receiver.commands.coupling.row_search import row_named
+from receiver.commands.coupling.set_up_coupling import AfterCoupling, create_new
+from receiver.commands.coupling.set_up_coupling import couple as couple_records
+from receiver.commands.coupling.uncouple_all import start as start_uncoupling
 from receiver.commands.result import CommandResult
-from receiver.commands.row_search import row_named
-from receiver.commands.set_up_coupling import AfterCoupling, create_new
-from receiver.commands.set_up_coupling import couple as couple_records
-from receiver.commands.uncouple_all import start as start_uncoupling
+from receiver.commands.synchronizing import synchronize_now as now
 
 SET_UP, SYNCHRONIZE, DELETE = "Set Up Coupling", "Synchronize Now", "Delete Coupling"
 preview_option = click.option("--preview", "is_preview", is_flag=True, help="Say what would be done, and do nothing.")

@@ -10,7 +10,7 @@ from receiver.cli.errors import previewed
 from receiver.cli.explained import ExplainedGroup
 from receiver.cli.outcome import print_result
 from receiver.cli.shared import WHO, as_json, services, with_application
-from receiver.commands.create import create_from_dataverse, create_in_dataverse
+from receiver.commands.coupling.create import create_from_dataverse, create_in_dataverse
 from receiver.core.values import guid
 
 

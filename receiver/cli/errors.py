@@ -10,10 +10,10 @@ import click
 from receiver.cli.explained import ExplainedGroup
 from receiver.cli.outcome import print_result
 from receiver.cli.shared import EMPTY, LIMIT, WHO, as_json, print_json, said, services, table, with_application
-from receiver.commands import coupled_errors
-from receiver.commands.coupled_errors import ErrorLine
-from receiver.commands.pairs import mapping_named
-from receiver.commands.synchronize_now import Choice, only_direction
+from receiver.commands.coupling.pairs import mapping_named
+from receiver.commands.following import coupled_errors
+from receiver.commands.following.coupled_errors import ErrorLine
+from receiver.commands.synchronizing.synchronize_now import Choice, only_direction
 
 of_mapping = click.option("--mapping", default="", metavar="MAPPING", help="Of this mapping alone.")
 previewed = click.option("--preview", "is_preview", is_flag=True, help="Say what would be done, and do nothing.")

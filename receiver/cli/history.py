@@ -6,9 +6,9 @@ import click
 
 from receiver.cli.outcome import print_result
 from receiver.cli.shared import LIMIT, WHO, as_json, print_json, said, services, table, with_application
-from receiver.commands import history as commands
-from receiver.commands import undo as undo_command
-from receiver.commands.history import Entry
+from receiver.commands.following import history as commands
+from receiver.commands.following import undo as undo_command
+from receiver.commands.following.history import Entry
 from receiver.core.values import from_plain, shown
 
 

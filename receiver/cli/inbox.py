@@ -20,7 +20,7 @@ from receiver.cli.shared import (
     table,
     with_application,
 )
-from receiver.commands import notifications as notification_commands
+from receiver.commands.following import notifications as notification_commands
 from receiver.core.decision import Reason
 
 CAPTIONS = {

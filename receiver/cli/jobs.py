@@ -6,8 +6,8 @@ import click
 
 from receiver.cli.explained import ExplainedGroup
 from receiver.cli.shared import DAYS, LIMIT, as_json, print_json, said, services, table, with_application
-from receiver.commands import synch_jobs
-from receiver.commands.synch_jobs import Job
+from receiver.commands.following import synch_jobs
+from receiver.commands.following.synch_jobs import Job
 
 
 @click.group(cls=ExplainedGroup)

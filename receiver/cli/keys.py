@@ -18,7 +18,7 @@ def keys() -> None:
 @with_application
 def list_keys(is_json: bool) -> None:
     """List the keys by fingerprint, with when each was used last."""
-    from receiver.commands.keys import listed
+    from receiver.commands.connection.keys import listed
 
     found = listed(services())
     if is_json:
@@ -47,7 +47,7 @@ def _yes(value: bool) -> str:
 @with_application
 def rotate(seconds: float, grace: float, is_finish: bool, is_json: bool) -> None:
     """Replace the key, without losing a notification. The exit code is 1 while the new one has not come."""
-    from receiver.commands import keys as command
+    from receiver.commands.connection import keys as command
 
     if is_finish:
         found = command.finish(services(), WHO, grace_seconds=grace)

@@ -18,7 +18,7 @@ def local_changes() -> None:
 @with_application
 def install_trigger(mapping: str) -> None:
     """Hang a trigger on the mapping's local table."""
-    from receiver.commands.local_changes import install
+    from receiver.commands.mappings.local_changes import install
 
     _check_database()
     done = install(services(), mapping)
@@ -30,7 +30,7 @@ def install_trigger(mapping: str) -> None:
 @with_application
 def remove_trigger(mapping: str) -> None:
     """Take the trigger off; edits then wait for the next run."""
-    from receiver.commands.local_changes import remove
+    from receiver.commands.mappings.local_changes import remove
 
     _check_database()
     done = remove(services(), mapping)
@@ -44,7 +44,7 @@ def remove_trigger(mapping: str) -> None:
 @with_application
 def show_triggers(mapping: str, is_sql: bool, is_json: bool) -> None:
     """Say which tables tell of their edits."""
-    from receiver.commands.local_changes import show
+    from receiver.commands.mappings.local_changes import show
 
     _check_database()
     found = show(services(), mapping)
@@ -58,7 +58,7 @@ def show_triggers(mapping: str, is_sql: bool, is_json: bool) -> None:
 
 
 def _check_database() -> None:
-    from receiver.commands.local_changes import NOT_OFFERED
+    from receiver.commands.mappings.local_changes import NOT_OFFERED
 
     if services().database.is_sqlite:
         raise click.UsageError(NOT_OFFERED)

@@ -11,9 +11,9 @@ import click
 
 from receiver.cli.mappings import mappings
 from receiver.cli.shared import EMPTY, WHO, as_json, print_json, services, table, with_application, writing
-from receiver.commands import mapping_files
-from receiver.commands.mapping_files import Imported, MappingFilesError
-from receiver.commands.transformation_rules import EXAMPLES, rules_page
+from receiver.commands.mappings import mapping_files
+from receiver.commands.mappings.mapping_files import Imported, MappingFilesError
+from receiver.commands.mappings.transformation_rules import EXAMPLES, rules_page
 
 USAGE = 2
 FOLDER = click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))

@@ -19,9 +19,9 @@ from receiver.cli.shared import (
     table,
     with_application,
 )
-from receiver.commands import mappings as mapping_commands
-from receiver.commands.fit import misfits
-from receiver.commands.multi_company import set_multi_company
+from receiver.commands.mappings import change_mapping as mapping_commands
+from receiver.commands.mappings.mapping_fit import misfits
+from receiver.commands.mappings.multi_company import set_multi_company
 from receiver.core.mapping import DeletionConflict, Direction, TableMapping, UpdateConflict
 from receiver.store import mappings as stored_mappings
 

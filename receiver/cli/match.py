@@ -34,9 +34,9 @@ def match_command(
     is_json: bool,
 ) -> None:
     """Match-Based Coupling: couple local records with the Dataverse rows that are equal to them."""
-    from receiver.commands.match import match
-    from receiver.commands.match_plan import Choices
-    from receiver.commands.matching_task import start
+    from receiver.commands.coupling.match import match
+    from receiver.commands.coupling.match_plan import Choices
+    from receiver.commands.coupling.matching_task import start
 
     if is_all == bool(mappings):
         raise click.UsageError("Name at least one mapping, or --all.")

@@ -17,7 +17,7 @@ from receiver.errors import StoreUnavailableError
 @click.option("--port", envvar="RECEIVER_PORT", default=8000, show_default=True, help="Port to listen on.")
 def run(port: int) -> None:
     """Run the receiver and its worker, in the foreground."""
-    from receiver.processes import run_receiver
+    from receiver.server.processes import run_receiver
 
     sys.exit(run_receiver(port))
 
@@ -25,7 +25,7 @@ def run(port: int) -> None:
 @click.command()
 def tour() -> None:
     """Run receiver, worker and sandbox together: the product without a tenant."""
-    from receiver.tour import run_tour
+    from receiver.server.tour import run_tour
 
     sys.exit(run_tour(os.environ))
 
@@ -34,8 +34,8 @@ def tour() -> None:
 @with_application
 def worker() -> None:
     """Run a worker, until it is asked to stop; it finishes what it holds."""
-    from receiver.processes import stop_signal
-    from receiver.worker import Worker
+    from receiver.server.processes import stop_signal
+    from receiver.server.worker import Worker
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     stop = stop_signal()
@@ -47,7 +47,7 @@ def worker() -> None:
 def _schema_is_known(stop: threading.Event) -> bool:
     """Whether the database answered; one that is away is asked again. Raises: SchemaError."""
     from receiver.store import schema
-    from receiver.wake import LOOK_AGAIN_SECONDS
+    from receiver.store.wake import LOOK_AGAIN_SECONDS
 
     try:
         schema.check(services().database)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from receiver.cli.shared import as_json, print_json, said, services, with_application
-from receiver.commands.records import coupled_to
+from receiver.commands.following.records import coupled_to
 from receiver.core.values import guid
 from receiver.errors import NotFoundError
 

@@ -8,7 +8,7 @@ import click
 @click.command()
 def rules() -> None:
     """Print the decision table, from the code."""
-    from receiver.commands.rules import decision_table
+    from receiver.commands.mappings.rules import decision_table
 
     click.echo(decision_table())
 

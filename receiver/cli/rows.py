@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from receiver.cli.shared import EMPTY, as_json, print_json, services, table, with_application
-from receiver.commands.row_list import FIRST_ROWS, rows_offered
+from receiver.commands.coupling.row_list import FIRST_ROWS, rows_offered
 
 
 @click.command()

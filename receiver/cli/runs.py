@@ -28,9 +28,9 @@ def run_mapping(
     mapping: str, direction: str, full: bool, unconditional: bool, is_preview: bool, here: bool, is_json: bool
 ) -> None:
     """Run a mapping: Synchronize Modified Records, or a full synchronization."""
-    from receiver.candidates_of_run import Scope
-    from receiver.commands import run
+    from receiver.commands.synchronizing import run_mapping as run
     from receiver.core.mapping import Direction
+    from receiver.runs.run_pages import Scope
 
     if full and unconditional:
         raise click.UsageError("Name --full or --unconditional, not both.")
@@ -51,7 +51,7 @@ def run_mapping(
 @with_application
 def full_synchronization(is_review: bool, full: tuple[str, ...], yes: bool, here: bool, is_json: bool) -> None:
     """Synchronize all mappings in full, each after those it needs."""
-    from receiver.commands import full_synchronization as command
+    from receiver.commands.synchronizing import full_synchronization as command
 
     lines = command.review(services(), full)
     if is_review and is_json:

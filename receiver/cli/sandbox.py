@@ -16,7 +16,7 @@ import click
 @click.option("--key", envvar="SANDBOX_WEBHOOK_KEY", default="", help="Key that its notifications carry.")
 def sandbox(folder: str, port: int, api_port: int, receiver_url: str, steps_file: str | None, key: str) -> None:
     """Run the sandbox alone: a Dataverse on this machine."""
-    from receiver.sandbox_process import run_sandbox
+    from receiver.server.sandbox_process import run_sandbox
 
     sys.exit(run_sandbox(folder, (port, api_port), receiver_url, steps_file, key))
 

@@ -14,10 +14,10 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from receiver import application
 from receiver.cli.explained import ExplainedGroup
 from receiver.errors import InvalidMappingError, NotFoundError, ReceiverError
 from receiver.services import Services
+from receiver.web import application
 
 FAILED, USAGE = 1, 2
 #: what was asked for is wrong, or does not exist: nothing was changed

@@ -35,7 +35,7 @@ def solution() -> None:
 @with_application
 def build_solution(output: Path, languages: tuple[int, ...]) -> None:
     """Write an unmanaged solution with a ribbon button for each table that has an enabled mapping."""
-    from receiver.commands.solution import build
+    from receiver.commands.connection.solution import build
 
     built = build(services(), settings().public_url, languages)
     with writing(output):

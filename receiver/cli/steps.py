@@ -6,7 +6,7 @@ import click
 
 from receiver.cli.explained import ExplainedGroup
 from receiver.cli.shared import FAILED, WHO, as_json, print_json, services, with_application
-from receiver.commands.steps import steps_to_register
+from receiver.commands.connection.steps import steps_to_register
 from receiver.errors import RefusedError
 
 
@@ -43,7 +43,7 @@ def list_steps(is_json: bool) -> None:
 @with_application
 def register(is_preview: bool, is_catch_up: bool, is_json: bool) -> None:
     """Register service endpoint, steps and images in Dataverse, as the mappings want them."""
-    from receiver.commands import register_steps as command
+    from receiver.commands.connection import register_steps as command
 
     if is_preview and is_catch_up:
         raise click.UsageError("Name --preview or --catch-up, not both.")
@@ -75,7 +75,7 @@ def register(is_preview: bool, is_catch_up: bool, is_json: bool) -> None:
 @with_application
 def check(is_json: bool) -> None:
     """Compare what is registered with what the mappings want. The exit code is 1 when they differ."""
-    from receiver.commands.check_steps import check as find
+    from receiver.commands.connection.check_steps import check as find
 
     found = find(services())
     if is_json:
@@ -98,7 +98,7 @@ def _remedy(remedy: str) -> str:
 @with_application
 def remove(yes: bool, is_json: bool) -> None:
     """Remove our steps, then our service endpoint: Dataverse tells nothing any more."""
-    from receiver.commands import register_steps as command
+    from receiver.commands.connection import register_steps as command
 
     planned = command.plan_removal(services())
     if planned and not yes:

@@ -58,7 +58,7 @@ def tasks() -> None:
 @with_application
 def list_tasks(limit: int, is_json: bool) -> None:
     """List tasks, newest first."""
-    from receiver.tasks import newest
+    from receiver.runs.tasks import newest
 
     found = newest(services(), limit)
     if is_json:
@@ -79,7 +79,7 @@ def _row(task: Task) -> tuple[Any, ...]:
 @with_application
 def show_task(number: int, is_json: bool) -> None:
     """Show one task; on a terminal, watch what a worker does of it."""
-    from receiver.tasks import is_any_worker, task_of
+    from receiver.runs.tasks import is_any_worker, task_of
 
     found = task_of(services(), number)
     if is_json:
@@ -96,7 +96,7 @@ def show_task(number: int, is_json: bool) -> None:
 @with_application
 def cancel_task(number: int) -> None:
     """End a task at its next step; what it has done stays."""
-    from receiver.tasks import cancel
+    from receiver.runs.tasks import cancel
 
     cancel(services(), number)
     click.echo(f"Task {number} ends at its next step. What it has done stays.")
@@ -107,7 +107,7 @@ def cancel_task(number: int) -> None:
 @with_application
 def resume_task(number: int) -> None:
     """Go on with a task in this terminal, where it stands."""
-    from receiver.tasks import task_of
+    from receiver.runs.tasks import task_of
 
     if task_of(services(), number).has_ended:
         raise RefusedError(f"Task {number} has ended. `receiver tasks show {number}` says how.")
@@ -137,7 +137,7 @@ def seen_through(create: Callable[[], int], *, is_here: bool, is_json: bool = Fa
 
     The task once it has ended, None when it was left before. One that failed ends the command, with its sentence.
     """
-    from receiver.tasks import is_any_worker
+    from receiver.runs.tasks import is_any_worker
 
     goes_here = is_here or not is_any_worker(services())
     number = create()
@@ -153,7 +153,7 @@ def started(create: Callable[[], int], *, is_here: bool, is_json: bool = False) 
 
     Raises: RefusedError when nobody would carry it out; nothing was created then.
     """
-    from receiver.tasks import is_any_worker, task_of
+    from receiver.runs.tasks import is_any_worker, task_of
 
     if not is_here and not is_any_worker(services()):
         raise RefusedError("No worker is running. Start one with `receiver worker`, or add --here.")
@@ -167,7 +167,7 @@ def started(create: Callable[[], int], *, is_here: bool, is_json: bool = False) 
 
 def watch(number: int, *, is_quiet: bool = False, tells: bool = True) -> Task | None:
     """Show how far a task is until it ends; Ctrl-C ends the watching alone. The task, None when left before."""
-    from receiver.tasks import task_of
+    from receiver.runs.tasks import task_of
 
     try:
         with _bar(is_quiet=is_quiet) as shown:
@@ -186,7 +186,7 @@ def watch(number: int, *, is_quiet: bool = False, tells: bool = True) -> Task | 
 def carry_out_here(number: int, *, is_quiet: bool = False, tells: bool = True) -> Task | None:
     """Carry a task out in this terminal; Ctrl-C leaves it where it stands. The task, None when left before."""
     from receiver.commands.procedures import PROCEDURES
-    from receiver.tasks import carry_out_next, task_of
+    from receiver.runs.tasks import carry_out_next, task_of
 
     with _interrupted() as stopped, _bar(is_quiet=is_quiet) as shown:
         while not (found := task_of(services(), number)).has_ended and not stopped.is_set():

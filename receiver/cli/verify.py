@@ -9,8 +9,8 @@ import click
 
 from receiver.cli.shared import EMPTY, FAILED, WHO, as_json, print_json, said, services, table, with_application
 from receiver.cli.tasks import here, seen_through
-from receiver.commands.verification import repaired_of, start, verifications_of
-from receiver.commands.verify import KINDS, Finding, Verification, findings
+from receiver.commands.synchronizing.verification import repaired_of, start, verifications_of
+from receiver.commands.synchronizing.verify import KINDS, Finding, Verification, findings
 
 LISTED_TOGETHER = 500
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from receiver.commands import full_synchronization, matching_task, run, uncouple_all, verification
-from receiver.tasks import Procedure
+from receiver.commands.coupling import matching_task, uncouple_all
+from receiver.commands.synchronizing import full_synchronization, run_mapping, verification
+from receiver.runs import run_task
+from receiver.runs.tasks import Procedure
 
 PROCEDURES: Mapping[str, Procedure] = {
-    run.COMMAND: run.carry_out,
+    run_task.COMMAND: run_mapping.carry_out,
     full_synchronization.COMMAND: full_synchronization.carry_out,
     uncouple_all.COMMAND: uncouple_all.carry_out,
     verification.COMMAND: verification.carry_out,

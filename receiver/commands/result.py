@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from receiver.asked import Done, Wanted, carry_out, preview
 from receiver.core.mapping import Direction
 from receiver.errors import StalePreviewError
+from receiver.runs.carry_out import Done, Wanted, carry_out, preview
 from receiver.services import Services
 
 

@@ -1,7 +1,7 @@
 """What each message of Dataverse's means: `ExecutionContext -> list[SynchRequest]`, pure.
 
 To answer a new message: one module here and its line in `HANDLERS`. A request names a row and what is known of it;
-which mappings it concerns is not a handler's business.
+which mappings it concerns is not a handler's business. Read `row_changed.py` first.
 """
 
 from __future__ import annotations

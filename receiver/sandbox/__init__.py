@@ -1,6 +1,7 @@
 """A stand-in for Dataverse that runs on this machine: sign-in, Web API, notifications, and a Sales form.
 
-Start one with `Sandbox(SandboxSettings(...))`; only the command line and the tests import it.
+Start one with `Sandbox(SandboxSettings(...))`; only the programs and the tests import it. In come requests of the Web
+API and wishes of a test, out go answers and notifications, as unkind as Dataverse's. Read `organization.py` first.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from receiver.sandbox.faults import Faults
 from receiver.sandbox.limits import Protection
 from receiver.sandbox.notifications import Environment
 from receiver.sandbox.pipeline import Pipeline
+from receiver.sandbox.publishing import mark_unpublished
 from receiver.sandbox.registration import Registry, put_messages, replace_steps
 from receiver.sandbox.rows import Rows
 from receiver.sandbox.schema import Schema, make_schema, metadata_id
@@ -85,7 +86,7 @@ def make_organization(settings: SandboxSettings, folder: Path | None) -> Organiz
         store=store,
         registry=registry,
         pipeline=pipeline,
-        rows=Rows(settings, schema, store, registry, pipeline),
+        rows=Rows(settings, schema, store, registry, pipeline, on_write=mark_unpublished),
         tokens=Tokens(settings.now),
         faults=faults,
         protection=Protection(settings.limits),

@@ -6,14 +6,13 @@ Source: learn, PublishXml and PublishAllXml actions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from receiver.sandbox.errors import invalid_argument
-
-if TYPE_CHECKING:
-    from receiver.sandbox.organization import Organization
-    from receiver.sandbox.storage import Row
+from receiver.sandbox.rows import Rows
+from receiver.sandbox.schema import Schema
+from receiver.sandbox.storage import Row, Store
 
 APPACTION, WEB_RESOURCE = "appaction", "webresource"
 STATE = "componentstate"
@@ -30,7 +29,7 @@ def is_published(row: Row) -> bool:
     return bool(row.get(STATE) == PUBLISHED)
 
 
-def publish(organization: Organization, parameter: Any) -> None:
+def publish(schema: Schema, store: Store, rows: Rows, parameter: Any) -> None:
     """What the ParameterXml names: tables with their commands, and web resources by id. Raises ApiError."""
     try:
         root = ET.fromstring(str(parameter))  # noqa: S314 - a local sandbox, and Python's expat refuses entity bombs
@@ -38,21 +37,21 @@ def publish(organization: Organization, parameter: Any) -> None:
         raise invalid_argument("'ParameterXml' is no XML.") from None
     if root.tag != "importexportxml":
         raise invalid_argument("'ParameterXml' must be an importexportxml.")
-    tables = {organization.schema.table(one.text or "").name for one in root.iterfind("entities/entity")}
+    tables = {schema.table(one.text or "").name for one in root.iterfind("entities/entity")}
     scripts = {(one.text or "").strip("{}").lower() for one in root.iterfind("webresources/webresource")}
-    known = {row.id for row in organization.store.rows(WEB_RESOURCE)}
+    known = {row.id for row in store.rows(WEB_RESOURCE)}
     if not scripts <= known:
         raise invalid_argument(f"There is no web resource {', '.join(sorted(scripts - known))}.")
-    _publish(organization, tables, scripts)
+    _publish(rows, tables, scripts)
 
 
-def publish_all(organization: Organization) -> None:
-    scripts = {row.id for row in organization.store.rows(WEB_RESOURCE)}
-    _publish(organization, set(organization.schema.tables), scripts)
+def publish_all(schema: Schema, store: Store, rows: Rows) -> None:
+    scripts = {row.id for row in store.rows(WEB_RESOURCE)}
+    _publish(rows, set(schema.tables), scripts)
 
 
-def _publish(organization: Organization, tables: set[str], scripts: set[str]) -> None:
-    with organization.rows.transaction() as transaction:
+def _publish(rows: Rows, tables: set[str], scripts: set[str]) -> None:
+    with rows.transaction() as transaction:
         commands = [row for row in transaction.rows(APPACTION) if row.get("contextvalue") in tables]
         resources = [row for row in transaction.rows(WEB_RESOURCE) if row.id in scripts]
         for row in (*commands, *resources):

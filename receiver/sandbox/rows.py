@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -22,7 +22,6 @@ from receiver.sandbox.errors import (
 from receiver.sandbox.events import Call, Event
 from receiver.sandbox.filling import Author
 from receiver.sandbox.pipeline import Pipeline
-from receiver.sandbox.publishing import mark_unpublished
 from receiver.sandbox.registration import (
     CUSTOM_API,
     ENDPOINT,
@@ -49,8 +48,16 @@ class Rows:
     """Every write, in one transaction each, with its steps run."""
 
     def __init__(
-        self, settings: SandboxSettings, schema: Schema, store: Store, registry: Registry, pipeline: Pipeline
+        self,
+        settings: SandboxSettings,
+        schema: Schema,
+        store: Store,
+        registry: Registry,
+        pipeline: Pipeline,
+        on_write: Callable[[str, dict[str, Any]], None],
     ) -> None:
+        """*on_write* is told of a table and of what is written to it, and may add to it."""
+        self._on_write = on_write
         self._settings = settings
         self._schema = schema
         self._store = store
@@ -197,7 +204,7 @@ class Rows:
         if table.name == ENDPOINT:
             rounded["isauthvalueset"] = bool(rounded.get("authvalue"))
         check_registration(transaction, table.name, rounded)
-        mark_unpublished(table.name, rounded)
+        self._on_write(table.name, rounded)
         return rounded
 
     def _accepted(

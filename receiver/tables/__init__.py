@@ -1,6 +1,7 @@
 """The shipped local tables, one file each: the SQL table, its number series, its default mapping.
 
-To add one: a file here, its name in `TABLES`, one migration (docs/architecture.md).
+In comes nothing, out go descriptions. To add one: a file here, its name in `TABLES`, one migration
+(docs/architecture.md). Read `shipped.py` first.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pytest
 from admin.visitor import pass_over
 from sqlalchemy import select
 
-from receiver.commands.mappings import named, set_field
+from receiver.commands.mappings.change_mapping import named, set_field
 from receiver.store.models import change, lane
 
 CHANGES = [

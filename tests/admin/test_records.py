@@ -9,14 +9,14 @@ import pytest
 from admin.visitor import ACCOUNT, NOON, app_with
 from flask import render_template
 
-from receiver.commands.mappings import set_mapping
-from receiver.commands.open_record import Busy, Candidate, MayCreate, Offered, Refused
+from receiver.commands.mappings.change_mapping import set_mapping
+from receiver.commands.synchronizing.open_record import Busy, Candidate, MayCreate, Offered, Refused
 from receiver.core.coupling import Coupling, LastRun, Result
 from receiver.core.mapping import Direction
+from receiver.engine.wording import Settled
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
 from receiver.tables import BY_NAME
-from receiver.wording import Settled
 
 
 def modify(services, key, **values):

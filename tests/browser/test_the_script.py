@@ -13,7 +13,7 @@ from company import Company
 from playwright.sync_api import Browser, Page, expect
 
 from receiver.button.script import script
-from receiver.commands.button import install, remove
+from receiver.commands.connection.button import install, remove
 from receiver.sandbox import Sandbox
 
 CHROMIUM = shutil.which("chromium")

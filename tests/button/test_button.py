@@ -14,8 +14,8 @@ from company import Company
 
 from receiver.button.script import NAME, script
 from receiver.cli import receiver
-from receiver.commands.button import check, install, remove
-from receiver.commands.microsofts_button import NoIntegrationSolutionError, use_microsofts
+from receiver.commands.connection.button import check, install, remove
+from receiver.commands.connection.microsofts_button import NoIntegrationSolutionError, use_microsofts
 from receiver.errors import RefusedError
 from receiver.registration import rows
 from receiver.sandbox import Sandbox, SandboxSettings

@@ -15,8 +15,8 @@ from company import Company
 from receiver.button.rows import web_resource
 from receiver.button.script import FUNCTION, NAME, script
 from receiver.button.solution_file import solution_file
-from receiver.commands.button import mapped_tables
-from receiver.commands.solution import build
+from receiver.commands.connection.button import mapped_tables
+from receiver.commands.connection.solution import build
 from receiver.errors import RefusedError
 
 URL = "https://receiver.example"

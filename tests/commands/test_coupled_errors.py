@@ -10,8 +10,8 @@ from scenarios.pairs import ACCOUNT, FROM, NOBODY, SECOND_ACCOUNT, couple_custom
 from scenarios.test_e_errors_page import WHO, lines, skip, skipped_customers
 
 from receiver.cli import receiver
-from receiver.commands import coupled_errors
-from receiver.commands.pairs import mapping_named
+from receiver.commands.coupling.pairs import mapping_named
+from receiver.commands.following import coupled_errors
 from receiver.errors import NotFoundError
 
 

@@ -8,14 +8,15 @@ import pytest
 from company import Company
 from scenarios.pairs import ACCOUNT, CONTACT, SECOND_ACCOUNT, account, change_both, couple_customer, is_skipped
 
-from receiver import held_lanes, lanes
-from receiver.asked import carry_out, wanted_to
 from receiver.cli import receiver
-from receiver.coalesce import Ask
-from receiver.commands.delete_coupling import uncouple
-from receiver.commands.set_up_coupling import AfterCoupling, couple, create_new
-from receiver.commands.synchronize_now import Choice, choices, synchronize_now
+from receiver.commands.coupling.delete_coupling import uncouple
+from receiver.commands.coupling.set_up_coupling import AfterCoupling, couple, create_new
+from receiver.commands.synchronizing.synchronize_now import Choice, choices, synchronize_now
+from receiver.engine.coalesce import Ask
 from receiver.errors import NotFoundError, ReceiverError, RefusedError, StalePreviewError
+from receiver.lanes import held as held_lanes
+from receiver.lanes import lane as lanes
+from receiver.runs.carry_out import carry_out, wanted_to
 
 
 def run(company: Company, *words: str) -> tuple[int, str, str]:

@@ -6,7 +6,7 @@ import pytest
 from company import Company
 from scenarios.pairs import ACCOUNT, COMPETITOR_ACCOUNT, SECOND_ACCOUNT, couple_customer
 
-from receiver.commands.create import create_from_dataverse, create_in_dataverse
+from receiver.commands.coupling.create import create_from_dataverse, create_in_dataverse
 from receiver.commands.result import CommandResult
 from receiver.errors import RefusedError, StalePreviewError
 

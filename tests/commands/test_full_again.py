@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 from company import Company
 
-from receiver.candidates_of_run import Scope
-from receiver.commands.pairs import mapping_named
+from receiver.commands.coupling.pairs import mapping_named
 from receiver.core.mapping import DeletionConflict, Direction
-from receiver.runs import parts_of, run_part
+from receiver.runs.mapping_run import parts_of, run_part
+from receiver.runs.run_pages import Scope
 
 FROM = Direction.FROM
 

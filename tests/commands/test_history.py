@@ -11,13 +11,13 @@ from scenarios.pairs import ACCOUNT, DOLLAR, FROM, SECOND_ACCOUNT, account, coup
 from sqlalchemy import insert
 
 from receiver.cli import receiver
-from receiver.commands import history
-from receiver.commands.create import create_in_dataverse
-from receiver.commands.undo import undo
-from receiver.commands.verify import verify
+from receiver.commands.coupling.create import create_in_dataverse
+from receiver.commands.following import history
+from receiver.commands.following.undo import undo
+from receiver.commands.synchronizing.verify import verify
 from receiver.errors import NotFoundError, RefusedError
+from receiver.server.worker import Worker
 from receiver.store.models import history as history_rows
-from receiver.worker import Worker
 
 WHO = "Anna"
 
@@ -37,8 +37,8 @@ def fax_from_dataverse(company: Company, fax: str = "7") -> tuple[str, str]:
 
 
 def send(company: Company, key: str) -> None:
-    from receiver.asked import carry_out, wanted_to
-    from receiver.coalesce import Ask
+    from receiver.engine.coalesce import Ask
+    from receiver.runs.carry_out import carry_out, wanted_to
 
     list(carry_out(company.services, wanted_to(company.services, "CUSTOMER", [key], Ask(why="a run"))))
 

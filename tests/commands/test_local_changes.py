@@ -14,13 +14,13 @@ from company import Company
 from scenarios.pairs import ACCOUNT, SECOND_ACCOUNT, account, couple_customer
 
 from receiver.cli import receiver
-from receiver.commands.local_changes import install, remove, show
+from receiver.commands.mappings.local_changes import install, remove, show
 from receiver.errors import NotFoundError, RefusedError
-from receiver.local_changes import LOOK_AGAIN_SECONDS, LocalChanges, send
+from receiver.runs.local_edits import LOOK_AGAIN_SECONDS, LocalChanges, send
+from receiver.runs.tasks import newest
 from receiver.sandbox import Sandbox
+from receiver.server.worker import Worker
 from receiver.store import triggers
-from receiver.tasks import newest
-from receiver.worker import Worker
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_an_uncoupled_record_is_nobodys_business_and_leaves_no_job(firm: Company
 
 
 def test_what_dataverse_could_not_take_is_sent_again(firm: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("receiver.local_changes.TRIED_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr("receiver.runs.local_edits.TRIED_AGAIN_SECONDS", 0.1)
     key = couple_customer(firm)
     install(firm.services, "CUSTOMER")
     with closing(LocalChanges(firm.services)) as ear, another_program(firm) as program:

@@ -12,16 +12,17 @@ from company import Company
 from scenarios.pairs import couple
 
 from receiver.cli import receiver
-from receiver.commands import matching_task, uncouple_all, verification
-from receiver.commands.match import match
-from receiver.commands.match_plan import Choices
+from receiver.commands.coupling import matching_task, uncouple_all
+from receiver.commands.coupling.match import match
+from receiver.commands.coupling.match_plan import Choices
 from receiver.commands.procedures import PROCEDURES
+from receiver.commands.synchronizing import verification
+from receiver.commands.synchronizing.verify import verify
 from receiver.commands.told import MOST, lines_of, with_lines
-from receiver.commands.verify import verify
 from receiver.errors import NotFoundError, RefusedError
+from receiver.runs.tasks import cancel, carry_out_next, newest, task_of
+from receiver.server.worker import Worker
 from receiver.store.tasks import Task
-from receiver.tasks import cancel, carry_out_next, newest, task_of
-from receiver.worker import Worker
 
 NEVER = threading.Event()
 
@@ -71,7 +72,7 @@ def terminal(company: Company, *words: str) -> tuple[int, str, str]:
 
 
 def test_uncoupling_all_goes_on_where_it_was_interrupted(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("receiver.commands.delete_coupling.TOGETHER", 2)
+    monkeypatch.setattr("receiver.commands.coupling.delete_coupling.TOGETHER", 2)
     rows = coupled_customers(company, 5)
     number = uncouple_all.start(company.services, "customer", "Ann")
     with pytest.raises(RefusedError, match=f"receiver tasks resume {number}"):
@@ -90,7 +91,7 @@ def test_uncoupling_all_goes_on_where_it_was_interrupted(company: Company, monke
 def test_uncoupling_all_that_is_cancelled_keeps_the_other_couplings(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.commands.delete_coupling.TOGETHER", 2)
+    monkeypatch.setattr("receiver.commands.coupling.delete_coupling.TOGETHER", 2)
     rows = coupled_customers(company, 5)
 
     ended = work(company, uncouple_all.start(company.services, "CUSTOMER", "Ann"), cancels_after=2)
@@ -104,7 +105,7 @@ def test_uncoupling_all_that_is_cancelled_keeps_the_other_couplings(
 def test_ctrl_c_leaves_a_task_that_goes_on_and_says_how(
     small_company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.commands.delete_coupling.TOGETHER", 2)
+    monkeypatch.setattr("receiver.commands.coupling.delete_coupling.TOGETHER", 2)
     coupled_customers(small_company, 5)
 
     def pressed(*arguments: Any) -> Any:
@@ -187,7 +188,7 @@ CHOICES: dict[str, Any] = {"choices": Choices()}
 def test_what_was_coupled_before_an_interruption_is_synchronized_after_it(
     company: Company, monkeypatch: pytest.MonkeyPatch, pieces: int
 ) -> None:
-    monkeypatch.setattr("receiver.commands.match.TOGETHER", 2)
+    monkeypatch.setattr("receiver.commands.coupling.match.TOGETHER", 2)
     rows = matching_customers(company, 3)
     company.insert_local("customer", name="Alone", phone_no="77")
     number = matching_task.start(company.services, ["CUSTOMER"], "Ann", Choices(True, False))
@@ -211,7 +212,7 @@ def test_a_crash_between_coupling_and_synchronizing_is_made_good(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("receiver.commands.match.synchronized", dying)
+        patched.setattr("receiver.commands.coupling.match.synchronized", dying)
         with pytest.raises(KeyboardInterrupt):
             carry_out_next(company.services, PROCEDURES, NEVER, number)
     assert {company.coupling("CUSTOMER", row).local_base for row in rows.values()} == {None}

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from receiver.cli import receiver
-from receiver.commands.mapping_files import MappingFilesError, export_mappings, import_mappings
-from receiver.commands.mappings import named
+from receiver.commands.mappings.change_mapping import named
+from receiver.commands.mappings.mapping_files import MappingFilesError, export_mappings, import_mappings
 from receiver.core.filters import parse
 from receiver.core.mapping import (
     Conversion,

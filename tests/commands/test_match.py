@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 from company import Company
 
-from receiver import held_lanes, lanes
-from receiver.commands import mappings as mapping_commands
-from receiver.commands.match import match
-from receiver.commands.match_follow import directions_after
-from receiver.commands.match_plan import Choices
+from receiver.commands.coupling.match import match
+from receiver.commands.coupling.match_follow import directions_after
+from receiver.commands.coupling.match_plan import Choices
+from receiver.commands.mappings import change_mapping as mapping_commands
 from receiver.commands.result import CommandResult
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import Conversion, Direction, UpdateConflict
 from receiver.errors import LostRaceError, NotFoundError, RefusedError, StalePreviewError
+from receiver.lanes import held as held_lanes
+from receiver.lanes import lane as lanes
 from receiver.store import couplings
 
 CUSTOMER_TYPE = 3
@@ -321,8 +322,8 @@ def test_what_waited_for_the_row_follows(company: Company) -> None:
 
 
 def test_more_than_a_page_of_records_is_matched(small_company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("receiver.match_reading.PAGE", 2)
-    monkeypatch.setattr("receiver.commands.match.TOGETHER", 2)
+    monkeypatch.setattr("receiver.runs.match_reading.PAGE", 2)
+    monkeypatch.setattr("receiver.commands.coupling.match.TOGETHER", 2)
     company = small_company
     on(company, "phone_no")
     for number in range(5):

@@ -8,15 +8,16 @@ from datetime import datetime, timedelta
 import pytest
 from company import Company
 
-from receiver import held_lanes, lanes
-from receiver.candidates_of_run import Part, Scope
-from receiver.coalesce import Ask
-from receiver.commands import mappings as mapping_commands
-from receiver.commands import run
-from receiver.commands.pairs import mapping_named
+from receiver.commands.coupling.pairs import mapping_named
+from receiver.commands.mappings import change_mapping as mapping_commands
+from receiver.commands.synchronizing import run_mapping as run
 from receiver.core.mapping import DeletionConflict, Direction
+from receiver.engine.coalesce import Ask
 from receiver.errors import NotFoundError, RefusedError
-from receiver.runs import Position, Progress, parts_of, run_part
+from receiver.lanes import held as held_lanes
+from receiver.lanes import lane as lanes
+from receiver.runs.mapping_run import Position, Progress, parts_of, run_part
+from receiver.runs.run_pages import Part, Scope
 from receiver.store import runs as stored
 
 TO, FROM = Direction.TO, Direction.FROM

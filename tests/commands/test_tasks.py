@@ -9,14 +9,15 @@ import pytest
 from company import Company
 
 from receiver.cli import receiver
-from receiver.commands import full_synchronization, run
 from receiver.commands.procedures import PROCEDURES
+from receiver.commands.synchronizing import full_synchronization
+from receiver.commands.synchronizing import run_mapping as run
 from receiver.core.mapping import Direction
 from receiver.errors import NotFoundError, RefusedError
+from receiver.runs.tasks import Progress, cancel, carry_out_next, create, newest, task_of
+from receiver.server.worker import Worker
 from receiver.store import runs as stored_runs
 from receiver.store import tasks as stored
-from receiver.tasks import Progress, cancel, carry_out_next, create, newest, task_of
-from receiver.worker import Worker
 
 NEVER = threading.Event()
 

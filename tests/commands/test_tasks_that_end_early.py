@@ -9,12 +9,13 @@ import pytest
 from company import Company
 from scenarios.pairs import couple_customer
 
-from receiver.commands import run, uncouple_all
+from receiver.commands.coupling import uncouple_all
 from receiver.commands.procedures import PROCEDURES
+from receiver.commands.synchronizing import run_mapping as run
 from receiver.core.mapping import Direction
+from receiver.runs.tasks import cancel, carry_out_next, task_of
 from receiver.store import runs as stored_runs
 from receiver.store import tasks as stored
-from receiver.tasks import cancel, carry_out_next, task_of
 
 WHO = "Ann"
 START: dict[str, Callable[[Company], int]] = {
@@ -39,7 +40,7 @@ def dies(company: Company) -> None:
 def begun(company: Company, monkeypatch: pytest.MonkeyPatch, start: Callable[[Company], int]) -> int:
     """A task of which some pieces are done, and whose job is open."""
     monkeypatch.setattr(stored_runs, "PAGE", 1)
-    monkeypatch.setattr("receiver.commands.delete_coupling.TOGETHER", 1)
+    monkeypatch.setattr("receiver.commands.coupling.delete_coupling.TOGETHER", 1)
     couple_customer(company)
     company.set("CUSTOMER", direction=Direction.TO)
     for number in range(3):

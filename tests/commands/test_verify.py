@@ -10,9 +10,9 @@ from scenarios.pairs import ACCOUNT, DOLLAR, GET, RESTORE, SECOND_ACCOUNT, coupl
 from sqlalchemy import update
 
 from receiver.cli import receiver
-from receiver.commands import verify as commands
-from receiver.commands.repair import repair
-from receiver.commands.verify import Finding, Verification, verify
+from receiver.commands.synchronizing import verify as commands
+from receiver.commands.synchronizing.repair import repair
+from receiver.commands.synchronizing.verify import Finding, Verification, verify
 from receiver.errors import NotFoundError, RefusedError
 from receiver.store.models import coupling
 from receiver.store.verifications import Seen

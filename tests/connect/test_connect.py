@@ -12,7 +12,7 @@ import certifi
 import pytest
 from connect.environment import Machine, make_certificate
 
-from receiver.commands.connection_steps import misspelled
+from receiver.commands.connection.connection_steps import misspelled
 from receiver.errors import SettingError
 from receiver.sandbox import Sandbox, SandboxSettings
 from receiver.settings_file import overlaid
@@ -177,7 +177,7 @@ def test_a_certificate_for_another_host_ends_at_tls(machine: Machine, monkeypatc
 
 
 def test_an_address_that_answers_otherwise_is_no_dataverse(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("receiver.commands.connection_steps.PROBE", "/nothing-here")
+    monkeypatch.setattr("receiver.commands.connection.connection_steps.PROBE", "/nothing-here")
     found = machine.steps("connect", *machine.options(), *machine.secret())
 
     assert "not as Dataverse does (status 404)" in found["Address"]["said"]

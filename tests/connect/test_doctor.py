@@ -12,7 +12,7 @@ from company import Company
 from connect.environment import Machine, make_certificate
 from sqlalchemy import insert
 
-from receiver.commands.doctor import Setup, examine
+from receiver.commands.connection.doctor import Setup, examine
 from receiver.store.models import worker
 
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from connect.environment import Machine
 
-from receiver.commands import role
+from receiver.commands.connection import role
 from receiver.dataverse.privileges import needed
 from receiver.tables import TABLES
 

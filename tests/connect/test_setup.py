@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connect.environment import Machine
 
-from receiver.commands.role import EVERY_DAY, SET_UP, roles
+from receiver.commands.connection.role import EVERY_DAY, SET_UP, roles
 from receiver.settings_file import overlaid
 
 

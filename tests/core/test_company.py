@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from receiver.commands.rules import plain_situation
+from receiver.commands.mappings.rules import plain_situation
 from receiver.core.company import COMPANY_ID, NO_STAMPS, OWNER, Stamps
 from receiver.core.decision import AlreadyEqual, Insert, Modify, Reason, Record, Situation, Skip, decide
 from receiver.core.mapping import Direction

@@ -14,7 +14,7 @@ from core.situations import MAPPING, situation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.commands.transformation_rules import EXAMPLES, is_complete
+from receiver.commands.mappings.transformation_rules import EXAMPLES, is_complete
 from receiver.core.decision import Fail, Insert, Reason, decide
 from receiver.core.mapping import Direction, FieldMapping
 from receiver.core.merge import Sides, merge

@@ -44,9 +44,9 @@ from company import KEY, Company
 from crash.small_disk import NoDiskError, fill, make_room, small_disk
 
 from receiver.errors import StoreUnavailableError
-from receiver.processes import Program, web_server, worker
 from receiver.sandbox import Sandbox, SandboxSettings, ServiceEndpoint, Step
 from receiver.sandbox.faults import ALWAYS
+from receiver.server.processes import Program, web_server, worker
 from receiver.store.database import Database
 from receiver.store.models import coupling, inbox, job, lane
 from receiver.store.schema import migrate
@@ -435,7 +435,7 @@ class Run:
 
 
 def company_steps(company: Company) -> list[dict[str, Any]]:
-    from receiver.commands.steps import steps_to_register
+    from receiver.commands.connection.steps import steps_to_register
 
     return steps_to_register(company.services)
 

@@ -19,7 +19,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 
 from receiver.errors import StoreUnavailableError
 from receiver.sandbox import Sandbox
-from receiver.worker import run_ready
+from receiver.server.worker import run_ready
 
 
 def test_a_worker_that_starts_while_the_database_is_away_waits_for_it() -> None:

@@ -21,8 +21,8 @@ from sqlalchemy import event, func, select, text
 
 from receiver.sandbox import Sandbox
 from receiver.sandbox.faults import ALWAYS
+from receiver.server.worker import run_ready
 from receiver.store.models import inbox, lane
-from receiver.worker import run_ready
 
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 TRUE_NAME = "Nordwind Trading GmbH"

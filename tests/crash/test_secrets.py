@@ -18,7 +18,7 @@ from doors.test_real_server import free_port, serving
 from sqlalchemy import text
 
 from receiver import create_app
-from receiver.commands.test_connection import test_connection as connect
+from receiver.commands.connection.test_connection import test_connection as connect
 from receiver.sandbox import Sandbox
 
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"

@@ -9,7 +9,7 @@ import pytest
 from doors.sending import HEADER, KEY, Door
 from sqlalchemy import create_engine, event
 
-from receiver import webhook_keys
+from receiver.inbox import webhook_keys
 from receiver.store import webhook_keys as stored
 
 MADE_HERE = "made-here-while-one-server-could-not-read"

@@ -15,15 +15,15 @@ from company import KEY, Company
 from doors.sending import Door, attributes, context, reference, target
 from sqlalchemy import select, text, update
 
-from receiver import lanes
+from receiver.engine.process import process
 from receiver.errors import LeaseLostError, ThrottledError
-from receiver.lane_work import process
-from receiver.lanes import Lease
+from receiver.lanes import lane as lanes
+from receiver.lanes.lane import Lease
+from receiver.server.worker import Worker, run_ready
 from receiver.store.models import connection as connection_state
 from receiver.store.models import inbox, tombstone
 from receiver.store.models import lane as lane_rows
 from receiver.store.models import worker as workers
-from receiver.worker import Worker, run_ready
 
 ACCOUNT, OTHER = "a0000000-0000-4000-8000-000000000001", "a0000000-0000-4000-8000-000000000002"
 VENDOR_ACCOUNT = "a0000000-0000-4000-8000-000000000004"
@@ -324,7 +324,7 @@ def test_429_closes_one_gate_for_every_row_and_every_click_until_retry_after(sma
 
 
 def test_503_with_retry_after_closes_the_gate_too(small_company: Company) -> None:
-    from receiver.lane_failure import close_gate
+    from receiver.lanes.failure import close_gate
 
     with small_company.services.database.writing() as connection:
         close_gate(connection, small_company.now() + timedelta(seconds=30), "503")
@@ -338,7 +338,7 @@ def test_503_with_retry_after_closes_the_gate_too(small_company: Company) -> Non
 
 
 def test_a_later_shorter_pause_does_not_open_the_gate_earlier(small_company: Company) -> None:
-    from receiver.lane_failure import record_failure
+    from receiver.lanes.failure import record_failure
 
     post(small_company, hint(ACCOUNT))
     post(small_company, hint(OTHER))
@@ -492,7 +492,7 @@ def test_a_bell_wakes_a_sleeping_worker_at_once(company: Company) -> None:
 def test_the_heart_beats_on_after_something_nobody_foresaw(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.worker.HEARTBEAT_SECONDS", 0.05)  # nobody waits ten seconds for a heart
+    monkeypatch.setattr("receiver.server.worker.HEARTBEAT_SECONDS", 0.05)  # nobody waits ten seconds for a heart
     with closing(Door(postgresql_url)) as door:
         _rename(door, "receiver_worker", "away")
         worker = Worker(door.services, 1)

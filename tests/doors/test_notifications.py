@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from doors.sending import ACCOUNT, NO_ID, ORGANIZATION, Door, context, encoded, reference, target, without
 
-from receiver.worker import run_ready
+from receiver.server.worker import run_ready
 
 ANOTHER = "0d000000-0000-4000-8000-00000000dead"
 

@@ -363,8 +363,8 @@ def test_a_forged_choice_couples_nothing(open_company: Company, chosen: str) -> 
 
 
 def test_a_click_waits_for_nobody_for_ever(open_company: Company) -> None:
-    from receiver import lanes
-    from receiver.commands import open_record
+    from receiver.commands.synchronizing import open_record
+    from receiver.lanes import lane as lanes
 
     with open_company.services.database.writing() as connection:
         lanes.lease_named(connection, "another", open_company.now(), 120, [("account", ACCOUNT)])
@@ -411,8 +411,8 @@ def test_ready_names_each_check_that_fails(idle: Door) -> None:
 def test_ready_wants_a_worker_of_the_last_minute_and_a_test_of_the_last_five(
     small_company: Company, seconds: float, worker: bool, dataverse: bool
 ) -> None:
-    from receiver.commands.test_connection import test_connection as check_connection
-    from receiver.worker import Worker
+    from receiver.commands.connection.test_connection import test_connection as check_connection
+    from receiver.server.worker import Worker
 
     check_connection(small_company.services)
     Worker(small_company.services, 1)._record_heartbeat(small_company.now())

@@ -21,7 +21,14 @@ import requests
 from doors.sending import HEADER, KEY, NEXT_KEY, PATH, context, encoded
 from sqlalchemy import create_engine, make_url, text
 
-COMMAND = (sys.executable, "-m", "gunicorn", "-c", "python:receiver.gunicorn_conf", "receiver.serving:app")
+COMMAND = (
+    sys.executable,
+    "-m",
+    "gunicorn",
+    "-c",
+    "python:receiver.server.gunicorn_conf",
+    "receiver.server.serving:app",
+)
 WRONG = "not-a-key-of-ours-55d1"
 
 

@@ -335,7 +335,7 @@ def test_it_reads_the_rows_that_our_own_registration_writes(sandbox, client, sql
 
     from registration.registering import Registering
 
-    from receiver.commands.register_steps import register
+    from receiver.commands.connection.register_steps import register
 
     with closing(Registering(sqlite_url, sandbox)) as company:
         register(company.services, "the test")

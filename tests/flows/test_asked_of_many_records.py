@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from company import Company
 
-from receiver.asked import Done, carry_out, preview, wanted_from, wanted_to
-from receiver.coalesce import Ask
 from receiver.dataverse.rows import Change, DataverseRow
+from receiver.engine.coalesce import Ask
 from receiver.errors import DataverseError, VersionMismatchError
+from receiver.runs.carry_out import Done, carry_out, preview, wanted_from, wanted_to
 
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 

@@ -9,8 +9,8 @@ from company import ADMIN_TOKEN, Company
 from scenarios.pairs import ACCOUNT, SEND, couple_customer
 
 from receiver.cli import receiver
-from receiver.commands.fit import misfits
-from receiver.commands.test_connection import test_connection as look_at_dataverse
+from receiver.commands.connection.test_connection import test_connection as look_at_dataverse
+from receiver.commands.mappings.mapping_fit import misfits
 
 
 def drop(company: Company, *columns: str, shorter: dict[str, int] | None = None) -> None:

@@ -5,8 +5,8 @@ from company import Company
 from sqlalchemy import select
 
 from receiver.core.mapping import DeletionConflict
+from receiver.server.worker import run_ready
 from receiver.store.models import pending_coupling
-from receiver.worker import run_ready
 
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 

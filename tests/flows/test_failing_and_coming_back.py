@@ -6,7 +6,7 @@ from uuid import uuid4
 from company import KEY, Company
 from sqlalchemy import select
 
-from receiver.commands import notifications
+from receiver.commands.following import notifications
 from receiver.core.coupling import Result
 from receiver.core.mapping import UpdateConflict
 from receiver.store.models import inbox

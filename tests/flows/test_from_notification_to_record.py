@@ -29,7 +29,7 @@ def test_a_whole_image_costs_no_read(company: Company) -> None:
 
 
 def test_an_uncoupled_row_is_passed_over_and_brought_in_when_the_switch_goes_off(company: Company) -> None:
-    from receiver.commands import mappings
+    from receiver.commands.mappings import change_mapping as mappings
 
     company.sandbox.update("account", ACCOUNT, {"name": "Nordwind AG"})
     company.work()

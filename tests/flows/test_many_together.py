@@ -4,17 +4,17 @@ import pytest
 from company import Company
 from sqlalchemy import text
 
-from receiver import lanes
-from receiver.coalesce import NOTHING_ASKED, read_notification
 from receiver.core.decision import Record
+from receiver.engine.coalesce import NOTHING_ASKED, read_notification
+from receiver.engine.known_records import Known
+from receiver.engine.look_at_lane import Look, known_of, look_at
+from receiver.engine.process import process, process_together
+from receiver.engine.work import Work
+from receiver.engine.write_lanes import write
 from receiver.errors import MovedError
-from receiver.known import Known
-from receiver.lane_work import process, process_together
-from receiver.lane_write import write
-from receiver.lanes import Lease
-from receiver.look import Look, known_of, look_at
-from receiver.work import Work
-from receiver.worker import LANES_TOGETHER, lease_ready
+from receiver.lanes import lane as lanes
+from receiver.lanes.lane import Lease
+from receiver.server.worker import LANES_TOGETHER, lease_ready
 
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 CONTACT = "c0000000-0000-4000-8000-000000000001"

@@ -33,10 +33,10 @@ from fuzz.bodies import Bodies, captured, hand_made
 
 from receiver.sandbox import Sandbox, SandboxSettings
 from receiver.schemas.execution_context import parse_json
+from receiver.server.worker import run_ready
 from receiver.store.database import Database
 from receiver.store.models import inbox, lane
 from receiver.store.schema import migrate
-from receiver.worker import run_ready
 
 BODIES_A_TURN = 200
 #: a turn that takes more steps than this goes round in circles

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.commands.rules import LINES, decision_table
+from receiver.commands.mappings.rules import LINES, decision_table
 from receiver.config import SECRETS, Settings, example
 from receiver.core.decision import Reason
 

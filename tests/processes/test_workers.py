@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from receiver.sandbox import Sandbox
 from receiver.store.models import inbox, job, lane
-from receiver.wake import LOOK_AGAIN_SECONDS
+from receiver.store.wake import LOOK_AGAIN_SECONDS
 
 ACCOUNTS = 12
 

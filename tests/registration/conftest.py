@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from receiver import webhook_keys
-from receiver.commands import register_steps
+from receiver.commands.connection import register_steps
+from receiver.inbox import webhook_keys
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from typing import Any
 
 from company import KEY, Company
 
+from receiver.commands.connection.steps import steps_to_register
 from receiver.commands.procedures import PROCEDURES
-from receiver.commands.steps import steps_to_register
 from receiver.dataverse.client import DataverseClient
+from receiver.runs.tasks import carry_out_next
 from receiver.sandbox import Sandbox, ServiceEndpoint, Step
-from receiver.tasks import carry_out_next
 
 STEP, IMAGE, ENDPOINT = "sdkmessageprocessingstep", "sdkmessageprocessingstepimage", "serviceendpoint"
 _ENDPOINT_COLUMNS = ("name", "url", "contract", "authtype", "authvalue", "connectionmode", "messageformat",

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from registration.registering import ENDPOINT, IMAGE, STEP, Registering, registration_of
 
-from receiver.commands.check_steps import check, hint
-from receiver.commands.register_steps import register
+from receiver.commands.connection.check_steps import check, hint
+from receiver.commands.connection.register_steps import register
 from receiver.registration.drift import REGISTER
 from receiver.sandbox import Sandbox
 

@@ -15,13 +15,13 @@ from registration.registering import Registering
 from sqlalchemy import inspect, select
 
 from receiver.cli import receiver
-from receiver.commands import keys
-from receiver.commands.check_steps import check
-from receiver.commands.register_steps import register, remove
+from receiver.commands.connection import keys
+from receiver.commands.connection.check_steps import check
+from receiver.commands.connection.register_steps import register, remove
 from receiver.errors import RefusedError
+from receiver.inbox.webhook_keys import fingerprint
 from receiver.sandbox import Sandbox
 from receiver.store.models import metadata, webhook_key
-from receiver.webhook_keys import fingerprint
 
 WHO = "the test"
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"

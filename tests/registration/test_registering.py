@@ -13,8 +13,8 @@ from company import ADMIN_TOKEN, KEY, Company
 from registration.registering import IMAGE, STEP, Registering, registration_of
 
 from receiver.cli import receiver
-from receiver.commands.check_steps import check, hint
-from receiver.commands.register_steps import catch_up, due_for_catch_up, register, remove
+from receiver.commands.connection.check_steps import check, hint
+from receiver.commands.connection.register_steps import catch_up, due_for_catch_up, register, remove
 from receiver.core.message import image_alias
 from receiver.errors import DataverseError, RefusedError, ThrottledError
 from receiver.registration import rows

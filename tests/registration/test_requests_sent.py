@@ -15,7 +15,7 @@ import pytest
 from company import KEY
 from registration.registering import Registering, Sent
 
-from receiver.commands.register_steps import register, remove
+from receiver.commands.connection.register_steps import register, remove
 from receiver.sandbox import Sandbox
 
 GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"

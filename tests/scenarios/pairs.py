@@ -7,15 +7,15 @@ from typing import Any
 from company import Company
 from sqlalchemy import select
 
-from receiver import lanes
-from receiver.coalesce import Ask
-from receiver.commands import notifications
+from receiver.commands.following import notifications
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import DeletionConflict, Direction, UpdateConflict
-from receiver.lane_work import process
+from receiver.engine.coalesce import Ask
+from receiver.engine.process import process
+from receiver.engine.wording import Settled
+from receiver.lanes import lane as lanes
 from receiver.store import couplings
 from receiver.store.models import job_error
-from receiver.wording import Settled
 
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 SECOND_ACCOUNT = "a0000000-0000-4000-8000-000000000002"

@@ -25,7 +25,7 @@ from scenarios.pairs import (
 )
 from sqlalchemy import text
 
-from receiver.commands import mappings as mapping_commands
+from receiver.commands.mappings import change_mapping as mapping_commands
 from receiver.core.coupling import Result
 from receiver.core.mapping import FieldMapping
 from receiver.sandbox import ServiceEndpoint, Step

@@ -22,7 +22,7 @@ from scenarios.pairs import (
     force,
 )
 
-from receiver.commands import mappings
+from receiver.commands.mappings import change_mapping as mappings
 from receiver.core.coupling import Result
 
 

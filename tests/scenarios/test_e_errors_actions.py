@@ -25,12 +25,12 @@ from scenarios.test_e_errors_page import WHO, fail_twice, lines, skip, skipped_c
 from sqlalchemy import update
 
 from receiver.cli import receiver
-from receiver.commands import coupled_errors, synch_jobs
-from receiver.commands.delete_coupling import uncouple
+from receiver.commands.coupling.delete_coupling import uncouple
+from receiver.commands.coupling.set_up_coupling import AfterCoupling
+from receiver.commands.coupling.set_up_coupling import couple as set_up
+from receiver.commands.following import coupled_errors, synch_jobs
 from receiver.commands.result import CommandResult
-from receiver.commands.set_up_coupling import AfterCoupling
-from receiver.commands.set_up_coupling import couple as set_up
-from receiver.commands.synchronize_now import Choice
+from receiver.commands.synchronizing.synchronize_now import Choice
 from receiver.core.mapping import Direction
 from receiver.errors import NotFoundError, RefusedError
 from receiver.store import jobs

@@ -7,7 +7,7 @@ from company import Company
 from scenarios.pairs import ACCOUNT, POUND, SECOND_ACCOUNT, account, couple_customer, is_skipped
 from sqlalchemy import update
 
-from receiver.commands import coupled_errors
+from receiver.commands.following import coupled_errors
 from receiver.commands.result import CommandResult
 from receiver.core.coupling import Result
 from receiver.store.models import coupling

@@ -12,16 +12,16 @@ from scenarios.pairs import ACCOUNT, NOBODY, POUND, SALES_PERSON, SECOND_ACCOUNT
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from receiver.asked import carry_out, wanted_from, wanted_to
-from receiver.coalesce import Ask
-from receiver.commands import coupled_errors
-from receiver.commands.delete_coupling import uncouple, uncouple_all
-from receiver.commands.set_up_coupling import AfterCoupling
-from receiver.commands.set_up_coupling import couple as set_up
-from receiver.commands.synchronize_now import choices
+from receiver.commands.coupling.delete_coupling import uncouple, uncouple_all
+from receiver.commands.coupling.set_up_coupling import AfterCoupling
+from receiver.commands.coupling.set_up_coupling import couple as set_up
+from receiver.commands.following import coupled_errors
+from receiver.commands.synchronizing.synchronize_now import choices
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import Direction
+from receiver.engine.coalesce import Ask
 from receiver.errors import LostRaceError, RefusedError
+from receiver.runs.carry_out import carry_out, wanted_from, wanted_to
 from receiver.store import couplings
 from receiver.store.models import coupling
 
@@ -227,7 +227,7 @@ def test_f23_of_couplings_whose_records_are_gone_those_with_one_left_are_listed_
 def test_f25_and_f27_every_coupling_of_the_company_can_be_deleted(
     company: Company, together: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.commands.delete_coupling.TOGETHER", together)
+    monkeypatch.setattr("receiver.commands.coupling.delete_coupling.TOGETHER", together)
     for row in (ACCOUNT, SECOND_ACCOUNT):
         couple_customer(company, row)
     couple(company, "SALESPEOPLE", company.insert_local("salesperson", name="Ada"), SALES_PERSON)

@@ -22,14 +22,14 @@ from scenarios.pairs import (
 )
 
 from receiver.cli import receiver
-from receiver.commands.create import create_from_dataverse, create_in_dataverse
-from receiver.commands.delete_coupling import uncouple
-from receiver.commands.records import view
+from receiver.commands.coupling.create import create_from_dataverse, create_in_dataverse
+from receiver.commands.coupling.delete_coupling import uncouple
+from receiver.commands.coupling.row_list import Coupled, OfferedRow, rows_offered
+from receiver.commands.coupling.row_search import row_named
+from receiver.commands.coupling.set_up_coupling import AfterCoupling, create_new
+from receiver.commands.coupling.set_up_coupling import couple as set_up
+from receiver.commands.following.records import view
 from receiver.commands.result import CommandResult
-from receiver.commands.row_list import Coupled, OfferedRow, rows_offered
-from receiver.commands.row_search import row_named
-from receiver.commands.set_up_coupling import AfterCoupling, create_new
-from receiver.commands.set_up_coupling import couple as set_up
 from receiver.errors import NotFoundError, RefusedError
 from receiver.store import runs as stored
 

@@ -15,10 +15,10 @@ from scenarios.pairs import (
     couple_customer,
 )
 
-from receiver.commands import mappings
+from receiver.commands.coupling.row_search import row_named
+from receiver.commands.coupling.set_up_coupling import AfterCoupling, couple, create_new, default_after
+from receiver.commands.mappings import change_mapping as mappings
 from receiver.commands.result import CommandResult
-from receiver.commands.row_search import row_named
-from receiver.commands.set_up_coupling import AfterCoupling, couple, create_new, default_after
 from receiver.core.coupling import Result
 from receiver.errors import NotFoundError, RefusedError
 

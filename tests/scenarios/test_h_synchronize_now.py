@@ -19,10 +19,10 @@ from scenarios.pairs import (
     couple_customer,
 )
 
-from receiver.commands.create import create_from_dataverse, create_in_dataverse
+from receiver.commands.coupling.create import create_from_dataverse, create_in_dataverse
+from receiver.commands.coupling.set_up_coupling import couple as set_up
 from receiver.commands.result import CommandResult
-from receiver.commands.set_up_coupling import couple as set_up
-from receiver.commands.synchronize_now import Choice, choices, synchronize_now
+from receiver.commands.synchronizing.synchronize_now import Choice, choices, synchronize_now
 from receiver.errors import RefusedError
 
 SEND, GET, MERGE = Choice.SEND, Choice.GET, Choice.MERGE

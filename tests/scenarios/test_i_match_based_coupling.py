@@ -6,8 +6,8 @@ import pytest
 from company import Company
 from scenarios.pairs import ACCOUNT, CUSTOMER, SECOND_ACCOUNT, couple
 
-from receiver.commands.match import match
-from receiver.commands.match_plan import Choices
+from receiver.commands.coupling.match import match
+from receiver.commands.coupling.match_plan import Choices
 from receiver.commands.result import CommandResult
 
 OLD = [ACCOUNT, SECOND_ACCOUNT, "a0000000-0000-4000-8000-000000000003"]

@@ -8,10 +8,10 @@ from scenarios.company_ids import OURS, THEIRS
 from scenarios.pairs import ACCOUNT, CONTACT, DOLLAR, EURO, POUND, SALES_MANAGER, SALES_PERSON, couple
 from scenarios.test_e_errors_page import lines, skip
 
-from receiver.commands import synch_jobs
-from receiver.commands.create import create_in_dataverse
-from receiver.commands.delete_coupling import uncouple, uncouple_all
-from receiver.commands.synchronize_now import Choice, synchronize_now
+from receiver.commands.coupling.create import create_in_dataverse
+from receiver.commands.coupling.delete_coupling import uncouple, uncouple_all
+from receiver.commands.following import synch_jobs
+from receiver.commands.synchronizing.synchronize_now import Choice, synchronize_now
 from receiver.errors import NotFoundError
 
 FORMER_SALES_PERSON = "50000000-0000-4000-8000-000000000003"
@@ -84,7 +84,7 @@ def test_j1_again_it_finds_nothing_left_to_do(cronus: Company) -> None:
 
 
 def test_j1_a_whole_mapping_goes_on_where_it_was_interrupted(cronus: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("receiver.commands.delete_coupling.TOGETHER", 1)
+    monkeypatch.setattr("receiver.commands.coupling.delete_coupling.TOGETHER", 1)
     rows = three_coupled(cronus)
     first = next(iter(rows))
     uncouple(cronus.services, "CUSTOMER", [first], "Ada")

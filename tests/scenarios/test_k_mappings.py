@@ -6,7 +6,7 @@ import pytest
 from company import Company
 from scenarios.pairs import ACCOUNT, FROM, POUND_ACCOUNT, TO, account, couple_customer
 
-from receiver.commands import mappings
+from receiver.commands.mappings import change_mapping as mappings
 from receiver.core.mapping import Direction, FieldMapping, TableMapping
 from receiver.errors import InvalidMappingError
 from receiver.tables import TABLES

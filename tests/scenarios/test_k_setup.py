@@ -10,19 +10,20 @@ from company import Company
 from scenarios.pairs import ACCOUNT, BIDIRECTIONAL, FROM, SECOND_ACCOUNT, TO, account, couple_customer
 from sqlalchemy import select
 
-from receiver.candidates_of_run import Scope
 from receiver.cli import receiver
-from receiver.commands import full_synchronization, mappings
-from receiver.commands.create import create_in_dataverse
-from receiver.commands.mapping_files import MappingFilesError, import_mappings
-from receiver.commands.pairs import mapping_named
-from receiver.commands.synchronize_now import Choice, synchronize_now
+from receiver.commands.coupling.create import create_in_dataverse
+from receiver.commands.coupling.pairs import mapping_named
+from receiver.commands.mappings import change_mapping as mappings
+from receiver.commands.mappings.mapping_files import MappingFilesError, import_mappings
+from receiver.commands.synchronizing import full_synchronization
+from receiver.commands.synchronizing.synchronize_now import Choice, synchronize_now
 from receiver.core.dependencies import ordered
 from receiver.core.mapping import Direction
 from receiver.core.values import ColumnType
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.errors import InvalidMappingError, NotFoundError, RefusedError
-from receiver.runs import parts_of, run_part
+from receiver.runs.mapping_run import parts_of, run_part
+from receiver.runs.run_pages import Scope
 from receiver.store import mappings as stored
 from receiver.store.models import field_mapping, passed_over
 from receiver.store.runs import watermark

@@ -24,14 +24,15 @@ from scenarios.pairs import (
     is_skipped,
 )
 
-from receiver.candidates_of_run import Scope
-from receiver.commands import run
-from receiver.commands.pairs import mapping_named
+from receiver.commands.coupling.pairs import mapping_named
+from receiver.commands.synchronizing import run_mapping as run
 from receiver.core.coupling import Result
 from receiver.core.mapping import Direction
-from receiver.runs import parts_of, run_part
+from receiver.runs import run_task
+from receiver.runs.mapping_run import parts_of, run_part
+from receiver.runs.run_pages import Scope
+from receiver.runs.tasks import carry_out_next, task_of
 from receiver.store import runs as stored
-from receiver.tasks import carry_out_next, task_of
 
 COUNTERS = ("inserted", "modified", "unchanged", "skipped", "failed", "uncoupled")
 
@@ -168,7 +169,7 @@ def test_l21_l23_the_watermark_is_the_newest_row_read_also_of_rows_in_which_noth
 def test_l25_a_broken_connection_is_tried_again(company: Company) -> None:
     number = run.start(company.services, "CUSTOMER", "Ann", FROM)
     with company.sandbox.faults.switched(unavailable=-1):
-        carry_out_next(company.services, {run.COMMAND: run.carry_out}, threading.Event())
+        carry_out_next(company.services, {run_task.COMMAND: run.carry_out}, threading.Event())
 
     assert task_of(company.services, number).state == "waiting"
 

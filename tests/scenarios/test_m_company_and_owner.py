@@ -11,15 +11,15 @@ from company import Company
 from scenarios.company_ids import OURS, TEAM, THEIRS, environment
 from scenarios.pairs import ACCOUNT, CUSTOMER, SALES_MANAGER, SALES_PERSON, SEND, account, couple
 
-from receiver.asked import carry_out, wanted_from, wanted_to
 from receiver.cli import receiver
-from receiver.coalesce import Ask
-from receiver.commands.create import create_in_dataverse
-from receiver.commands.history import listed
-from receiver.commands.multi_company import set_multi_company
-from receiver.commands.undo import undo
+from receiver.commands.coupling.create import create_in_dataverse
+from receiver.commands.following.history import listed
+from receiver.commands.following.undo import undo
+from receiver.commands.mappings.multi_company import set_multi_company
 from receiver.core.mapping import Direction
+from receiver.engine.coalesce import Ask
 from receiver.errors import RefusedError, SettingError
+from receiver.runs.carry_out import carry_out, wanted_from, wanted_to
 from receiver.sandbox import Sandbox
 
 

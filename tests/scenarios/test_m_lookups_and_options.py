@@ -6,16 +6,16 @@ import pytest
 from company import Company
 from scenarios.pairs import ACCOUNT, CONTACT, POUND, SECOND_ACCOUNT, TO, account, couple, couple_customer
 
-from receiver.candidates_of_run import Scope
-from receiver.commands.create import create_in_dataverse
-from receiver.commands.pairs import mapping_named
+from receiver.commands.coupling.create import create_in_dataverse
+from receiver.commands.coupling.pairs import mapping_named
+from receiver.commands.coupling.set_up_coupling import AfterCoupling, create_new
+from receiver.commands.coupling.set_up_coupling import couple as set_up
 from receiver.commands.result import CommandResult
-from receiver.commands.set_up_coupling import AfterCoupling, create_new
-from receiver.commands.set_up_coupling import couple as set_up
-from receiver.commands.synchronize_now import Choice, synchronize_now
+from receiver.commands.synchronizing.synchronize_now import Choice, synchronize_now
 from receiver.core.coupling import Result
 from receiver.errors import InvalidMappingError
-from receiver.runs import parts_of, run_part
+from receiver.runs.mapping_run import parts_of, run_part
+from receiver.runs.run_pages import Scope
 
 SECOND_CONTACT = "c0000000-0000-4000-8000-000000000002"
 

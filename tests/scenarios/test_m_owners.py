@@ -6,10 +6,10 @@ import pytest
 from company import Company
 from scenarios.pairs import ACCOUNT, BIDIRECTIONAL, SALES_MANAGER, SALES_PERSON, account, couple, couple_customer
 
-from receiver.commands import mappings
-from receiver.commands.create import create_from_dataverse
+from receiver.commands.coupling.create import create_from_dataverse
+from receiver.commands.mappings import change_mapping as mappings
 from receiver.commands.result import CommandResult
-from receiver.commands.synchronize_now import Choice, synchronize_now
+from receiver.commands.synchronizing.synchronize_now import Choice, synchronize_now
 
 OWNER_COLUMNS = {"CUSTOMER": "salesperson_code", "VENDOR": "purchaser_code", "CONTACT": "salesperson_code"}
 

@@ -32,7 +32,7 @@ from scenarios.pairs import (
     try_again,
 )
 
-from receiver.commands.open_record import MayCreate, Offered, Opened, Refused
+from receiver.commands.synchronizing.open_record import MayCreate, Offered, Opened, Refused
 from receiver.errors import NotFoundError
 
 

@@ -26,10 +26,10 @@ from scenarios.pairs import (
 from sqlalchemy import update
 
 from receiver.cli import receiver
-from receiver.commands import synch_jobs
-from receiver.commands.create import create_in_dataverse
-from receiver.commands.delete_coupling import uncouple
-from receiver.commands.synchronize_now import Choice, synchronize_now
+from receiver.commands.coupling.create import create_in_dataverse
+from receiver.commands.coupling.delete_coupling import uncouple
+from receiver.commands.following import synch_jobs
+from receiver.commands.synchronizing.synchronize_now import Choice, synchronize_now
 from receiver.core.mapping import Direction
 from receiver.store import jobs
 from receiver.store.models import coupling, job

@@ -8,12 +8,12 @@ import pytest
 from company import Company
 from scenarios.pairs import ACCOUNT, DOLLAR, POUND, TO
 
-from receiver.commands import full_synchronization as full
-from receiver.commands.full_synchronization import ERROR, FINISHED, SUCCESS, Line, Recommendation
 from receiver.commands.procedures import PROCEDURES
+from receiver.commands.synchronizing import full_synchronization as full
+from receiver.commands.synchronizing.full_synchronization import ERROR, FINISHED, SUCCESS, Line, Recommendation
 from receiver.errors import NotFoundError, RefusedError
+from receiver.runs.tasks import cancel, carry_out_next, task_of
 from receiver.store import runs as stored
-from receiver.tasks import cancel, carry_out_next, task_of
 
 
 def reviewed(company: Company) -> dict[str, Line]:

@@ -10,7 +10,7 @@ from typing import Any
 from simulation.world import FIELDS, MAPPINGS, TABLES, World
 from sqlalchemy import func, select
 
-from receiver.commands.verify import Finding, findings, verify
+from receiver.commands.synchronizing.verify import Finding, findings, verify
 from receiver.core.coupling import Coupling, Result
 from receiver.core.filters import matches
 from receiver.core.mapping import Conversion, DeletionConflict, Direction, FieldMapping, TableMapping

@@ -23,14 +23,18 @@ from simulation.agreement import Agreement
 from simulation.recorder import Recorder
 from simulation.world import FIELDS, LONG, MAPPINGS, TABLES, WHO, Clock, World
 
-from receiver import held_lanes, runs, settlement
-from receiver.candidates_of_run import Scope
-from receiver.commands import coupled_errors, create, delete_coupling, match, open_record, set_up_coupling, undo
-from receiver.commands.repair import repair
-from receiver.commands.set_up_coupling import AfterCoupling
-from receiver.commands.synchronize_now import Choice, synchronize_now
-from receiver.commands.verify import verify
+from receiver.commands.coupling import create, delete_coupling, match, set_up_coupling
+from receiver.commands.coupling.set_up_coupling import AfterCoupling
+from receiver.commands.following import coupled_errors, undo
+from receiver.commands.synchronizing import open_record
+from receiver.commands.synchronizing.repair import repair
+from receiver.commands.synchronizing.synchronize_now import Choice, synchronize_now
+from receiver.commands.synchronizing.verify import verify
 from receiver.core.mapping import DeletionConflict, Direction, UpdateConflict
+from receiver.engine import settle as settlement
+from receiver.lanes import held as held_lanes
+from receiver.runs import mapping_run as runs
+from receiver.runs.run_pages import Scope
 from receiver.sandbox import Sandbox, SandboxSettings
 
 #: RECEIVER_TEST_EXAMPLES=500 asks for more, and others each time; `--hypothesis-seed` says which

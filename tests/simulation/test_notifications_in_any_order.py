@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from simulation.recorder import Recorder
 
-from receiver import lanes
-from receiver.commands.mappings import named
-from receiver.commands.steps import steps_to_register
+from receiver.commands.connection.steps import steps_to_register
+from receiver.commands.mappings.change_mapping import named
 from receiver.core.coupling import Coupling, Result
 from receiver.core.mapping import Conversion, DeletionConflict, Direction
 from receiver.core.values import same
+from receiver.lanes import lane as lanes
 from receiver.sandbox import ServiceEndpoint, Step
 from receiver.store import couplings
 

@@ -13,17 +13,18 @@ from company import KEY, Company
 from simulation.recorder import Recorder
 from sqlalchemy import select
 
-from receiver import lanes, tasks
-from receiver.candidates_of_run import Scope
-from receiver.commands import run
+from receiver.commands.connection.steps import steps_to_register
 from receiver.commands.procedures import PROCEDURES
-from receiver.commands.steps import steps_to_register
+from receiver.commands.synchronizing import run_mapping as run
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import Direction, TableMapping
+from receiver.engine.process import process
 from receiver.errors import ReceiverError
-from receiver.lane_work import process
-from receiver.lanes import Lease
-from receiver.runs import parts_of, run_part
+from receiver.lanes import lane as lanes
+from receiver.lanes.lane import Lease
+from receiver.runs import tasks
+from receiver.runs.mapping_run import parts_of, run_part
+from receiver.runs.run_pages import Scope
 from receiver.sandbox import Sandbox, ServiceEndpoint, Step
 from receiver.store import couplings
 from receiver.store.models import coupling as coupling_rows

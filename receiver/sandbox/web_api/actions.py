@@ -53,10 +53,11 @@ def unbound(asked: Asked, name: str) -> Response:
 
 
 def _publish(asked: Asked, name: str) -> Response:
+    there = asked.organization
     if name == "PublishAllXml":
-        publish_all(asked.organization)
+        publish_all(there.schema, there.store, there.rows)
     else:
-        publish(asked.organization, asked.body().get("ParameterXml"))
+        publish(there.schema, there.store, there.rows, asked.body().get("ParameterXml"))
     return asked.answer_nothing()
 
 

@@ -1,0 +1,268 @@
+"""Coupled Data Synchronization Errors: Skipped couplings, and what a person can do about each.
+
+Source: BC page 5333; reference §4.3, §4.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+
+from receiver.commands.coupling.pairs import Pair, directions_to_try, mapping_named, pages_of, selected
+from receiver.commands.result import CommandResult, Line, carried_out, line_of
+from receiver.commands.synchronizing.synchronize_now import Choice, check_choice, only_direction, synchronize_now
+from receiver.core.mapping import Direction
+from receiver.engine.coalesce import Ask
+from receiver.errors import ReceiverError, RefusedError
+from receiver.runs.carry_out import Wanted, carry_out, wanted_from, wanted_to
+from receiver.services import Services
+from receiver.store import couplings, jobs
+from receiver.store.local_tables import LocalTable
+from receiver.store.models import coupling as coupling_rows
+from receiver.tables import BY_NAME
+
+#: lines that a list shows, as Business Central's page does before *Load More Errors*
+FIRST_LINES = 100
+BOTH_EXIST = "Both records exist; nothing was done."
+BOTH_GONE = "Both records are gone; the coupling is removed."
+
+
+@dataclass(frozen=True)
+class ErrorLine:
+    """A Skipped coupling, or one whose row or record is gone."""
+
+    mapping: str
+    local_id: str
+    name: str
+    record_exists: bool
+    dataverse_id: str
+    row_exists: bool
+    message: str
+    failed_on: datetime | None
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**vars(self), "failed_on": self.failed_on and self.failed_on.isoformat()}
+
+
+def listed(services: Services, mapping: str = "", limit: int = FIRST_LINES) -> list[ErrorLine]:
+    """Skipped couplings, of one mapping or of all; a pair that is gone on both sides is uncoupled on the way.
+
+    Raises: NotFoundError; what Dataverse raises.
+    """
+    lines: list[ErrorLine] = []
+    for name in _mapping_names(services, mapping):
+        for page in pages_of(services, mapping_named(services, name), is_skipped=True):
+            for pair in page:
+                if pair.local is None and pair.row is None:
+                    _uncouple(services, pair, "uncoupled")
+                    continue
+                lines.append(_line_of(pair))
+                if len(lines) == limit:
+                    return lines
+    return lines
+
+
+def retry(services: Services, mapping: str, keys: Sequence[str], who: str) -> CommandResult:
+    """Retry: these couplings are no longer Skipped, and are synchronized where they failed.
+
+    The same failure again makes them Skipped again at once. Raises: NotFoundError.
+    """
+    pairs = selected(services, mapping_named(services, mapping), keys)
+    return _retried(services, pairs, who)
+
+
+def retry_all(services: Services, who: str, mapping: str = "") -> CommandResult:
+    """Retry every Skipped coupling, a page at a time. Raises: NotFoundError."""
+    lines: list[Line] = []
+    for name in _mapping_names(services, mapping):
+        # all of them are found before the first is tried: one that fails again would be found again
+        for page in list(pages_of(services, mapping_named(services, name), is_skipped=True)):
+            lines += _retried(services, page, who).lines
+    return CommandResult(tuple(lines))
+
+
+def _retried(services: Services, pairs: Sequence[Pair], who: str) -> CommandResult:
+    ready = [pair for pair in pairs if pair.local is not None and pair.row is not None]
+    lines = [_one_is_gone(pair) for pair in pairs if pair not in ready]
+    _take_back(services, ready)
+    ask = Ask(why=f"Retry by {who}")
+    wanted = [_wanted(pair, toward, ask) for pair in ready for toward in directions_to_try(pair)]
+    return CommandResult((*lines, *carried_out(services, wanted).lines))
+
+
+def synchronize(services: Services, mapping: str, keys: Sequence[str], direction: Choice, who: str) -> CommandResult:
+    """Synchronize: these couplings are no longer Skipped, and the data of the chosen side is used, by force.
+
+    A one-way mapping goes its own way, whatever was chosen. Raises: NotFoundError; RefusedError, then nothing was done.
+    """
+    found = mapping_named(services, mapping)
+    going = only_direction(found) or direction
+    check_choice(found, going, keys)
+    pairs = selected(services, found, keys)
+    ready = [pair for pair in pairs if pair.local is not None and pair.row is not None]
+    _take_back(services, ready)
+    lines = [_one_is_gone(pair) for pair in pairs if pair not in ready]
+    if ready:
+        is_forced = going is not Choice.MERGE
+        chosen = [pair.key for pair in ready]
+        lines += synchronize_now(services, found.name, chosen, going, who, is_forced=is_forced).lines
+    return CommandResult(tuple(lines))
+
+
+def _take_back(services: Services, pairs: Sequence[Pair]) -> None:
+    with services.database.writing() as connection:
+        for pair in pairs:
+            is_this = (coupling_rows.c.mapping == pair.mapping.name, coupling_rows.c.local_id == pair.key)
+            connection.execute(update(coupling_rows).where(*is_this).values(is_skipped=False))
+
+
+def _one_is_gone(pair: Pair) -> Line:
+    gone = pair.caption if pair.local is None else pair.row_caption
+    said = f"{gone} does not exist any more; nothing was tried."
+    return pair.line("Skip", "skipped", said, "Use Restore Records or Delete Records.")
+
+
+def _wanted(pair: Pair, toward: Direction, ask: Ask) -> Wanted:
+    asked = replace(ask, mapping=pair.mapping.name, toward=toward, key=pair.key if toward is Direction.TO else "")
+    return Wanted(pair.mapping.dataverse_table, pair.coupling.dataverse_id, asked)
+
+
+def restore(
+    services: Services, mapping: str, keys: Sequence[str], who: str, *, is_preview: bool = False
+) -> CommandResult:
+    """Restore Records: of a pair of which one record is gone, that one is made anew and coupled.
+
+    A pair that cannot be restored keeps its coupling. Raises: NotFoundError.
+    """
+    do = _would_restore if is_preview else _restore
+    return _for_the_bereft(services, mapping, keys, do, who, is_preview=is_preview)
+
+
+def _would_restore(_services: Services, pair: Pair, _who: str) -> Line:
+    gone = pair.caption if pair.local is None else pair.row_caption
+    return pair.line("Insert", "inserted", f"{gone} is gone and would be made anew.")
+
+
+def _restore(services: Services, pair: Pair, who: str) -> Line:
+    _uncouple(services, pair)
+    ask = Ask(is_click=True, creates_new=True, may_create=True, why=f"Restore Records by {who}")
+    if pair.row is None:
+        wanted = wanted_to(services, pair.mapping.name, [pair.key], ask)
+    else:
+        wanted = wanted_from(pair.mapping.name, pair.mapping.dataverse_table, [pair.row.id], ask)
+    (line,) = map(line_of, carry_out(services, wanted))
+    if line.decision != "Insert":
+        with services.database.writing() as connection:
+            couplings.save(connection, pair.coupling, services.clock())
+    return line
+
+
+def delete(
+    services: Services, mapping: str, keys: Sequence[str], who: str, *, is_preview: bool = False
+) -> CommandResult:
+    """Delete Records: of a pair of which one record is gone, the other is deleted, and the coupling.
+
+    Raises: NotFoundError.
+    """
+    do = _would_delete if is_preview else _delete
+    return _for_the_bereft(services, mapping, keys, do, who, is_preview=is_preview)
+
+
+def _survivor(pair: Pair) -> str:
+    return pair.row_caption if pair.local is None else pair.caption
+
+
+def _would_delete(_services: Services, pair: Pair, _who: str) -> Line:
+    return pair.line("Delete", "deleted", f"{_survivor(pair)} would be deleted, and the coupling removed.")
+
+
+def _delete(services: Services, pair: Pair, who: str) -> Line:
+    try:
+        if pair.row is not None:
+            services.dataverse.delete(pair.mapping.dataverse_table, pair.row.id, pair.row.version)
+        _uncouple(services, pair, "deleted", deletes_record=pair.local is not None)
+    except ReceiverError as error:
+        said = f"{_survivor(pair)} could not be deleted, and the coupling stays: {error}"
+        return pair.line("Error", "failed", said, "Mend what the message says, then Delete Records again.")
+    return pair.line("Delete", "deleted", f"{_survivor(pair)} was deleted by {who}, and the coupling removed.")
+
+
+def _for_the_bereft(
+    services: Services,
+    mapping: str,
+    keys: Sequence[str],
+    do: Callable[[Services, Pair, str], Line],
+    who: str,
+    *,
+    is_preview: bool,
+) -> CommandResult:
+    lines: list[Line] = []
+    for pair in selected(services, mapping_named(services, mapping), keys):
+        if pair.local is not None and pair.row is not None:
+            lines.append(pair.line("Skip", "skipped", BOTH_EXIST))
+        elif pair.local is None and pair.row is None:
+            if not is_preview:
+                _uncouple(services, pair, "uncoupled")
+            lines.append(pair.line("RemoveCoupling", "uncoupled", BOTH_GONE))
+        else:
+            lines.append(do(services, pair, who))
+    return CommandResult(tuple(lines), is_preview=is_preview)
+
+
+def _uncouple(services: Services, pair: Pair, counter: str = "", *, deletes_record: bool = False) -> None:
+    """Raises: RefusedError when the pair was coupled anew meanwhile; RecordError."""
+    now, toward = services.clock(), Direction.TO if pair.row is None else Direction.FROM
+    with services.database.writing() as connection:
+        found = couplings.find(connection, pair.mapping.name, Direction.TO, pair.key, lock=True)
+        if found is None or found.dataverse_id != pair.coupling.dataverse_id:
+            raise RefusedError(f"{pair.caption} was coupled anew meanwhile; nothing was done. Look at the list again.")
+        if deletes_record:
+            LocalTable(connection, BY_NAME[pair.mapping.local_table]).delete(pair.key)
+        couplings.remove(connection, found)
+        if counter:
+            jobs.record(connection, pair.mapping.name, toward, (now, now), [counter], [])
+
+
+def find_deleted(services: Services, mapping: str = "", *, marks: bool = False) -> list[ErrorLine]:
+    """Find for Deleted: couplings, not Skipped, whose record or row is gone; *marks* makes those Skipped.
+
+    Unlike Business Central's it asks of every mapping and of both sides, and a record that only left the filter is
+    none that is gone. Raises: NotFoundError; what Dataverse raises.
+    """
+    lines: list[ErrorLine] = []
+    for name in _mapping_names(services, mapping):
+        for page in pages_of(services, mapping_named(services, name), is_skipped=False):
+            gone = [pair for pair in page if pair.local is None or pair.row is None]
+            lines += map(_line_of, gone)
+            if marks and gone:
+                _mark(services, gone)
+    return lines
+
+
+def _mark(services: Services, pairs: Sequence[Pair]) -> None:
+    keys = [pair.key for pair in pairs]
+    is_one = (coupling_rows.c.mapping == pairs[0].mapping.name, coupling_rows.c.local_id.in_(keys))
+    with services.database.writing() as connection:
+        connection.execute(update(coupling_rows).where(*is_one).values(is_skipped=True))
+
+
+def _line_of(pair: Pair) -> ErrorLine:
+    exist = pair.local is not None, pair.row is not None
+    said = pair.message or ("" if all(exist) else f"{pair.row_caption if exist[0] else pair.caption} was deleted.")
+    return ErrorLine(
+        pair.mapping.name, pair.key, pair.name, exist[0], pair.coupling.dataverse_id, exist[1], said, pair.failed_on
+    )
+
+
+def _mapping_names(services: Services, mapping: str) -> list[str]:
+    """The one that is named, or every mapping that couples something. Raises: NotFoundError."""
+    if mapping:
+        return [mapping_named(services, mapping).name]
+    with services.database.reading() as connection:
+        coupled = set(connection.execute(select(coupling_rows.c.mapping).distinct()).scalars())
+        return [name for name in services.mappings(connection) if name in coupled]

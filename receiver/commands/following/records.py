@@ -1,0 +1,129 @@
+"""A record seen from both sides: what is coupled to a Dataverse row, and how the two compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from receiver.commands.following.synch_jobs import last_error
+from receiver.core.coupling import Coupling
+from receiver.core.mapping import Direction, TableMapping
+from receiver.core.values import Value, Values, same, to_plain_values
+from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
+from receiver.engine.look_alikes import name_of
+from receiver.errors import NotFoundError, ReceiverError
+from receiver.services import Services, mappings_of, read_columns
+from receiver.store import couplings
+from receiver.store.local_tables import LocalTable, columns_of
+from receiver.tables import BY_NAME
+
+
+@dataclass(frozen=True)
+class FieldPair:
+    """One mapped field of both sides, with what people call it."""
+
+    caption: str
+    local_value: Value
+    dataverse_caption: str
+    dataverse_value: Value
+    direction: str
+    #: the value changed on this side since both were last equal
+    local_changed: bool
+    dataverse_changed: bool
+
+
+@dataclass(frozen=True)
+class RecordView:
+    """A local record, its coupling (None if there is none), and the row if it can be read."""
+
+    mapping: TableMapping
+    key: str
+    name: str
+    values: Values
+    coupling: Coupling | None
+    fields: tuple[FieldPair, ...]
+    #: why the Dataverse side is missing: it cannot be read, is gone, or was refused when it was to be made
+    trouble: str = ""
+
+
+def coupled_to(services: Services, table: str, id_: str) -> list[dict[str, Any]]:
+    """`[{mapping, coupled, record, coupling}]` of a Dataverse row; empty if nothing is coupled to it."""
+    with services.database.reading() as connection:
+        names = {mapping.name for mapping in mappings_of(services.mappings(connection), table)}
+        mappings = services.mappings(connection)
+        found = [one for one in couplings.of_dataverse_row(connection, id_) if one.mapping in names]
+        return [_plain(LocalTable(connection, BY_NAME[mappings[one.mapping].local_table]), one) for one in found]
+
+
+def _plain(local: LocalTable, coupling: Coupling) -> dict[str, Any]:
+    record = local.get(coupling.local_id)
+    return {
+        "mapping": coupling.mapping,
+        "coupled": True,
+        "record": None if record is None else to_plain_values(record.values),
+        "coupling": {
+            "local_id": coupling.local_id,
+            "dataverse_id": coupling.dataverse_id,
+            "skipped": coupling.is_skipped,
+            "last_from": {"result": coupling.last_from.result, "error": coupling.last_from.error},
+            "last_to": {"result": coupling.last_to.result, "error": coupling.last_to.error},
+        },
+    }
+
+
+def view(services: Services, mapping_name: str, key: str, *, reads_dataverse: bool = True) -> RecordView:
+    """Both sides of a local record. Raises: NotFoundError."""
+    with services.database.reading() as connection:
+        mappings = services.mappings(connection)
+        mapping = mappings.get(mapping_name.upper())
+        if mapping is None:
+            raise NotFoundError(f"There is no mapping {mapping_name}.")
+        shipped = BY_NAME[mapping.local_table]
+        record = LocalTable(connection, shipped).get(key)
+        coupling = couplings.find(connection, mapping.name, Direction.TO, key)
+    if record is None:
+        raise NotFoundError(f"There is no {shipped.caption} {key}. It may have been deleted.")
+    row: Values = {}
+    trouble = ""
+    if coupling is not None and reads_dataverse:
+        row, trouble = _row(services, mapping, coupling, read_columns(mappings, mapping.dataverse_table))
+    if coupling is None and reads_dataverse:
+        failed = last_error(services, mapping.name, key)
+        trouble = "" if failed is None else f"The last attempt failed: {failed.message}"
+    name = name_of(record, shipped.named_by)
+    return RecordView(
+        mapping, key, name, record.values, coupling, _pairs(mapping, record.values, row, coupling), trouble
+    )
+
+
+def _row(services: Services, mapping: TableMapping, coupling: Coupling, columns: frozenset[str]) -> tuple[Values, str]:
+    try:
+        row = services.dataverse.read(mapping.dataverse_table, coupling.dataverse_id, columns)
+    except ReceiverError as error:
+        return coupling.dataverse_base or {}, f"{error} The values are those of the last synchronization."
+    if row is None:
+        return {}, "The row was deleted in Dataverse."
+    return row.values, ""
+
+
+def _pairs(mapping: TableMapping, local: Values, row: Values, coupling: Coupling | None) -> tuple[FieldPair, ...]:
+    captions = columns_of(BY_NAME[mapping.local_table].table)
+    theirs = DATAVERSE_TABLES[mapping.dataverse_table].columns
+    shown = (one for one in mapping.fields if one.is_enabled and one.local_column and one.dataverse_column)
+    bases = (coupling and coupling.local_base) or {}, (coupling and coupling.dataverse_base) or {}
+    return tuple(
+        FieldPair(
+            captions[one.local_column or ""].caption,
+            local.get(one.local_column or ""),
+            theirs[one.dataverse_column or ""].caption,
+            row.get(one.dataverse_column or ""),
+            one.direction,
+            _has_changed(one.local_column, local, bases[0]),
+            _has_changed(one.dataverse_column, row, bases[1]),
+        )
+        for one in shown
+    )
+
+
+def _has_changed(column: str | None, values: Values, base: Values) -> bool:
+    return column is not None and column in base and column in values and not same(values[column], base[column])

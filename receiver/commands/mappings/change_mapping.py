@@ -1,0 +1,207 @@
+"""Mappings by a person: set, switch a field, reset to default, delete, bring in what was passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, case, func, select
+
+from receiver.core.filters import FilterError, parse
+from receiver.core.mapping import FieldMapping, TableMapping
+from receiver.core.mapping_problems import problems
+from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
+from receiver.errors import InvalidMappingError, NotFoundError, RefusedError
+from receiver.lanes import lane as lanes
+from receiver.services import Services
+from receiver.store import mappings as stored
+from receiver.store.local_tables import columns_of
+from receiver.store.models import coupling, job, passed_over
+from receiver.tables import BY_NAME, TABLES
+
+#: a statement may have some thousand placeholders
+TOUCHED_AT_ONCE = 500
+
+
+def named(services: Services, name: str) -> TableMapping:
+    """The stored mapping, with every column. Raises: NotFoundError."""
+    with services.database.reading() as connection:
+        return _named(connection, name)
+
+
+def _named(connection: Connection, name: str) -> TableMapping:
+    found = stored.load(connection).get(name.upper())
+    if found is None:
+        raise NotFoundError(f"There is no mapping {name}. `receiver mappings list` names them all.")
+    return found
+
+
+@dataclass(frozen=True)
+class Change:
+    """A mapping as it became, or would become, and what differs: what, before, after."""
+
+    mapping: TableMapping
+    differences: tuple[tuple[str, str, str], ...]
+    is_preview: bool
+
+
+def set_mapping(services: Services, name: str, who: str, **changes: Any) -> TableMapping:
+    """Change a mapping's own settings, such as `direction=…`; the changed mapping comes back.
+
+    Raises: NotFoundError; InvalidMappingError with every problem, then nothing was changed.
+    """
+    return change(services, name, who, changes).mapping
+
+
+def set_field(services: Services, name: str, number: int, who: str, **changes: Any) -> TableMapping:
+    """Change one field mapping, such as `is_enabled=…`. Raises: as `set_mapping`."""
+    return change(services, name, who, {}, {number: changes}).mapping
+
+
+def change(
+    services: Services,
+    name: str,
+    who: str,
+    changes: Mapping[str, Any],
+    fields: Mapping[int, Mapping[str, Any]] | None = None,
+    *,
+    is_preview: bool = False,
+) -> Change:
+    """Change a mapping's own settings and, by number, those of its field mappings: all of it or nothing.
+
+    Raises: as `set_mapping`.
+    """
+    wanted = {**changes, **_parsed(changes)}
+    with services.database.writing() as connection:
+        before = _named(connection, name)
+        changed = replace(before, **wanted)
+        changed = replace(changed, fields=_with_fields(changed, fields or {}))
+        _check(connection, changed)
+        if not is_preview:
+            stored.save(connection, changed, who, services.clock())
+    return Change(changed, tuple(stored.differences(before, changed)), is_preview)
+
+
+def _parsed(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The filters that are given as text, as the rules want them."""
+    kinds = {"local_filter_text": "local_filter", "dataverse_filter_text": "dataverse_filter"}
+    try:
+        return {kinds[name]: parse(text) for name, text in changes.items() if name in kinds}
+    except FilterError as error:
+        raise InvalidMappingError([str(error)]) from error
+
+
+def _with_fields(mapping: TableMapping, fields: Mapping[int, Mapping[str, Any]]) -> tuple[FieldMapping, ...]:
+    unknown = fields.keys() - {row.number for row in mapping.fields}
+    if unknown:
+        raise NotFoundError(
+            f"{mapping.name} has no field mapping {min(unknown)}. `receiver mappings show {mapping.name}` lists them."
+        )
+    return tuple(replace(row, **fields.get(row.number, {})) for row in mapping.fields)
+
+
+def reset(services: Services, name: str, who: str) -> TableMapping:
+    """Use Default Synchronization Setup: the shipped mapping again. Raises: NotFoundError."""
+    shipped = next((one.mapping for one in TABLES if one.mapping.name == name.upper()), None)
+    if shipped is None:
+        raise NotFoundError(f"No mapping {name} is shipped. `receiver mappings list` names them all.")
+    with services.database.writing() as connection:
+        _save(services, connection, shipped, who)
+    return shipped
+
+
+def reset_all(services: Services, who: str) -> tuple[str, ...]:
+    """Use Default Synchronization Setup: every shipped mapping again, one that was deleted too; their names.
+
+    A mapping of one's own stays. Raises: InvalidMappingError.
+    """
+    shipped = [one.mapping for one in TABLES]
+    with services.database.writing() as connection:
+        for one in shipped:
+            _save(services, connection, one, who, frozenset(mapping.name for mapping in shipped))
+    return tuple(one.name for one in shipped)
+
+
+def delete(services: Services, name: str, who: str) -> None:
+    """Delete a mapping with its field mappings; no record is touched, and its jobs stay in the log.
+
+    Raises: NotFoundError; RefusedError while it couples records, or another mapping refers to it.
+    """
+    with services.database.writing() as connection:
+        mapping = _named(connection, name)
+        query = select(func.count()).where(coupling.c.mapping == mapping.name)
+        if count := connection.execute(query).scalar_one():
+            raise RefusedError(
+                f"{mapping.name} couples {count} record(s). Delete the couplings first: "
+                f"receiver uncouple {mapping.name} --all"
+            )
+        others = [one for one in stored.load(connection).values() if one.name != mapping.name]
+        if users := [one.name for one in others if mapping.name in _referred_to(one)]:
+            raise RefusedError(
+                f"{', '.join(users)} refer(s) to {mapping.name}, by a field mapping or by Depends on. "
+                f"Take that away first, or switch {mapping.name} off instead."
+            )
+        stored.remove(connection, mapping, who, services.clock())
+
+
+def _referred_to(mapping: TableMapping) -> set[str]:
+    return {*mapping.depends_on, *(name for row in mapping.fields if row.is_enabled for name in row.related)}
+
+
+def _save(
+    services: Services, connection: Connection, mapping: TableMapping, who: str, coming: frozenset[str] = frozenset()
+) -> None:
+    _check(connection, mapping, coming)
+    stored.save(connection, mapping, who, services.clock())
+
+
+def _check(connection: Connection, mapping: TableMapping, coming: frozenset[str] = frozenset()) -> None:
+    """*coming* are the names of mappings that are saved in the same transaction. Raises: InvalidMappingError."""
+    local = columns_of(BY_NAME[mapping.local_table].table)
+    dataverse = DATAVERSE_TABLES[mapping.dataverse_table].columns
+    found = problems(mapping, local, dataverse, frozenset(stored.load(connection)) | coming)
+    if found:
+        raise InvalidMappingError(found)
+
+
+def bring_in(services: Services, name: str) -> int:
+    """Look again at every row that *Synch. Only Coupled Records* kept out; how many. Raises: NotFoundError."""
+    now = services.clock()
+    with services.database.writing() as connection:
+        mapping = _named(connection, name)
+        rows = (
+            connection.execute(select(passed_over.c.row_id).where(passed_over.c.mapping == mapping.name))
+            .scalars()
+            .all()
+        )
+        wish = f"brought in by {mapping.name}"
+        touches = [lanes.Touch(mapping.dataverse_table, row_id, now, wish) for row_id in rows]
+        for start in range(0, len(touches), TOUCHED_AT_ONCE):
+            lanes.touch(connection, touches[start : start + TOUCHED_AT_ONCE])
+    services.waker.ring()
+    return len(rows)
+
+
+def figures(services: Services) -> dict[str, dict[str, Any]]:
+    """By mapping: coupled, skipped, errors, passed_over (counts), synchronized_at (when last)."""
+    with services.database.reading() as connection:
+        found = {name: _no_figures() for name in stored.load(connection)}
+        skipped = func.count().filter(coupling.c.is_skipped)
+        couplings = select(coupling.c.mapping, func.count(), skipped).group_by(coupling.c.mapping)
+        for name, count, skipped_count in connection.execute(couplings):
+            found.setdefault(name, _no_figures()).update({"coupled": count, "skipped": skipped_count})
+        in_step = job.c.inserted + job.c.modified + job.c.unchanged
+        jobs = select(job.c.mapping, func.sum(job.c.failed), func.max(case((in_step > 0, job.c.finished_at)))).group_by(
+            job.c.mapping
+        )
+        for name, errors, last_at in connection.execute(jobs):
+            found.setdefault(name, _no_figures()).update({"errors": int(errors), "synchronized_at": last_at})
+        passed = select(passed_over.c.mapping, func.count()).group_by(passed_over.c.mapping)
+        for name, count in connection.execute(passed):
+            found.setdefault(name, _no_figures())["passed_over"] = count
+    return found
+
+
+def _no_figures() -> dict[str, Any]:
+    return {"coupled": 0, "skipped": 0, "errors": 0, "passed_over": 0, "synchronized_at": None}

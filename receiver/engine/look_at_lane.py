@@ -1,0 +1,123 @@
+"""Looking at lanes: what waits in one, what the database knows of its row, and what is decided of it.
+
+Nothing is written here, neither to Dataverse nor to the database; so a preview is a look and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from receiver.core.decision import Record
+from receiver.core.mapping import Direction, TableMapping
+from receiver.core.message import Freshness
+from receiver.engine.coalesce import (
+    Ask,
+    Read,
+    concerns_row,
+    may_conclude_gone,
+    names_deletion,
+    references_of,
+    source_of,
+)
+from receiver.engine.known_records import Known
+from receiver.engine.settle import waits_of
+from receiver.engine.synchronize import synchronize
+from receiver.engine.work import Outcome, Request, Work
+from receiver.lanes.lane import Lease
+from receiver.services import Services, mappings_of
+from receiver.store.mappings import Mappings
+from receiver.store.models import tombstone
+
+
+@dataclass(frozen=True)
+class Look:
+    """A lane looked at: what waits in it, and what was decided of its row; no outcome where nothing is to be said."""
+
+    work: Work
+    lease: Lease
+    read: list[Read]
+    own: list[TableMapping]
+    source: Request
+    outcomes: list[Outcome]
+    is_gone: bool
+    ask: Ask
+
+    @property
+    def waits(self) -> list[tuple[str, str]]:
+        return [wanted for outcome in self.outcomes for wanted in waits_of(outcome)]
+
+
+def known_of(
+    services: Services, connection: Connection, mappings: Mappings, lanes_read: Sequence[tuple[Lease, list[Read]]]
+) -> Known:
+    """All that the database is asked of these lanes' rows, before anything is decided."""
+    known, tables = Known(services.database), {lease.table for lease, _ in lanes_read}
+    own = [mapping for table in sorted(tables) for mapping in mappings_of(mappings, table)]
+    rows = {lease.id for lease, _ in lanes_read if mappings_of(mappings, lease.table)}
+    known.look_up(rows | references_of([one for _, read in lanes_read for one in read]), own, connection)
+    known.deleted |= deleted_of(connection, rows)
+    return known
+
+
+def deleted_of(connection: Connection, row_ids: Iterable[str]) -> set[str]:
+    """Which of these rows were deleted once: their old images must be believed no more."""
+    return set(connection.execute(select(tombstone.c.row_id).where(tombstone.c.row_id.in_(sorted(row_ids)))).scalars())
+
+
+def look_at(work: Work, lease: Lease, read: list[Read], started: datetime, ask: Ask) -> Look:
+    """Decide for each mapping of the lane's row, or for the one that is asked for."""
+    own = mappings_of(work.mappings, lease.table)
+    if ask.mapping:
+        own = [mapping for mapping in own if mapping.name == ask.mapping]
+    source = Request(Direction.FROM, Record(lease.id, is_whole=False))
+    outcomes: list[Outcome] = []
+    if own and (concerns_row(read, lease) or lease.wish or ask.looks_anyway):
+        source = _source(work, lease, read, ask)
+        outcomes = [synchronize(work, mapping, source) for mapping in own]
+    row = work.rows.get((lease.table, lease.id))
+    is_gone = bool(outcomes) and row is not None and not row.exists
+    if is_gone and not may_conclude_gone(work.services, lease, read, started, ask):
+        return Look(work, lease, read, own, source, [], False, ask)
+    return Look(work, lease, read, own, source, outcomes, is_gone, ask)
+
+
+def _source(work: Work, lease: Lease, read: list[Read], ask: Ask) -> Request:
+    if ask.mapping:
+        return _asked_source(work, lease, ask)
+    has_tombstone = lease.id in work.known.deleted
+    source = source_of(work.services, lease, read, work.mappings, has_tombstone=has_tombstone, ask=ask)
+    source = replace(source, why=ask.why or _why(lease, read))
+    return _read_source(work, lease, source) if names_deletion(read, lease) else source
+
+
+def _why(lease: Lease, read: list[Read]) -> str:
+    numbers = ", ".join(str(one.row.id) for one in read[-3:])
+    return f"notification {numbers}" if numbers else lease.wish
+
+
+def _asked_source(work: Work, lease: Lease, ask: Ask) -> Request:
+    """What a command or a run asks for, whatever waits in the lane: that stays there."""
+    if ask.toward is Direction.TO:
+        found = work.known.record(work.mappings[ask.mapping].local_table, ask.key)
+        source = found or Record(ask.key, exists=False)
+    else:
+        source = work.rows.get((lease.table, lease.id), Record(lease.id, is_whole=False))
+    return Request(
+        ask.toward,
+        source,
+        is_click=ask.is_click,
+        is_forced=ask.is_forced,
+        creates_new=ask.creates_new,
+        may_create=ask.may_create,
+        job=ask.job,
+        why=ask.why,
+    )
+
+
+def _read_source(work: Work, lease: Lease, source: Request) -> Request:
+    row = work.read(lease.table, lease.id)
+    return replace(source, source=row, freshness=Freshness.NEWER)

@@ -1,0 +1,140 @@
+"""An outcome in words and figures: what pages, logs and callers show of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from receiver.core.coupling import Coupling
+from receiver.core.decision import (
+    AlreadyEqual,
+    Candidate,
+    Fail,
+    IgnoreUnchanged,
+    Insert,
+    Modify,
+    Reason,
+    Record,
+    RemoveCoupling,
+    Situation,
+    Skip,
+)
+from receiver.core.mapping import Direction
+from receiver.core.values import Value, is_empty, same, to_plain
+from receiver.engine.work import Outcome
+from receiver.tables import BY_NAME
+
+#: what people call a row, as far as mapped columns tell
+NAMED_BY = ("name", "firstname", "lastname", "currencyname")
+WORDS: dict[type[Any], tuple[str, str]] = {
+    Insert: ("Insert", "inserted"),
+    Modify: ("Modify", "modified"),
+    AlreadyEqual: ("AlreadyEqual", "unchanged"),
+    IgnoreUnchanged: ("IgnoreUnchanged", "unchanged"),
+    RemoveCoupling: ("RemoveCoupling", "uncoupled"),
+    Skip: ("Skip", "skipped"),
+    Fail: ("Fail", "failed"),
+}
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of one mapping: the words and figures that pages, logs and callers show."""
+
+    mapping: str
+    toward: Direction
+    decision: str
+    counter: str
+    reason: str
+    sentence: str
+    remedy: str = ""
+    #: key of the local record that is coupled now; empty if none is
+    record: str = ""
+    #: {column: [before, after]} of what was written
+    fields: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+    waits: bool = False
+    candidates: tuple[Candidate, ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        names = ("mapping", "toward", "decision", "reason", "sentence", "remedy", "record", "fields")
+        return {name: getattr(self, name) for name in names}
+
+
+def in_words(outcome: Outcome, coupling: Coupling | None, record: Record | None) -> Settled:
+    now, decision = outcome.now, outcome.decision
+    word, counter = WORDS[type(decision)]
+    became_skipped = isinstance(decision, Fail) and coupling is not None and coupling.is_skipped
+    reason: Reason | None = getattr(decision, "reason", None)
+    return Settled(
+        mapping=now.mapping.name,
+        toward=now.toward,
+        decision=word,
+        counter="skipped" if became_skipped else counter,
+        reason="" if reason is None else reason.name,
+        sentence=_sentence(outcome, record),
+        remedy="" if reason is None else reason.remedy.format(mapping=now.mapping.name),
+        record="" if isinstance(decision, RemoveCoupling) or coupling is None or record is None else coupling.local_id,
+        fields=_changed_fields(outcome),
+        error=error_of(now, decision) if isinstance(decision, Fail) else "",
+        candidates=now.candidates if reason is Reason.MATCHES_FOUND else (),
+        waits=getattr(decision, "reason", None) in {Reason.MUST_BE_COUPLED, Reason.WAITING_FOR_PARENT},
+    )
+
+
+def error_of(now: Situation, decision: Fail) -> str:
+    said = decision.reason.what.format(mapping=now.mapping.name)
+    return ": ".join(filter(None, (said, "; ".join(decision.details))))
+
+
+def _sentence(outcome: Outcome, record: Record | None) -> str:
+    now, decision = outcome.now, outcome.decision
+    row = _row_called(outcome)
+    local = f"{BY_NAME[now.mapping.local_table].caption} {record.id}" if record else "no local record"
+    source, destination = (row, local) if now.toward is Direction.FROM else (local, row)
+    if isinstance(decision, Insert):
+        return f"{destination} was created from {source}, and the two are coupled."
+    if isinstance(decision, Modify):
+        return f"{destination} was updated from {source}: {', '.join(decision.values)}."
+    if isinstance(decision, AlreadyEqual):
+        return f"{local} and {row} are equal already."
+    what = decision.reason.what.format(mapping=now.mapping.name)  # type: ignore[union-attr]  # the others carry one
+    said = "; ".join(detail.rstrip(".") for detail in getattr(decision, "details", ()))
+    pair = f"{row}, coupled to {_coupled_to(outcome)}" if now.coupling else row
+    return f"{pair}: {what}" + (f": {said}." if said else ".")
+
+
+def _coupled_to(outcome: Outcome) -> str:
+    now = outcome.now
+    assert now.coupling is not None  # asked of pairs alone
+    return f"{BY_NAME[now.mapping.local_table].caption} {now.coupling.local_id}"
+
+
+def _row_called(outcome: Outcome) -> str:
+    """The row by table, name if it is known, and id."""
+    now = outcome.now
+    row = now.source if now.toward is Direction.FROM else outcome.written or now.destination
+    values = row.values if row is not None else {}
+    name = " ".join(str(values[column]) for column in NAMED_BY if not is_empty(values.get(column)))
+    return " ".join(filter(None, (now.mapping.dataverse_table, name and f"“{name}”", _row_id(outcome))))
+
+
+def _row_id(outcome: Outcome) -> str:
+    now = outcome.now
+    if now.toward is Direction.FROM:
+        return now.source.id
+    return outcome.written.id if outcome.written else destination_id(now)
+
+
+def destination_id(now: Situation) -> str:
+    return now.coupling.destination_id(now.toward) if now.coupling else ""
+
+
+def _changed_fields(outcome: Outcome) -> dict[str, Any]:
+    decision = outcome.decision
+    if not isinstance(decision, Insert | Modify):
+        return {}
+    before = outcome.now.destination.values if outcome.now.destination else {}
+    after: dict[str, Value] = dict(decision.values)
+    changed = {name: value for name, value in after.items() if not same(before.get(name), value)}
+    return {name: [to_plain(before.get(name)), to_plain(value)] for name, value in changed.items()}

@@ -1,0 +1,157 @@
+"""Writing what was decided of lanes: one transaction for records, couplings, jobs, notifications and the lanes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, update
+
+from receiver.core.decision import Reason
+from receiver.core.mapping import TableMapping
+from receiver.core.message import Freshness, Version
+from receiver.dataverse.rows import version_of
+from receiver.engine.coalesce import Read, due_again, is_own
+from receiver.engine.look_at_lane import Look
+from receiver.engine.settle import settle
+from receiver.engine.wording import Settled
+from receiver.errors import MovedError
+from receiver.lanes import lane as lanes
+from receiver.lanes.lane import Lease
+from receiver.lanes.waits import wait_for, wake_waiting
+from receiver.services import Services, mappings_of
+from receiver.store import couplings
+from receiver.store.models import inbox, tombstone
+
+log = logging.getLogger(__name__)
+
+#: outcomes that mean the row was looked at and is in step
+IN_STEP = frozenset({"Insert", "Modify", "AlreadyEqual", "IgnoreUnchanged", "RemoveCoupling"})
+
+
+def write(connection: Connection, services: Services, looks: Sequence[Look], started: datetime) -> list[list[Settled]]:
+    """Everything at once: local records, couplings, jobs, what waits, the notifications' states, the lanes.
+
+    Lanes come first and in one order: two workers that touch each other's cannot block one another.
+    """
+    others = [touch for look in looks for touch in _others(look, started)]
+    waits = {look.lease.key: look.waits for look in looks if look.outcomes and not look.ask.mapping}
+    wanted = {row for rows in waits.values() for row in rows}
+    lanes.hold(connection, {look.lease.key for look in looks} | {lanes.key_of(*row) for row in wanted})
+    _check_still_missing(connection, looks, wanted)
+    outcomes = [outcome for look in looks for outcome in look.outcomes]
+    written = settle(connection, outcomes, started, services.clock())
+    _leave_tombstones(connection, [look.lease for look in looks if look.is_gone], started)
+    lanes.touch(connection, others)
+    if waits:
+        wait_for(connection, waits)
+    wake_waiting(connection, [one.row for one in written if one.couples], started)
+    settled = iter([one.settled for one in written])
+    by_lane = [(look, list(islice(settled, len(look.outcomes)))) for look in looks]
+    due = _finish(connection, services, by_lane, started)
+    lanes.release(
+        connection,
+        [
+            lanes.Release(one.lease, due.get(one.lease.key), _version_seen(one), is_done=not one.ask.mapping)
+            for one in looks
+        ],
+    )
+    return [own for _, own in by_lane]
+
+
+def _check_still_missing(connection: Connection, looks: Sequence[Look], wanted: set[tuple[str, str]]) -> None:
+    """A parent coupled since it was found missing woke nobody: we did not wait yet. Raises: MovedError."""
+    if not wanted:
+        return
+    ids = sorted({id_ for _, id_ in wanted})
+    now = couplings.of_rows(connection, ids)
+    for look in looks:
+        for _, id_ in () if look.ask.mapping else look.waits:
+            if now.get(id_, {}).keys() != look.work.known.of_row(id_).keys():
+                raise MovedError
+
+
+def _version_seen(look: Look) -> Version | None:
+    """A row read always counts, also downwards; an image counts unless it is late."""
+    lease, source, read = look.lease, look.source, look.work.versions.get(look.lease.id)
+    if read is not None:
+        if lease.version is not None and read.number and lease.version.number and read.number < lease.version.number:
+            log.warning(
+                "%s was read at version %s after %s had been seen.", lease.key, read.number, lease.version.number
+            )
+        return read
+    if not look.outcomes or not source.source.is_whole or source.freshness == Freshness.LATE:
+        return None
+    return version_of(source.source.values)
+
+
+def _leave_tombstones(connection: Connection, gone: Sequence[Lease], now: datetime) -> None:
+    rows = [{"table_name": lease.table, "row_id": lease.id, "at": now} for lease in gone]
+    if rows:
+        connection.execute(lanes.upsert(connection, tombstone).on_conflict_do_nothing(), rows)
+
+
+def _others(look: Look, now: datetime) -> list[lanes.Touch]:
+    """A message that names several rows wakes their lanes."""
+    return [
+        lanes.Touch(request.table, request.id, now, wish=f"named by notification {one.row.id}")
+        for one in look.read
+        for request in one.requests
+        if not is_own(request, look.lease) and mappings_of(look.work.mappings, request.table)
+    ]
+
+
+_FINISHING = (
+    update(inbox)
+    .where(inbox.c.id == bindparam("is_id"))
+    .values({name: bindparam(f"new_{name}") for name in ("state", "note", "waits", "outcome", "finished_at")})
+)
+
+
+def _finish(
+    connection: Connection, services: Services, settled: Sequence[tuple[Look, list[Settled]]], started: datetime
+) -> dict[str, datetime]:
+    """Write each notification's state and outcome; when a lane is next due, if a synchronous hint is not done."""
+    next_at: dict[str, datetime] = {}
+    rows: list[dict[str, Any]] = []
+    for look, outcomes in settled:
+        waits, plain = any(one.waits for one in outcomes), [one.plain() for one in outcomes]
+        for one in look.read:
+            is_hint = one.is_hint_of_open_transaction and look.own and one.requests
+            due = due_again(services, one, started) if is_hint else None
+            state, note = _state_of(one, look.lease, outcomes, look.own)
+            if due is not None:
+                state, key = "waiting", look.lease.key
+                next_at[key] = min(due, next_at.get(key, due))
+            rows.append(
+                {
+                    "is_id": one.row.id,
+                    "new_state": state,
+                    "new_note": note,
+                    "new_waits": waits,
+                    "new_outcome": plain,
+                    "new_finished_at": None if due else services.clock(),
+                }
+            )
+    if rows:
+        connection.execute(_FINISHING, rows)
+    return next_at
+
+
+def _state_of(one: Read, lease: Lease, settled: list[Settled], own: list[TableMapping]) -> tuple[str, str]:
+    if one.context is None:
+        return "failed", one.note
+    if not one.requests:
+        return "ignored", one.note or f"The message {one.context.message} names no row."
+    others = [request for request in one.requests if not is_own(request, lease)]
+    if others:
+        named = ", ".join(f"{request.table} {request.id}" for request in others)
+        return "done", f"Looked at as well: {named}." + (f" {one.note}" if one.note else "")
+    if not own:
+        return "ignored", f"No Integration Table Mapping reads the table {lease.table}."
+    if any(outcome.decision == "Fail" or outcome.reason == Reason.SKIPPED.name for outcome in settled):
+        return "failed", one.note
+    return ("done" if any(outcome.decision in IN_STEP for outcome in settled) else "ignored"), one.note

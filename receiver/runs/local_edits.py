@@ -1,0 +1,148 @@
+"""Local edits that a trigger tells of go to Dataverse within a second: PostgreSQL alone, one worker listens.
+
+Each is asked of the engine like any other record. What was edited while nobody listened goes out with a run, which is
+started when somebody listens again; so nothing depends on a notification that was lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Collection
+from itertools import islice
+
+import psycopg
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from receiver.core.mapping import Direction, TableMapping
+from receiver.engine.coalesce import Ask
+from receiver.errors import RefusedError
+from receiver.runs import run_task
+from receiver.runs.carry_out import carry_out
+from receiver.runs.run_pages import Part, Scope, wanted_of_records
+from receiver.services import Services
+from receiver.store import triggers
+
+log = logging.getLogger(__name__)
+
+WHO = "local changes"
+TOGETHER = 500
+#: how often it is looked which tables tell of their edits, and whether another worker listens already
+LOOK_AGAIN_SECONDS = 3.0
+#: what could not be decided is asked for again, so often
+TRIED_AGAIN_SECONDS, ATTEMPTS = 15.0, 40
+#: one of all workers holds it
+_LOCK = "SELECT pg_try_advisory_lock(hashtext(:name))"
+
+#: a table and a key
+Edit = tuple[str, str]
+
+
+def mappings_sending(services: Services, table: str) -> list[TableMapping]:
+    """The mappings by which a local table's edits go to Dataverse."""
+    with services.database.reading() as connection:
+        found = services.mappings(connection).values()
+    return [one for one in found if one.local_table == table and one.is_enabled and one.direction.allows(Direction.TO)]
+
+
+def send(services: Services, edits: Collection[Edit]) -> list[Edit]:
+    """Ask the engine for edited records; those that could not be decided now. Raises: StoreUnavailableError."""
+    left: list[Edit] = []
+    for table in sorted({table for table, _ in edits}):
+        keys = iter([key for name, key in edits if name == table])
+        mappings = mappings_sending(services, table)
+        while some := list(islice(keys, TOGETHER)):
+            for mapping in mappings:
+                part = Part(mapping, Direction.TO, Scope.MODIFIED, Ask(why="an edit of the local record"))
+                done = carry_out(services, wanted_of_records(services, part, some))
+                left += [(table, one.wanted.ask.key) for one in done if one.error is not None]
+    return list(dict.fromkeys(left))
+
+
+class LocalChanges:
+    """One worker's ear: `step` listens a moment and sends what it heard."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._connection: Connection | None = None
+        self._tables: frozenset[str] = frozenset()
+        self._looked = -LOOK_AGAIN_SECONDS
+        #: edits to send, by when they are due and how often they were tried
+        self._due: dict[Edit, tuple[float, int]] = {}
+
+    @property
+    def is_listening(self) -> bool:
+        return self._connection is not None
+
+    def step(self, seconds: float, sleep: Callable[[float], object] = time.sleep) -> None:
+        """Listen for *seconds* at most. Raises: StoreUnavailableError; what was heard is kept."""
+        if time.monotonic() - self._looked >= LOOK_AGAIN_SECONDS:
+            self._look()
+            self._looked = time.monotonic()
+        if self._connection is None:
+            sleep(seconds)
+        else:
+            self._hear(self._connection, seconds)
+        self._send()
+
+    def close(self) -> None:
+        self._forget()
+
+    def _look(self) -> None:
+        """Which tables tell of their edits now; those that are new to us are run once."""
+        with self._services.database.reading() as connection:
+            tables = triggers.installed(connection)
+        if tables and self._connection is None:
+            self._listen()
+        elif not tables:
+            self._forget()
+        if self._connection is None:
+            return
+        for table in sorted(tables - self._tables):
+            for mapping in mappings_sending(self._services, table):
+                with contextlib.suppress(RefusedError):  # it is being run already
+                    run_task.begin(self._services, mapping, WHO, Direction.TO)
+        self._tables = tables
+
+    def _listen(self) -> None:
+        try:
+            connection = self._services.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            if not connection.execute(text(_LOCK), {"name": triggers.NAME}).scalar():
+                connection.close()
+                return
+            connection.execute(text(f"LISTEN {triggers.CHANNEL}"))
+        except (SQLAlchemyError, psycopg.Error) as error:
+            log.warning("Local edits are not heard now: %s", error)
+            return
+        self._connection = connection
+
+    def _hear(self, connection: Connection, seconds: float) -> None:
+        try:
+            driver = connection.connection.driver_connection
+            assert driver is not None  # a checked-out connection has one
+            heard = [triggers.told(one.payload) for one in driver.notifies(timeout=seconds, stop_after=1)]
+        except (SQLAlchemyError, psycopg.Error, OSError) as error:
+            log.warning("The connection that hears of local edits broke: %s", error)
+            self._forget()
+            return
+        self._due |= {edit: (time.monotonic(), 0) for edit in heard if edit is not None}
+
+    def _send(self) -> None:
+        now = time.monotonic()
+        due = {edit: attempts for edit, (at, attempts) in self._due.items() if at <= now}
+        if not due:
+            return
+        left = send(self._services, due)
+        for edit in due:
+            del self._due[edit]
+        self._due |= {edit: (now + TRIED_AGAIN_SECONDS, due[edit] + 1) for edit in left if due[edit] + 1 < ATTEMPTS}
+
+    def _forget(self) -> None:
+        """The lock goes with the connection: another worker may listen."""
+        connection, self._connection, self._tables = self._connection, None, frozenset()
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.invalidate()
+                connection.close()

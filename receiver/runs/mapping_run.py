@@ -1,0 +1,234 @@
+"""Runs of whole mappings: To part first, then From, each with one job row, page by page, to be gone on with anywhere.
+
+A run is nothing but many records asked for (`candidates_of_run`, `asked`); every rule about one record holds here too.
+Source: BC C5340; reference §3.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from receiver.core.decision import Reason
+from receiver.core.mapping import Direction, TableMapping
+from receiver.engine.coalesce import Ask
+from receiver.engine.wording import Settled
+from receiver.errors import GateClosedError, ReceiverError, RefusedError, ThrottledError
+from receiver.lanes.failure import close_gate_after
+from receiver.runs.carry_out import Done, Wanted, carry_out
+from receiver.runs.run_pages import Page, Part, Scope, pages
+from receiver.services import Services
+from receiver.store import jobs
+from receiver.store import runs as stored
+
+CAPTIONS = {
+    Scope.MODIFIED: "Synchronize Modified Records",
+    Scope.FULL: "Run Full Synchronization",
+    Scope.UNCONDITIONAL: "Run Unconditional Full Synchronization",
+}
+#: records that could not be decided for a reason that may go away are asked for so often, a second or more apart
+ATTEMPTS = 4
+LOOK_AGAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a part stands: its job, the page that was done last, and how far Dataverse has been read without a gap."""
+
+    job: int
+    started: datetime
+    step: str = ""
+    after: str = ""
+    mark: datetime | None = None
+    #: the first row that could not be decided was changed then: the watermark stays before it
+    gap: datetime | None = None
+    is_whole: bool = True
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        moments = {name: value.isoformat() for name in _MOMENTS if (value := getattr(self, name)) is not None}
+        return {**vars(self), "mark": None, "gap": None, **moments}
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> Position:
+        return cls(**plain | {name: datetime.fromisoformat(plain[name]) for name in _MOMENTS if plain[name]})
+
+
+_MOMENTS = ("started", "mark", "gap")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What has just been done; `waits_until` where Dataverse asked for a pause and nothing was."""
+
+    position: Position
+    looked_at: int = 0
+    done: Sequence[Done] = field(default_factory=tuple)
+    waits_until: datetime | None = None
+
+
+def parts_of(
+    mapping: TableMapping, direction: Direction | None, scope: Scope, who: str, *, may_create: bool = False
+) -> list[Part]:
+    """What a run consists of, in its order; without *direction* all that the mapping synchronizes.
+
+    Raises: RefusedError for a mapping that is off, a direction that it has not, or force in both directions.
+    """
+    if not mapping.is_enabled:
+        raise RefusedError(f"{mapping.name} is switched off. Enable the mapping, then run it.")
+    if direction is not None and not mapping.direction.allows(direction):
+        raise RefusedError(
+            f"{mapping.name} is not configured for {direction} synchronization: its direction is {mapping.direction}. "
+            "Set the direction, or run it the other way."
+        )
+    if scope is Scope.UNCONDITIONAL and mapping.direction is Direction.BIDIRECTIONAL:
+        raise RefusedError(
+            f"{mapping.name} is bidirectional: by force, each side would overwrite the other. "
+            "Run a full synchronization instead, or set the direction first."
+        )
+    ask = Ask(is_forced=scope is Scope.UNCONDITIONAL, may_create=may_create, why=f"{CAPTIONS[scope]} by {who}")
+    towards = (Direction.TO, Direction.FROM) if direction is None else (direction,)
+    return [Part(mapping, toward, scope, ask) for toward in towards if mapping.direction.allows(toward)]
+
+
+def wanted_of(services: Services, parts: Iterable[Part]) -> Iterator[Wanted]:
+    """All that a run would ask for now: for a preview. Raises: what Dataverse and the database raise."""
+    for part in parts:
+        for page in pages(services, part):
+            yield from page.in_step
+            yield from page.wanted
+
+
+def run_part(services: Services, part: Part, position: Position | None = None) -> Iterator[Progress]:
+    """Run one part, from the start or from where it was interrupted; each progress says what was done.
+
+    While Dataverse asks for a pause it waits, and goes on. Raises: what else Dataverse and the database raise; the
+    last position then still holds, and the job stays open.
+    """
+    now = position or _begun(services, part)
+    if position is None:
+        yield Progress(now)
+    counted = replace(part, ask=replace(part.ask, job=now.job))
+    while True:
+        try:
+            for page in pages(services, counted, now.step, now.after):
+                if page.in_step:
+                    yield Progress(now, done=_in_step(services, page.in_step, now))
+                for some in _decided(services, page.wanted, now):
+                    now = _past(now, some.done)
+                    yield replace(some, position=now)
+                now = _after(services, part, now, page)
+                yield Progress(now, page.looked_at)
+            break
+        except (ThrottledError, GateClosedError) as error:
+            yield from _pauses(services, now, [error])
+    with services.database.writing() as connection:
+        if part.toward is Direction.FROM and (mark := _read_up_to(now)) is not None:
+            stored.advance_watermark(connection, part.mapping.name, mark)
+        jobs.finish(connection, now.job, services.clock())
+
+
+def _begun(services: Services, part: Part) -> Position:
+    started = services.clock()
+    with services.database.writing() as connection:
+        if part.toward is Direction.FROM and part.scope is not Scope.MODIFIED:
+            stored.clear_watermark(connection, part.mapping.name)
+        number = jobs.begin(connection, part.mapping.name, part.toward, started, "Synchronization")
+    return Position(number, started)
+
+
+def _past(now: Position, done: Sequence[Done]) -> Position:
+    undecided = [one for one in done if one.error is not None]
+    moments = [one.wanted.row.version.modified_on for one in undecided if one.wanted.row is not None]
+    gaps = [moment for moment in (*moments, now.gap) if moment is not None]
+    return replace(now, gap=min(gaps, default=None), is_whole=now.is_whole and not undecided)
+
+
+def _after(services: Services, part: Part, now: Position, page: Page) -> Position:
+    """The page is done. What change tracking told is forgotten only once all of it was decided."""
+    if page.token and now.is_whole:
+        with services.database.writing() as connection:
+            stored.remember_token(connection, part.mapping.name, page.token)
+    marks = [mark for mark in (now.mark, page.mark) if mark is not None]
+    return replace(now, step=page.step, after=page.after, mark=max(marks, default=None))
+
+
+def _read_up_to(now: Position) -> datetime | None:
+    """The latest modifiedon of the rows read, not later than the start, and never beyond a gap."""
+    if now.mark is None:
+        return None
+    return min(now.mark, now.started, now.gap or now.mark)
+
+
+# -- one page ------------------------------------------------------------------------------------------------------
+
+
+def _decided(services: Services, wanted: Sequence[Wanted], now: Position) -> Iterator[Progress]:
+    """Each record decided once; what Dataverse was too busy for is asked again when it may be."""
+    for attempt in range(ATTEMPTS):
+        again: list[Done] = []
+        done: list[Done] = []
+        for one in carry_out(services, wanted):
+            if one.error is None or not one.error.waiting_helps or attempt + 1 == ATTEMPTS:
+                done.append(one)
+            else:
+                again.append(one)
+                close_gate_after(services, one.error)  # so that the others need not find out by themselves
+        _count_errors(services, now.job, done)
+        _remember_failed(services, done)
+        yield Progress(now, done=done)
+        if not again:
+            return
+        yield from _pauses(services, now, [one.error for one in again if one.error])
+        wanted = [one.wanted for one in again]
+
+
+def _in_step(services: Services, wanted: Sequence[Wanted], now: Position) -> list[Done]:
+    """Rows that have nothing to do need no lane: they are only counted."""
+    with services.database.writing() as connection:
+        jobs.add(connection, now.job, ["unchanged"] * len(wanted), (), services.clock())
+    ask = wanted[0].ask
+    said = Settled(
+        ask.mapping, ask.toward, "IgnoreUnchanged", "unchanged", Reason.NOTHING_MOVED.name, Reason.NOTHING_MOVED.what
+    )
+    return [Done(one, said) for one in wanted]
+
+
+def _count_errors(services: Services, job: int, done: Sequence[Done]) -> None:
+    """What could not be decided is counted here; what was decided, where it was written."""
+    errors = [jobs.JobError(one.wanted.ask.key or one.wanted.id, "", str(one.error)) for one in done if one.error]
+    if errors:
+        with services.database.writing() as connection:
+            jobs.add(connection, job, ["failed"] * len(errors), errors, services.clock())
+
+
+def _remember_failed(services: Services, done: Sequence[Done]) -> None:
+    failed = [
+        one.wanted
+        for one in done
+        if one.settled and one.wanted.ask.toward is Direction.FROM and (one.settled.error or one.settled.waits)
+    ]
+    if failed:
+        with services.database.writing() as connection:
+            ids = [one.id for one in failed]
+            stored.remember_failed(connection, failed[0].ask.mapping, ids, services.clock())
+
+
+def _pauses(services: Services, now: Position, errors: Sequence[ReceiverError]) -> Iterator[Progress]:
+    """Wait until the gate opens, or a moment; a progress each second, so that who watches can end it."""
+    for error in errors:
+        close_gate_after(services, error)
+    until = services.clock() + timedelta(seconds=LOOK_AGAIN_SECONDS)
+    while True:
+        try:
+            services.check_gate()
+        except GateClosedError as closed:
+            until = max(until, closed.until)
+        left = (until - services.clock()).total_seconds()
+        if left <= 0:
+            return
+        yield Progress(now, waits_until=until)
+        time.sleep(min(left, LOOK_AGAIN_SECONDS))

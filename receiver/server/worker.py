@@ -1,0 +1,193 @@
+"""The worker: threads that lease lanes and process them, a heart that beats, and a test of the connection."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import delete
+
+from receiver.commands.connection.test_connection import test_connection
+from receiver.commands.following import history
+from receiver.commands.procedures import PROCEDURES
+from receiver.engine.process import process, process_together
+from receiver.errors import ReceiverError, StoreUnavailableError
+from receiver.lanes import lane as lanes
+from receiver.lanes.lane import Lease
+from receiver.runs import tasks
+from receiver.runs.local_edits import LocalChanges
+from receiver.services import Services
+from receiver.store.models import worker
+from receiver.store.wake import LOOK_AGAIN_SECONDS, Listener
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 10.0
+#: how many lanes share a transaction; more gain little and keep the first record waiting longer
+LANES_TOGETHER = 100
+CONNECTION_TEST_SECONDS = 120.0
+#: how often old history is forgotten, at most
+PURGE_SECONDS = 3600.0
+FORGET_WORKERS_AFTER = timedelta(days=1)
+
+
+class Worker:
+    """One process's worker. On SQLite one process is enough and all there may be; PostgreSQL takes any number."""
+
+    def __init__(self, services: Services, threads: int) -> None:
+        self._services = services
+        self._name = lanes.new_owner()
+        self._stopped = threading.Event()
+        self._ready = threading.Condition()
+        self._rings = 0
+        #: lanes held by this worker that are worked on one by one
+        self._alone: deque[Lease] = deque()
+        self._together = threading.Lock()
+        self._threads = [threading.Thread(target=self._work, name=f"lane-{number}") for number in range(threads)]
+        if not services.database.is_sqlite:
+            self._threads.append(threading.Thread(target=self._hear_local_changes, name="local changes"))
+        self._threads += [
+            threading.Thread(target=self._carry_out_tasks, name="tasks"),
+            threading.Thread(target=self._listen, name="listen"),
+            threading.Thread(target=self._beat, name="beat"),
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish what is held and end; new work is left for the next worker."""
+        self._stopped.set()
+        with self._ready:
+            self._ready.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def run(self, until: threading.Event) -> None:
+        """Work until *until* is set."""
+        self.start()
+        until.wait()
+        self.stop()
+
+    def _work(self) -> None:
+        self._go_on(lambda: self._process_one_alone() or self._process_many(), "lanes", lambda: bool(self._alone))
+
+    def _go_on(self, step: Callable[[], bool], what: str, is_held: Callable[[], bool] = lambda: False) -> None:
+        """Step after step until the worker stops and nothing *is_held*, with a rest where one found nothing to do."""
+        while is_held() or not self._stopped.is_set():
+            rings = self._rings
+            try:
+                if not step():
+                    self._sleep(rings)
+            except StoreUnavailableError as error:
+                log.warning("No %s: %s Looking again in a second.", what, error)
+                self._stopped.wait(LOOK_AGAIN_SECONDS)
+            except Exception:
+                log.exception("The thread of %s met something nobody foresaw; it goes on in a second.", what)
+                self._stopped.wait(LOOK_AGAIN_SECONDS)
+
+    def _process_one_alone(self) -> bool:
+        try:
+            lease = self._alone.popleft()
+        except IndexError:
+            return False
+        process(self._services, lease)
+        return True
+
+    def _process_many(self) -> bool:
+        """One thread at a time: what needs no waiting gains nothing from a second one in the same interpreter."""
+        if not self._together.acquire(blocking=False):
+            return False
+        try:
+            leases = lease_ready(self._services)
+            alone = process_together(self._services, leases)
+        finally:
+            self._together.release()
+        self._alone.extend(alone)
+        if len(alone) > 1:
+            self._ring()
+        return bool(leases)
+
+    def _carry_out_tasks(self) -> None:
+        """One long command at a time; notifications go on beside it."""
+        self._go_on(lambda: tasks.carry_out_next(self._services, PROCEDURES, self._stopped), "tasks")
+
+    def _sleep(self, rings: int) -> None:
+        with self._ready:
+            self._ready.wait_for(lambda: self._rings != rings or self._stopped.is_set(), LOOK_AGAIN_SECONDS)
+
+    def _listen(self) -> None:
+        listener: Listener | None = None
+        while not self._stopped.is_set():
+            try:
+                listener = listener or self._services.waker.listener()
+                if listener.wait(LOOK_AGAIN_SECONDS / 2):
+                    self._ring()
+            except OSError as error:
+                log.warning("Nobody can ring for this worker (%s); it looks each second.", error)
+                self._stopped.wait(LOOK_AGAIN_SECONDS)
+        if listener is not None:
+            listener.close()
+
+    def _hear_local_changes(self) -> None:
+        heard = LocalChanges(self._services)
+
+        def step() -> bool:
+            heard.step(LOOK_AGAIN_SECONDS / 2, self._stopped.wait)
+            return True  # it has waited for edits itself
+
+        self._go_on(step, "local edits")
+        heard.close()
+
+    def _ring(self) -> None:
+        with self._ready:
+            self._rings += 1
+            self._ready.notify_all()
+
+    def _beat(self) -> None:
+        started, tested, purged = self._services.clock(), -CONNECTION_TEST_SECONDS, -PURGE_SECONDS
+        while not self._stopped.is_set():
+            try:
+                self._record_heartbeat(started)
+                if self._services.client is not None and time.monotonic() - tested >= CONNECTION_TEST_SECONDS:
+                    tested = time.monotonic()
+                    found = test_connection(self._services)
+                    log.log(logging.INFO if found.is_good else logging.WARNING, "Connection: %s", found.said)
+                if time.monotonic() - purged >= PURGE_SECONDS:
+                    purged = time.monotonic()
+                    history.purge(self._services, self._services.options.history_days)
+            except ReceiverError as error:
+                log.warning("No heartbeat: %s", error)
+            except Exception:
+                log.exception("The heartbeat met something nobody foresaw; it beats on.")
+            self._stopped.wait(HEARTBEAT_SECONDS)
+
+    def _record_heartbeat(self, started: object) -> None:
+        now = self._services.clock()
+        with self._services.database.writing() as connection:
+            statement = lanes.upsert(connection, worker).values(id=self._name, started_at=started, seen_at=now)
+            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"seen_at": now}))
+            connection.execute(delete(worker).where(worker.c.seen_at < now - FORGET_WORKERS_AFTER))
+
+
+def lease_ready(services: Services) -> list[Lease]:
+    """The lanes that are ready now, as many as are worked on together. Raises: StoreUnavailableError."""
+    now = services.clock()
+    with services.database.reading() as connection:
+        if not lanes.is_any_ready(connection, now):
+            return []
+    with services.database.writing() as connection:
+        return lanes.lease_ready(connection, lanes.new_owner(), now, services.options.lease_seconds, LANES_TOGETHER)
+
+
+def run_ready(services: Services) -> bool:
+    """Lease lanes that are ready and process them; whether there were any. Raises: StoreUnavailableError."""
+    leases = lease_ready(services)
+    for lease in process_together(services, leases):
+        process(services, lease)
+    return bool(leases)

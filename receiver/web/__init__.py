@@ -1,0 +1,29 @@
+"""The Flask frame: what stands between a browser, a monitor or Dataverse and the procedures behind it.
+
+In come HTTP requests; out go answers, and calls of `commands`. The door for notifications stands in front of all of it
+(`inbox/notification_door.py`); pages live in `admin/`. Read `open_link.py` first: it is the button's link.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from receiver.config import Settings
+from receiver.inbox.key_refusals import KeyRefusals
+from receiver.inbox.notification_door import NotificationDoor
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    from receiver.web.health import health
+    from receiver.web.open_link import doors
+
+    refusals = app.extensions["receiver_key_refusals"] = KeyRefusals()
+    app.register_blueprint(doors)
+    app.register_blueprint(health)
+    app.wsgi_app = NotificationDoor(  # type: ignore[method-assign]  # Flask's own way to stand in front
+        app.wsgi_app,
+        app.extensions["receiver"],
+        key_header=settings.webhook_key_header,
+        organization_id=settings.organization_id,
+        refusals=refusals,
+    )

@@ -1,0 +1,72 @@
+"""Whether all is well: `live` for whoever restarts processes, `ready` for whoever routes and watches."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, current_app, jsonify
+from flask.typing import ResponseReturnValue
+from sqlalchemy import func, select
+
+from receiver.errors import SchemaError, StoreUnavailableError
+from receiver.lanes import lane as lanes
+from receiver.services import Services
+from receiver.store import schema
+from receiver.store.models import connection as connection_state
+from receiver.store.models import worker
+from receiver.web import application
+
+health = Blueprint("health", __name__)
+
+WORKER_IS_LATE_AFTER = timedelta(seconds=60)
+TEST_IS_OLD_AFTER = timedelta(minutes=5)
+
+
+@health.get("/health/live")
+def live() -> ResponseReturnValue:
+    return jsonify(status="alive")
+
+
+@health.get("/health/ready")
+def ready() -> ResponseReturnValue:
+    """200 when database, worker and connection are well; 503 otherwise; each check says what it found."""
+    services = application.services()
+    checks = {"database": _database_check(services)}
+    if checks["database"]["ok"]:
+        current_app.extensions["receiver_key_refusals"].write(services)
+        checks |= {"worker": _worker_check(services), "dataverse": _connection_check(services)}
+    is_well = all(check["ok"] for check in checks.values())
+    return jsonify(status="ready" if is_well else "not ready", checks=checks), 200 if is_well else 503
+
+
+def _database_check(services: Services) -> dict[str, Any]:
+    try:
+        schema.check(services.database)
+    except (StoreUnavailableError, SchemaError) as error:
+        return {"ok": False, "said": str(error)}
+    return {"ok": True, "said": "reachable and migrated"}
+
+
+def _worker_check(services: Services) -> dict[str, Any]:
+    now = services.clock()
+    with services.database.reading() as connection:
+        seen = connection.execute(select(func.max(worker.c.seen_at))).scalar()
+        ready_lanes, oldest = lanes.depth(connection, now)
+    backlog = {"ready_lanes": ready_lanes, "oldest_ready_at": oldest and oldest.isoformat()}
+    if seen is None or now - seen > WORKER_IS_LATE_AFTER:
+        return {"ok": False, "said": "No worker has been seen for a minute. Run: receiver worker", **backlog}
+    return {"ok": True, "said": f"seen at {seen:%H:%M:%S} UTC", **backlog}
+
+
+def _connection_check(services: Services) -> dict[str, Any]:
+    with services.database.reading() as connection:
+        row = connection.execute(select(connection_state)).first()
+    refused = {"refused_keys": row.refused_keys if row else 0}
+    if row is None or row.tested_at is None:
+        never = "The connection was never tested; a worker does it when it starts."
+        none = "No connection to Dataverse is set up. Run: receiver connect"
+        return {"ok": False, "said": never if services.client else none, **refused}
+    if services.clock() - row.tested_at > TEST_IS_OLD_AFTER:
+        return {"ok": False, "said": f"Last tested at {row.tested_at:%Y-%m-%d %H:%M:%S} UTC.", **refused}
+    return {"ok": bool(row.is_good), "said": row.said, **refused}

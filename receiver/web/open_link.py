@@ -1,0 +1,77 @@
+"""The button's link: the local record of a Dataverse row, opened, offered, created, or refused in words."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, unquote
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from receiver.commands.synchronizing.open_record import Busy, MayCreate, Offered, Opened, open_record
+from receiver.core.values import guid
+from receiver.errors import NotFoundError, ReceiverError
+from receiver.web import application
+from receiver.web.sign_in import signed_in
+
+doors = Blueprint("web", __name__)
+
+#: Business Central's own button: page 5329 with this in its filter
+_CRM_FILTER = re.compile(r"CRMID:(\{[0-9a-f-]{36}\}|[0-9a-f-]{36});\s*CRMType:(\w+)", re.IGNORECASE)
+
+
+@doors.get("/")
+def start() -> ResponseReturnValue:
+    """Microsoft's own button calls Business Central's page 5329; without its filter this is the front door."""
+    text = unquote(request.query_string.decode("utf-8", "replace")).replace("+", " ")
+    found = _CRM_FILTER.search(text)
+    if found:
+        return open_page(found[2].lower(), found[1])
+    return redirect(url_for("admin.mappings"))
+
+
+@doors.route("/open/<table>/<row_id>", methods=["GET", "POST"])
+@signed_in
+def open_page(table: str, row_id: str) -> ResponseReturnValue:
+    """The local record of a Dataverse row. A GET creates only as a top-level navigation."""
+    id_ = guid(row_id)
+    context = {"table": table, "row_id": id_ or row_id}
+    if id_ is None:
+        return render_template("open.html", trouble=f"“{row_id}” is not a row's id (a guid).", **context), 404
+    try:
+        answer = open_record(
+            application.services(),
+            table.lower(),
+            id_,
+            may_create=_is_meant(),
+            couple_with=request.form.get("couple_with", ""),
+            creates_new="create_new" in request.form,
+        )
+    except NotFoundError as error:
+        return render_template("open.html", trouble=str(error), **context), 404
+    except ReceiverError as error:
+        return render_template("open.html", trouble=str(error), **context), 503
+    if isinstance(answer, Opened):
+        return _to_record(answer)
+    if isinstance(answer, MayCreate | Offered | Busy):
+        return render_template("open.html", answer=answer, kind=type(answer).__name__, **context)
+    status = 404 if answer.is_gone else 409
+    return render_template("open.html", answer=answer, kind="Refused", **context), status
+
+
+def _is_meant() -> bool:
+    """A button that posts, or a person's own navigation: no frame, no preview that a browser fetches ahead."""
+    headers = request.headers
+    is_navigation = headers.get("Sec-Fetch-Mode") == "navigate" and "Sec-Purpose" not in headers
+    is_own_page = is_navigation and headers.get("Sec-Fetch-Dest", "document") == "document"
+    return request.method == "POST" or (request.method == "GET" and is_own_page)
+
+
+def _to_record(opened: Opened) -> ResponseReturnValue:
+    if opened.banner:
+        flash(opened.banner, "warning")
+    template = application.settings().open_url
+    if template:
+        values = {"mapping": opened.mapping, "table": opened.local_table, "key": opened.key}
+        return redirect(template.format_map({name: quote(value, safe="") for name, value in values.items()}))
+    return redirect(url_for("admin.record", mapping=opened.mapping, key=opened.key))
