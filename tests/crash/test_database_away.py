@@ -1,6 +1,6 @@
 """The database is away, or takes nothing for a while: 503 meanwhile, nothing acknowledged is lost, and it goes on.
 
-The door while it is away is covered in doors/test_real_server.py, the whole under load in test_crash.py.
+The door while it is away is covered in inbox/test_real_server.py, the whole under load in test_crash.py.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from contextlib import closing, contextmanager, suppress
 
 import pytest
 from company import KEY, Company
-from doors.sending import HEADER, PATH, context
-from doors.test_real_server import free_port
+from inbox.sending import HEADER, PATH, context
+from inbox.test_real_server import free_port
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from receiver.errors import StoreUnavailableError

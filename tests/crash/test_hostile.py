@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from company import KEY, Company
-from doors.sending import HEADER, PATH, context
-from doors.test_real_server import Server, serving
+from inbox.sending import HEADER, PATH, context
+from inbox.test_real_server import Server, serving
 from sqlalchemy import event, func, select, text
 
 from receiver.sandbox import Sandbox

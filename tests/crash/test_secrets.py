@@ -13,8 +13,8 @@ import pytest
 import requests
 from admin.visitor import Visitor
 from company import Company
-from doors.sending import HEADER, PATH, context
-from doors.test_real_server import free_port, serving
+from inbox.sending import HEADER, PATH, context
+from inbox.test_real_server import free_port, serving
 from sqlalchemy import text
 
 from receiver import create_app

@@ -10,8 +10,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from doors.sending import KEY, PATH, context, encoded
-from doors.test_real_server import WRONG, Server, head, serving
+from inbox.sending import KEY, PATH, context, encoded
+from inbox.test_real_server import WRONG, Server, head, serving
 
 AT_ONCE_SECONDS = 2
 #: gunicorn_conf.ARRIVAL_SECONDS and a second of the loop's own

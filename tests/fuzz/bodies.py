@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from payloads import captures
+from flows import captures
 
 CONTRACTS = "http://schemas.microsoft.com/xrm/2011/Contracts"
 TEXTS = (

@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 from company import KEY, Company
-from doors.sending import HEADER, NO_ID, PATH, context, reference
 from fuzz.fuzz import fuzz
+from inbox.sending import HEADER, NO_ID, PATH, context, reference
 
 from receiver.sandbox import Sandbox
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from doors.sending import HEADER, KEY, NEXT_KEY, PATH, context, encoded
+from inbox.sending import HEADER, KEY, NEXT_KEY, PATH, context, encoded
 from sqlalchemy import create_engine, make_url, text
 
 COMMAND = (

@@ -31,7 +31,7 @@ from receiver.schemas.mapping_yaml import read, written
 from receiver.store.mappings import differences
 from receiver.store.models import change
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def edit(folder: Path, name: str, before: str, after: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from connect.environment import Machine
+from commands.connection.environment import Machine
 
 from receiver.sandbox import Sandbox
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 from company import KEY, Company
-from doors.sending import Door, attributes, context, reference, target
+from inbox.sending import Door, attributes, context, reference, target
 from sqlalchemy import select, text, update
 
 from receiver.engine.process import process

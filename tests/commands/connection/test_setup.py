@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connect.environment import Machine
+from commands.connection.environment import Machine
 
 from receiver.commands.connection.role import EVERY_DAY, SET_UP, roles
 from receiver.settings_file import overlaid

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 from company import KEY, Company
-from payloads.captures import IS_THERE, WHY_NOT, body, names, parsed
+from flows.captures import IS_THERE, WHY_NOT, body, names, parsed
 
 from receiver.core.mapping import DeletionConflict
 from receiver.sandbox import Sandbox, SandboxSettings

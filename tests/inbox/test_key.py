@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from doors.sending import HEADER, KEY, NEXT_KEY, PATH, Door, context
+from inbox.sending import HEADER, KEY, NEXT_KEY, PATH, Door, context
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 WITH_A_KEY: dict[str, dict[str, Any]] = {

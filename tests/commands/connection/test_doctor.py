@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from commands.connection.environment import Machine, make_certificate
 from company import Company
-from connect.environment import Machine, make_certificate
 from sqlalchemy import insert
 
 from receiver.commands.connection.doctor import Setup, examine

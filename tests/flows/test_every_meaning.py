@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from payloads.captures import IS_THERE, WHY_NOT, body, names
+from flows.captures import IS_THERE, WHY_NOT, body, names
 
 from receiver.core.message import NO_ID, ExecutionContext, Relationship, Row
 from receiver.core.values import Opaque, Reference

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import pytest
 from company import ADMIN_TOKEN, OPEN_TOKEN, Company
-from doors.sending import KEY, NO_ID, Door
 from flask.testing import FlaskClient
+from inbox.sending import KEY, NO_ID, Door
 from werkzeug.test import TestResponse
 
 from receiver.sandbox import Sandbox

@@ -7,13 +7,13 @@ import zipfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from connect.environment import Machine
+from commands.connection.environment import Machine
 
 from receiver.commands.connection import role
 from receiver.dataverse.privileges import needed
 from receiver.tables import TABLES
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_the_page_of_the_roles_is_what_the_code_prints() -> None:

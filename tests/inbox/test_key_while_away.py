@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from doors.sending import HEADER, KEY, Door
+from inbox.sending import HEADER, KEY, Door
 from sqlalchemy import create_engine, event
 
 from receiver.inbox import webhook_keys

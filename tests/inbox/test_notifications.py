@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from doors.sending import ACCOUNT, NO_ID, ORGANIZATION, Door, context, encoded, reference, target, without
+from inbox.sending import ACCOUNT, NO_ID, ORGANIZATION, Door, context, encoded, reference, target, without
 
 from receiver.server.worker import run_ready
 

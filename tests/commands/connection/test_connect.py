@@ -10,7 +10,7 @@ from pathlib import Path
 
 import certifi
 import pytest
-from connect.environment import Machine, make_certificate
+from commands.connection.environment import Machine, make_certificate
 
 from receiver.commands.connection.connection_steps import misspelled
 from receiver.errors import SettingError
