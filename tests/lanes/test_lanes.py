@@ -324,10 +324,10 @@ def test_429_closes_one_gate_for_every_row_and_every_click_until_retry_after(sma
 
 
 def test_503_with_retry_after_closes_the_gate_too(small_company: Company) -> None:
-    from receiver.lanes.failure import close_gate
+    from receiver.store import gates
 
     with small_company.services.database.writing() as connection:
-        close_gate(connection, small_company.now() + timedelta(seconds=30), "503")
+        gates.pause(connection, "everything", small_company.now(), small_company.now() + timedelta(seconds=30), "503")
     small_company.open_for_all("CUSTOMER")
     post(small_company, hint())
     assert run_ready(small_company.services)
