@@ -32,6 +32,8 @@ class Kind(StrEnum):
 LOOKUPS = frozenset({Kind.LOOKUP, Kind.CUSTOMER, Kind.OWNER})
 CHOICES = frozenset({Kind.CHOICE, Kind.STATE, Kind.STATUS})
 EVERYTHING = "cru"
+OWN_PRECISION, PRICING_PRECISION, CURRENCY_PRECISION = 0, 1, 2
+"""Where the decimal places of a money column come from. Source: maker/data-platform/types-of-fields."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,9 @@ class Column:
     kind: Kind
     length: int = 0
     scale: int = 0
+    precision: int = 2
+    """Of money alone: the column's own decimal places, which count where `precision_source` is 0."""
+    precision_source: int = CURRENCY_PRECISION
     access: str = EVERYTHING
     default: Any = None
     options: tuple[tuple[int, str], ...] = ()

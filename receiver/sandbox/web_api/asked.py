@@ -93,6 +93,7 @@ class Asked:
             tag=self.option("tag"),
             skipped_modes=frozenset(bypassed),
             skipped_steps=step_ids,
+            runs_plug_ins=SYNCHRONOUS not in bypassed,
             row_version=None if version is None else str(version),
         )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Response
 
+from receiver.sandbox.collation import Collation
 from receiver.sandbox.errors import invalid_argument, row_missing, unknown_property
 from receiver.sandbox.seed import BUSINESS_UNIT
 from receiver.sandbox.storage import Row
@@ -96,7 +98,7 @@ def _found(asked: Asked, table: Table) -> list[Row]:
         holds = filter_of(asked.organization, table, condition)
         found = [one for one in found if holds(one)]
     for name, is_descending in reversed(_order(table, asked.option("$orderby"))):
-        found.sort(key=lambda one: _sort_key(one.get(name)), reverse=is_descending)
+        found.sort(key=partial(_sort_key, asked.organization.collation, name), reverse=is_descending)
     top = asked.option("$top")
     return found[: int(top)] if top and top.isdigit() else found
 
@@ -113,12 +115,13 @@ def _order(table: Table, orderby: str | None) -> list[tuple[str, bool]]:
     return order
 
 
-def _sort_key(value: Any) -> tuple[bool, Any]:
+def _sort_key(collation: Collation, name: str, one: Row) -> tuple[bool, Any]:
     """Empty columns first."""
+    value = one.get(name)
     if value is None:
         return False, 0
     if isinstance(value, str):
-        return True, value.casefold()
+        return True, collation.key(value)
     return True, getattr(value, "id", value)
 
 
