@@ -11,6 +11,7 @@ from typing import Any
 
 from receiver.sandbox import seed
 from receiver.sandbox.collation import Collation
+from receiver.sandbox.column_security import Secured
 from receiver.sandbox.customizations import Customizations
 from receiver.sandbox.events import Call
 from receiver.sandbox.faults import Faults
@@ -60,6 +61,8 @@ class Organization:
     """Names of privileges, such as prvWriteAccount, that the application user's role lacks."""
     hidden: set[tuple[str, str]] = field(default_factory=set)
     """Rows, by table and id, that the application user may not see."""
+    secured: dict[tuple[str, str], Secured] = field(default_factory=dict)
+    """Secured columns, by table and name."""
     untracked: set[str] = field(default_factory=set)
     """Tables whose change tracking somebody switched off."""
 

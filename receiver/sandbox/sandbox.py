@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from receiver.sandbox.administering import Administering
 from receiver.sandbox.certificates import server_context
 from receiver.sandbox.context import Bag
-from receiver.sandbox.customizations import PlugIn
 from receiver.sandbox.delivery import Delivery
 from receiver.sandbox.events import Call
 from receiver.sandbox.faults import Faults
@@ -29,7 +29,7 @@ from receiver.sandbox.web_server import WebServer, open_server
 _BOTH_MODES = frozenset({SYNCHRONOUS, ASYNCHRONOUS})
 
 
-class Sandbox:
+class Sandbox(Administering):
     """A Dataverse environment on this machine. Use it as a context manager, or call `start` and `stop`."""
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
@@ -217,30 +217,6 @@ class Sandbox:
             raise RuntimeError("Steps need a service endpoint: give one here or in the settings.")
         with self.organization.rows.transaction() as transaction:
             replace_steps(transaction, target, steps)
-
-    def hide(self, table: str, id: str) -> None:  # noqa: A002 - the word for it
-        """Puts the row out of the application user's sight: no list shows it, by id it is refused with 403.
-
-        With it goes the right to read the whole table, which change tracking needs. Raises ApiError.
-        """
-        self.organization.hidden.add((self.organization.schema.table(table).name, guid_of(id)))
-
-    def show(self, table: str, id: str) -> None:  # noqa: A002 - the word for it
-        self.organization.hidden.discard((table, guid_of(id)))
-
-    def plug_in(self, table: str, run: PlugIn) -> None:
-        """Runs it inside each create, update and delete of the table, whoever writes, before the row is kept.
-
-        It may change the values that are written, or raise ApiError. A client may bypass it, as it may any plug-in.
-        """
-        self.organization.customizations.plug_ins[self.organization.schema.table(table).name].append(run)
-
-    def remove_plug_ins(self, table: str) -> None:
-        self.organization.customizations.plug_ins.pop(table, None)
-
-    def autonumber(self, table: str, column: str, form: str, first: int = 1000) -> None:
-        """Fills the column of a new row for which nothing was sent, as with "ACC-{:05d}"; an empty *form* ends it."""
-        self.organization.customizations.number(self.organization.schema.table(table).name, column, form, first)
 
     def expire_tokens(self) -> None:
         """Every token given out so far is refused from now on."""

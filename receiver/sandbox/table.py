@@ -60,6 +60,10 @@ class Column:
     options: tuple[tuple[int, str], ...] = ()
     targets: tuple[Target, ...] = ()
     date_only: bool = False
+    required: str = "None"
+    """None, Recommended, ApplicationRequired or SystemRequired."""
+    source_type: int = 0
+    """0 simple, 1 calculated, 2 rollup, 3 formula."""
 
     @property
     def is_lookup(self) -> bool:
@@ -158,8 +162,13 @@ def money(name: str) -> list[Column]:
     """A money column and its twin in the base currency; stored with four places, as Dataverse does."""
     return [
         Column(name, Kind.MONEY, scale=4),
-        Column(f"{name}_base", Kind.MONEY, scale=4, access="r"),
+        base_amount(name),
     ]
+
+
+def base_amount(name: str) -> Column:
+    """The twin, in the base currency, of the money column of that name."""
+    return Column(f"{name}_base", Kind.MONEY, scale=4, access="r")
 
 
 def flag(

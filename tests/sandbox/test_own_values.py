@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from receiver.sandbox import ApiError
-from receiver.sandbox.seed import FIRST_ACCOUNT
+from receiver.sandbox.seed import BASE_CURRENCY, FIRST_ACCOUNT, POUND
 
 ROW = f"accounts({FIRST_ACCOUNT})"
 OTHER = "a0000000-0000-4000-8000-0000000fffff"
@@ -109,6 +109,52 @@ def test_what_a_plug_in_adds_is_in_the_notification(notifying, api, receiver):
     notifying.remove_plug_ins("account")
     assert notifying.settle()
     assert (receiver.requests[-1].columns["fax"], receiver.requests[-1].columns["telephone1"]) == ("told", "+49")
+
+
+@pytest.fixture
+def yen(sandbox):
+    values = {"isocurrencycode": "JPY", "currencyname": "Yen", "exchangerate": "160", "currencyprecision": 0}
+    row_id = sandbox.create("transactioncurrency", values)
+    yield row_id
+    sandbox.update("account", FIRST_ACCOUNT, {"creditlimit": None, "transactioncurrencyid": BASE_CURRENCY})
+    sandbox.delete("transactioncurrency", row_id)
+
+
+@pytest.fixture
+def precise(sandbox):
+    """Sets where the places of the credit limit come from."""
+    yield lambda source, own: sandbox.change_column("account", "creditlimit", precision_source=source, precision=own)
+    sandbox.change_column("account", "creditlimit", precision_source=2, precision=2)
+
+
+@pytest.mark.parametrize(
+    ("source", "own", "currency", "on_the_wire"),
+    [
+        (0, 0, "EUR", b"12.0000"),
+        (0, 4, "EUR", b"12.3456"),
+        (0, 4, "JPY", b"12.3456"),
+        (1, 0, "EUR", b"12.3460"),
+        (1, 0, "JPY", b"12.3460"),
+        (2, 4, "EUR", b"12.3500"),
+        (2, 4, "JPY", b"12.0000"),
+    ],
+)
+def test_an_amount_is_rounded_by_the_precision_that_its_column_names(
+    sandbox, api, yen, precise, source, own, currency, on_the_wire
+):
+    precise(source, own)
+    sandbox.update("organization", sandbox.organization_id, {"pricingdecimalprecision": 3})
+    sandbox.update("account", FIRST_ACCOUNT, {"transactioncurrencyid": yen if currency == "JPY" else BASE_CURRENCY})
+    assert api("PATCH", ROW, '{"creditlimit":12.34560}').status_code == 204
+    assert b'"creditlimit":' + on_the_wire in api("GET", f"{ROW}?$select=creditlimit").content
+    sandbox.update("organization", sandbox.organization_id, {"pricingdecimalprecision": 2})
+
+
+def test_an_amount_is_rounded_again_when_its_currency_changes(sandbox, api, yen):
+    sandbox.update("account", FIRST_ACCOUNT, {"creditlimit": "12.34", "transactioncurrencyid": POUND})
+    bind = {"transactioncurrencyid@odata.bind": f"/transactioncurrencies({yen})"}
+    assert api("PATCH", ROW, bind).status_code == 204
+    assert sandbox.row("account", FIRST_ACCOUNT)["creditlimit"] == 12
 
 
 def test_a_column_numbers_itself_where_nothing_was_sent(sandbox, api):

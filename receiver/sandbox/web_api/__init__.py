@@ -14,7 +14,7 @@ from receiver.sandbox import exact_json
 from receiver.sandbox.errors import ApiError, invalid_argument, unknown_resource
 from receiver.sandbox.organization import Organization, RequestMade
 from receiver.sandbox.sign_in import sign_in
-from receiver.sandbox.web_api import actions, metadata, privileges, reading, scripted, writing
+from receiver.sandbox.web_api import actions, associations, metadata, privileges, reading, scripted, writing
 from receiver.sandbox.web_api.asked import CONTENT_TYPE, Asked
 from receiver.sandbox.web_api.batch import INNER, answer_batch
 from receiver.sandbox.web_api.resource import Resource, parse_resource
@@ -81,6 +81,8 @@ def _answer(asked: Asked, resource: Resource) -> Response:
 def _answer_table(asked: Asked, resource: Resource) -> Response:
     if privileges.is_asked(asked, resource):
         return privileges.of_user(asked)
+    if associations.is_asked(asked, resource):
+        return associations.answer(asked, resource)
     if resource.rest and asked.method == "POST":
         return actions.bound(asked, resource)
     if resource.rest and resource.rest[-1] == "$ref" and asked.method in ("DELETE", "PUT"):

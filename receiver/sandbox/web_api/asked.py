@@ -54,6 +54,10 @@ class Asked:
         return bool(self.preference("odata.include-annotations"))
 
     @property
+    def wants_unmasked_data(self) -> bool:
+        return (self.option("UnMaskedData") or "").lower() == "true"
+
+    @property
     def wants_representation(self) -> bool:
         return self.preference("return") == "representation"
 

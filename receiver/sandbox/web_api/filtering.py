@@ -18,7 +18,7 @@ from receiver.sandbox.organization import Organization
 from receiver.sandbox.storage import Row
 from receiver.sandbox.table import Table
 from receiver.sandbox.values import Reference, moment_of
-from receiver.sandbox.web_api import sight
+from receiver.sandbox.web_api import secured, sight
 
 Test = Callable[[Row], bool]
 
@@ -159,7 +159,7 @@ class _Reader:
             column = self._table.by_property.get(name)
             if column is None:
                 raise unknown_property(name, self._table.name)
-            return lambda row: _comparable(row.get(column.name))
+            return lambda row: _comparable(secured.seen(self._organization, row, column.name))
         return self._value_behind(navigation, further)
 
     def _value_behind(self, navigation: str, name: str) -> Callable[[Row], Any]:
@@ -175,7 +175,7 @@ class _Reader:
             if reference is None or sight.is_hidden(self._organization, reference.table, reference.id):
                 return None
             behind = self._organization.store.row(reference.table, reference.id)
-            return _comparable(behind.get(name)) if behind else None
+            return _comparable(secured.seen(self._organization, behind, name)) if behind else None
 
         return value
 
