@@ -27,7 +27,7 @@ from receiver.engine.wording import Settled, in_words
 from receiver.engine.work import Outcome, Work, not_at_once
 from receiver.engine.write_dataverse import intended_ids_of, written_to_dataverse
 from receiver.engine.write_lanes import write
-from receiver.errors import ReceiverError, StoreUnavailableError
+from receiver.errors import ReceiverError, RefusedError, StoreUnavailableError
 from receiver.lanes import lane as lanes
 from receiver.lanes.held import BUSY, leased, leave
 from receiver.lanes.lane import Lease
@@ -71,9 +71,12 @@ def wanted_from(mapping: str, table: str, ids: Iterable[str], ask: Ask) -> list[
 
 
 def wanted_to(services: Services, mapping: str, keys: Sequence[str], ask: Ask) -> list[Wanted]:
-    """Ask for local records, toward Dataverse; an uncoupled one stands in the lane of the row that it would become."""
+    """Ask for local records, toward Dataverse; an uncoupled one stands in the lane of the row that it would become.
+
+    Raises: RefusedError when the mapping was deleted meanwhile.
+    """
     with services.database.reading() as connection:
-        table = services.mappings(connection)[mapping].dataverse_table
+        table = _named(services.mappings(connection), mapping).dataverse_table
         known = Known(services.database)
         known.look_up_records(mapping, keys, services.mappings(connection), connection)
     coupled = {key: known.coupling(mapping, Direction.TO, key) for key in keys}
@@ -187,12 +190,18 @@ def _looks(
 
 def _known(services: Services, connection: Connection, mappings: Mappings, wanted: Sequence[Wanted]) -> Known:
     known = Known(services.database)
-    own = [mappings[name] for name in sorted({one.ask.mapping for one in wanted})]
+    own = [_named(mappings, name) for name in sorted({one.ask.mapping for one in wanted})]
     known.look_up([one.id for one in wanted], own, connection)
     for mapping in own:
         keys = [one.ask.key for one in wanted if one.ask.mapping == mapping.name and one.ask.key]
         known.look_up_records(mapping.name, keys, mappings, connection)
     return known
+
+
+def _named(mappings: Mappings, name: str) -> TableMapping:
+    if name not in mappings:
+        raise RefusedError(f"The mapping {name} was deleted meanwhile. What was done stays.")
+    return mappings[name]
 
 
 def _coupled_row(known: Known, one: Wanted) -> str:
