@@ -54,7 +54,7 @@ def record_failure(services: Services, lease: Lease, error: Exception) -> None:
 
 def _fail(connection: Connection, lease: Lease, error: Exception, now: datetime) -> None:
     note = str(error) if isinstance(error, ReceiverError) else f"{type(error).__name__}: {error}"
-    failed = {"state": "failed", "note": note, "finished_at": now}
+    failed = {"state": "failed", "due_at": None, "note": note, "finished_at": now}
     connection.execute(update(inbox).where(lanes.held_by(lease)).values(failed))
     lanes.release(connection, [lanes.Release(lease)])
     connection.execute(update(lane_rows).where(lane_rows.c.key == lease.key).values(last_error=note))

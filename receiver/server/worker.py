@@ -18,6 +18,7 @@ from receiver.engine.process import process, process_together
 from receiver.errors import ReceiverError, StoreUnavailableError
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
+from receiver.lanes.ready import ready
 from receiver.runs import tasks
 from receiver.runs.local_edits import LocalChanges
 from receiver.services import Services
@@ -179,10 +180,12 @@ def lease_ready(services: Services) -> list[Lease]:
     """The lanes that are ready now, as many as are worked on together. Raises: StoreUnavailableError."""
     now = services.clock()
     with services.database.reading() as connection:
-        if not lanes.is_any_ready(connection, now):
-            return []
+        found = ready(connection, now, LANES_TOGETHER)
+    if not found:
+        return []
+    time_held = (now, services.options.lease_seconds)
     with services.database.writing() as connection:
-        return lanes.lease_ready(connection, lanes.new_owner(), now, services.options.lease_seconds, LANES_TOGETHER)
+        return lanes.lease_found(connection, lanes.new_owner(), time_held, found, LANES_TOGETHER)
 
 
 def run_ready(services: Services) -> bool:
