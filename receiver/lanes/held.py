@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
@@ -28,15 +28,29 @@ def leased(services: Services, rows: Iterable[tuple[str, str]], patience: float 
     held: dict[str, Lease] = {}
     owner = lanes.new_owner()
     deadline = time.monotonic() + (PATIENCE_SECONDS if patience is None else patience)
-    while wanted:
-        missing = [row for key, row in wanted.items() if key not in held]
-        with services.database.writing() as connection:
-            taken = lanes.lease_named(connection, owner, services.clock(), services.options.lease_seconds, missing)
-        held |= {lease.key: lease for lease in taken}
-        if len(held) == len(wanted) or time.monotonic() >= deadline:
-            break
-        time.sleep(LOOK_AGAIN_SECONDS)
+    try:
+        while wanted:
+            missing = [row for key, row in wanted.items() if key not in held]
+            with services.database.writing() as connection:
+                taken = lanes.lease_named(connection, owner, services.clock(), services.options.lease_seconds, missing)
+            held |= {lease.key: lease for lease in taken}
+            if len(held) == len(wanted) or time.monotonic() >= deadline:
+                break
+            time.sleep(LOOK_AGAIN_SECONDS)
+    except BaseException:
+        leave(services, held.values())
+        raise
     return held
+
+
+@contextmanager
+def kept_only_if_done(services: Services, held: Iterable[Lease]) -> Iterator[None]:
+    """Where anything is raised before the lanes are handed on, or given back, they are given back here."""
+    try:
+        yield
+    except BaseException:
+        leave(services, held)
+        raise
 
 
 @contextmanager
@@ -46,11 +60,8 @@ def lanes_held(services: Services, rows: Iterable[tuple[str, str]]) -> Iterator[
     Who writes gives them back within that transaction (`give_back`); where anything is raised, they are given back.
     """
     held = leased(services, rows)
-    try:
+    with kept_only_if_done(services, held.values()):
         yield held
-    except BaseException:
-        leave(services, held.values())
-        raise
 
 
 def give_back(connection: Connection, held: Iterable[Lease]) -> None:
@@ -63,6 +74,12 @@ def give_back(connection: Connection, held: Iterable[Lease]) -> None:
 def leave(services: Services, held: Iterable[Lease]) -> None:
     """Give back lanes in which nothing was done; one that was lost meanwhile is given back already."""
     left = list(held)
-    if left:
-        with suppress(LeaseLostError), services.database.writing() as connection:
+    if not left:
+        return
+    try:
+        with services.database.writing() as connection:
             give_back(connection, left)
+    except LeaseLostError:
+        if len(left) > 1:  # one that was lost must not keep the others
+            for one in left:
+                leave(services, [one])
