@@ -7,6 +7,7 @@ lanes. What waits in them stays there. Nothing is kept of an ask: who asks must 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,7 +23,7 @@ from receiver.dataverse.rows import DataverseRow
 from receiver.engine.coalesce import Ask
 from receiver.engine.known_records import Known
 from receiver.engine.look_at_lane import Look, look_at
-from receiver.engine.process import work_on
+from receiver.engine.process import attempted
 from receiver.engine.wording import Settled, in_words
 from receiver.engine.work import Outcome, Work, not_at_once
 from receiver.engine.write_dataverse import intended_ids_of, written_to_dataverse
@@ -33,6 +34,8 @@ from receiver.lanes.held import BUSY, leased, leave
 from receiver.lanes.lane import Lease
 from receiver.services import Services, read_columns
 from receiver.store.mappings import Mappings
+
+log = logging.getLogger(__name__)
 
 #: what was said of a row that was asked for by its id
 Answered = DataverseRow | ReceiverError | None
@@ -124,23 +127,31 @@ def _chunks(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
 def _carried_out(services: Services, chunk: Sequence[Wanted]) -> Iterator[Done]:
     started, held = services.clock(), leased(services, [(one.table, one.id) for one in chunk])
     by_lane = {one.lane: one for one in chunk}
-    for key in by_lane.keys() - held.keys():
-        yield Done(by_lane[key], error=ReceiverError(BUSY))
-    pairs = [(by_lane[key], lease) for key, lease in held.items()]
+    busy = [Done(by_lane[key], error=ReceiverError(BUSY)) for key in by_lane.keys() - held.keys()]
+    left = [(by_lane[key], lease) for key, lease in held.items()]
     try:
-        settled = _together(services, pairs, started)
-    except ReceiverError as error:
-        if isinstance(error, StoreUnavailableError):
-            raise
-        settled = {}
-    done = [Done(one, settled[lease.key]) for one, lease in pairs if lease.key in settled]
-    left = [(one, lease) for one, lease in pairs if lease.key not in settled]
-    try:
+        yield from busy
+        settled = _together_if_possible(services, left, started)
+        done = [Done(one, settled[lease.key]) for one, lease in left if lease.key in settled]
+        left = [(one, lease) for one, lease in left if lease.key not in settled]
         yield from done
         while left:
             yield _alone(services, *left.pop())
     finally:
         leave(services, [lease for _, lease in left])
+
+
+def _together_if_possible(
+    services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime
+) -> dict[str, Settled]:
+    """What could be done in one go, by lane. Raises: StoreUnavailableError."""
+    try:
+        return _together(services, pairs, started)
+    except StoreUnavailableError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, the record that it belongs to meets it again by itself
+        log.debug("%d records are worked on one by one: %s", len(pairs), error)
+        return {}
 
 
 def _together(services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime) -> dict[str, Settled]:
@@ -162,7 +173,7 @@ def _together(services: Services, pairs: Sequence[tuple[Wanted, Lease]], started
 
 def _alone(services: Services, one: Wanted, lease: Lease) -> Done:
     try:
-        settled = work_on(services, lease, one.ask)
+        settled = attempted(services, lease, one.ask)
     except ReceiverError as error:
         leave(services, [lease])
         return Done(one, error=error)

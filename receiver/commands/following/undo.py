@@ -21,9 +21,8 @@ from receiver.core.company import COMPANY_ID
 from receiver.core.mapping import Conversion, Direction, FieldMapping
 from receiver.core.values import Value, Values, from_plain, same, shown, to_plain
 from receiver.engine.coalesce import Ask
-from receiver.engine.process import work_on
+from receiver.engine.process import attempted
 from receiver.errors import ReceiverError, RefusedError
-from receiver.lanes.failure import close_gate_after
 from receiver.lanes.held import leased, leave
 from receiver.lanes.lane import Lease
 from receiver.runs.carry_out import Done, Wanted
@@ -195,9 +194,8 @@ def _carried_on(services: Services, asked: _TakingBack, lease: Lease, who: str) 
     )
     wanted = Wanted(asked.pair.mapping.dataverse_table, entry.dataverse_id, ask)
     try:
-        (settled,) = work_on(services, lease, ask)
+        (settled,) = attempted(services, lease, ask)
     except ReceiverError as error:
-        close_gate_after(services, error)
         _write(services, asked, asked.values, asked.now)
         return Done(wanted, error=error)
     if settled.decision != "Modify":

@@ -19,7 +19,7 @@ from receiver.engine.process import process
 from receiver.engine.wording import Settled
 from receiver.errors import NotFoundError, ReceiverError
 from receiver.lanes import lane as lanes
-from receiver.lanes.held import leased
+from receiver.lanes.held import kept_only_if_done, leased
 from receiver.lanes.lane import Lease
 from receiver.services import Services, mappings_of
 from receiver.store import couplings
@@ -109,7 +109,8 @@ def _open_coupled(
     lease = _lease(services, table, id_, PATIENCE_COUPLED_SECONDS)
     if lease is None:
         return _opened(mappings, coupled, {}, "It is being synchronized right now; what you see may change.")
-    running: Future[list[Settled]] = _background.submit(process, services, lease, Ask(is_click=True))
+    with kept_only_if_done(services, [lease]):
+        running: Future[list[Settled]] = _background.submit(process, services, lease, Ask(is_click=True))
     try:
         settled = running.result(max(PATIENCE_COUPLED_SECONDS - (time.monotonic() - begun), 0))
     except TookTooLongError:
@@ -188,7 +189,7 @@ def _couple(services: Services, table: str, id_: str, mappings: list[TableMappin
     lease = _lease(services, table, id_, PATIENCE_SECONDS)
     if lease is None:
         return Busy()
-    with services.database.writing() as connection:
+    with kept_only_if_done(services, [lease]), services.database.writing() as connection:
         is_there = LocalTable(connection, BY_NAME[mapping.local_table]).get(key) is not None
         is_free = couplings.find(connection, name, Direction.TO, key) is None
         is_chosen = is_there and is_free and couplings.find(connection, name, Direction.FROM, id_) is None
