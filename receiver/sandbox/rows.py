@@ -17,6 +17,7 @@ from receiver.sandbox.errors import (
     ApiError,
     duplicate_key,
     invalid_argument,
+    restore_refused,
     row_missing,
     unknown_property,
     version_mismatch,
@@ -24,6 +25,7 @@ from receiver.sandbox.errors import (
 from receiver.sandbox.events import Call, Event
 from receiver.sandbox.filling import Author
 from receiver.sandbox.pipeline import Pipeline
+from receiver.sandbox.recycle_bin import RecycleBin
 from receiver.sandbox.registration import (
     CUSTOM_API,
     ENDPOINT,
@@ -59,6 +61,7 @@ class Rows:
         pipeline: Pipeline,
         collation: Collation,
         customizations: Customizations,
+        recycle_bin: RecycleBin,
         on_write: Callable[[str, dict[str, Any]], None],
     ) -> None:
         """*on_write* is told of a table and of what is written to it, and may add to it."""
@@ -70,6 +73,7 @@ class Rows:
         self._pipeline = pipeline
         self._collation = collation
         self._customizations = customizations
+        self._bin = recycle_bin
 
     def create(self, table: Table, submitted: dict[str, Any], call: Call, row_id: str | None = None) -> Row:
         """Raises ApiError."""
@@ -114,7 +118,44 @@ class Rows:
                 remove_images(transaction, row_id)
             self._remove_links(transaction, Reference(table.name, row_id), call)
             transaction.remove(table.name, row_id)
+            self._bin.keep(transaction, table, before)
             self._run(transaction, events.deleted(table, before, call))
+
+    def restore(self, table: Table, row_id: str, overridden: dict[str, Any], call: Call) -> Row:
+        """Brings a deleted row back under its id, with what it held and the columns given; only Restore's steps run.
+
+        Raises ApiError when it is not in the recycle bin, or when its id or one of its keys is taken.
+        """
+        found = self._bin.find(table, row_id)
+        if found is None:
+            raise row_missing(table.name, row_id)
+        with self.transaction() as transaction:
+            accepted = self._accepted(transaction, table, overridden, "c")
+            accepted.pop(table.id_column, None)
+            values = {**found.values, **accepted}
+            self._refuse_restore(transaction, table, row_id, values)
+            values = filling.of_changed_row(table, values, {}, self._author(call))
+            row = transaction.put(table.name, row_id, self._kept(transaction, table, self._held(transaction, values)))
+            transaction.after_commit.append(lambda: self._bin.forget(table.name, row_id))
+            self._run(transaction, events.restored(table, row, accepted, call))
+        return row
+
+    def _refuse_restore(self, transaction: Transaction, table: Table, row_id: str, values: dict[str, Any]) -> None:
+        if transaction.row(table.name, row_id) is not None:
+            raise restore_refused("0x80049939", f"A record with the id {row_id} exists already in {table.name}.")
+        try:
+            self._refuse_duplicate_keys(transaction, table, row_id, values)
+        except ApiError as problem:
+            raise restore_refused("0x80049929", problem.message) from None
+
+    @staticmethod
+    def _held(transaction: Transaction, values: dict[str, Any]) -> dict[str, Any]:
+        """Without the lookups whose rows are gone meanwhile."""
+        return {
+            name: value
+            for name, value in values.items()
+            if not isinstance(value, Reference) or transaction.row(value.table, value.id) is not None
+        }
 
     def merge(self, table: Table, target_id: str, loser_id: str, content: dict[str, Any], call: Call) -> None:
         """The loser is deactivated and its children move to the target, as updates of their own."""
