@@ -15,6 +15,7 @@ from receiver.sandbox.column_security import Secured
 from receiver.sandbox.customizations import Customizations
 from receiver.sandbox.events import Call
 from receiver.sandbox.faults import Faults
+from receiver.sandbox.keeping import Keeping
 from receiver.sandbox.limits import Protection
 from receiver.sandbox.notifications import Environment
 from receiver.sandbox.pipeline import Pipeline
@@ -92,25 +93,15 @@ def make_organization(settings: SandboxSettings, folder: Path | None) -> Organiz
     )
     pipeline = Pipeline(settings, store, registry, environment, faults)
     collation, customizations = Collation(settings.language), Customizations()
+    keeping = Keeping(settings.organization_id, collation, mark_unpublished)
     recycle_bin = RecycleBin(settings.now)
-    rows = Rows(
-        settings,
-        schema,
-        store,
-        registry,
-        pipeline,
-        collation,
-        customizations,
-        recycle_bin,
-        on_write=mark_unpublished,
-    )
     organization = Organization(
         settings=settings,
         schema=schema,
         store=store,
         registry=registry,
         pipeline=pipeline,
-        rows=rows,
+        rows=Rows(settings, schema, store, registry, pipeline, keeping, customizations, recycle_bin),
         tokens=Tokens(settings.now),
         faults=faults,
         collation=collation,

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from receiver.sandbox.errors import invalid_argument
@@ -67,6 +68,15 @@ class RecycleBin:
     def _put(self, row: Row) -> None:
         with self._lock:
             self._rows[row.table, row.id] = _Deleted(row, self._now())
+
+
+def without_dangling(transaction: Transaction, values: dict[str, Any]) -> dict[str, Any]:
+    """What a row held, without the lookups whose rows are gone meanwhile."""
+    return {
+        name: value
+        for name, value in values.items()
+        if not isinstance(value, Reference) or transaction.row(value.table, value.id) is not None
+    }
 
 
 def put_configuration(schema: Schema, transaction: Transaction, days: int) -> None:
