@@ -9,8 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from receiver.sandbox import column_security
-from receiver.sandbox.column_security import Secured
+from receiver.sandbox.column_security import Secured, can_be_secured, replace_rights
 from receiver.sandbox.customizations import PlugIn
 from receiver.sandbox.events import Call
 from receiver.sandbox.organization import Organization, put_back
@@ -57,11 +56,21 @@ class Administering(ABC):
         *masked*: what is read instead of any value; it implies read. *unmasked*: the value itself may be asked for with
         `UnMaskedData=true`. Raises ValueError for a column that cannot be secured.
         """
-        rights = Secured(read or bool(masked), create, update, masked, unmasked)
-        column_security.secure(self.organization, table, column, rights)
+        found = self.organization.schema.table(table)
+        if not can_be_secured(found, found.by_name[column]):
+            raise ValueError(f"{table}.{column} cannot be secured in Dataverse.")
+        self._replace_rights(table, column, Secured(read or bool(masked), create, update, masked, unmasked))
 
     def unsecure(self, table: str, column: str) -> None:
-        column_security.unsecure(self.organization, table, column)
+        self._replace_rights(table, column, None)
+
+    def _replace_rights(self, table: str, column: str, rights: Secured | None) -> None:
+        with self.organization.rows.transaction() as transaction:
+            replace_rights(transaction, table, column, rights)
+        if rights is None:
+            self.organization.secured.pop((table, column), None)
+        else:
+            self.organization.secured[table, column] = rights
 
     def add_column(
         self,
