@@ -13,11 +13,13 @@ from receiver.errors import (
     LostRaceError,
     ParentIsBusyError,
     ReceiverError,
+    SchemaError,
     ThrottledError,
 )
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
 from receiver.services import Services
+from receiver.store import schema
 from receiver.store.models import connection as connection_state
 from receiver.store.models import inbox
 from receiver.store.models import lane as lane_rows
@@ -30,6 +32,7 @@ BUSY_PARENT_SECONDS = 0.25
 def record_failure(services: Services, lease: Lease, error: Exception) -> None:
     """In a transaction of its own: what can be waited for goes back to waiting, the rest is failed."""
     now, options = services.clock(), services.options
+    error = error if isinstance(error, ReceiverError) else _of_schema(services) or error
     try:
         with services.database.writing() as connection:
             if isinstance(error, ThrottledError):
@@ -53,6 +56,17 @@ def record_failure(services: Services, lease: Lease, error: Exception) -> None:
     except ReceiverError:
         services.left_behind.add(lease.owner, lease.key)
         log.warning("The failure of lane %s could not be recorded: %s", lease.key, error)
+
+
+def _of_schema(services: Services) -> SchemaError | None:
+    """While another version changes the database, what nobody foresaw is that, and no record's failure."""
+    try:
+        schema.check(services.database)
+    except SchemaError as error:
+        return error
+    except ReceiverError:
+        return None
+    return None
 
 
 def _fail(connection: Connection, lease: Lease, error: Exception, now: datetime) -> None:

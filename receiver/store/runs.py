@@ -63,7 +63,7 @@ def remember_failed(connection: Connection, mapping: str, row_ids: Sequence[str]
 
 
 def asked_before(connection: Connection, mapping: str, job: int | None, row_ids: Sequence[str]) -> set[str]:
-    """Which of these Dataverse rows the run of this job has decided already: their coupling, or that they failed, says so."""
+    """Which of these Dataverse rows the run of this job has decided: their coupling, or that they failed, says so."""
     coupled = select(coupling.c.dataverse_id).where(
         coupling.c.mapping == mapping, coupling.c.from_job == job, coupling.c.dataverse_id.in_(row_ids)
     )

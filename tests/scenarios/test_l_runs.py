@@ -258,10 +258,10 @@ def test_a_row_that_failed_before_it_was_coupled_is_asked_for_once_in_a_run(comp
     company.open_for_all("CONTACT")
     company.set_field("CONTACT", "company_no", is_enabled=True)
     company.sandbox.create("contact", {"lastname": "Alone", "parentcustomerid": ("account", ACCOUNT)}, deliver=False)
-    for scope in (Scope.FULL, Scope.FULL):
-        counted = run_mapping(company, "CONTACT", direction=FROM, scope=scope)
+    (first,) = run_mapping(company, "CONTACT", direction=FROM, scope=Scope.FULL)
 
-    assert sum(counted[0].values()) == len(company.sandbox.rows("contact"))
+    assert first["failed"] > 0
+    assert run_mapping(company, "CONTACT", direction=FROM, scope=Scope.FULL) == [first]
 
 
 def test_e5_a_pair_that_failed_is_picked_up_unchanged_and_then_skipped(company: Company) -> None:
