@@ -26,6 +26,8 @@ class SettingError(ReceiverError):
 class SchemaError(ReceiverError):
     """The database schema is not the one this version needs. Run: receiver migrate."""
 
+    waiting_helps = True
+
 
 class StoreUnavailableError(ReceiverError):
     """The database cannot be reached."""

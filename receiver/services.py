@@ -26,6 +26,7 @@ from receiver.store.left_behind import LeftBehind
 from receiver.store.mappings import Mappings
 from receiver.store.models import connection as connection_state
 from receiver.store.wake import Waker
+from receiver.tables import BY_NAME
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ class MappingCache:
         self._lock = threading.Lock()
         self._stamp: tuple[object, ...] = ()
         self._mappings: Mappings = {}
+        self._standing: Mappings = {}
+
+    def standing(self, connection: Connection, options: Options) -> Mappings:
+        """The mappings that stand still, since this version does not know one of their tables."""
+        self.get(connection, options)
+        return self._standing
 
     def get(self, connection: Connection, options: Options) -> Mappings:
         lacking = select(connection_state.c.lacking).scalar_subquery()
@@ -68,8 +75,11 @@ class MappingCache:
         with self._lock:
             if stamp != self._stamp:
                 loaded = stored_mappings.load(connection, options.company_id)
+                self._standing = {name: one for name, one in loaded.items() if unknown_table(one)}
                 self._mappings = {
-                    name: stamped(in_environment(one, state, shorter), state, options) for name, one in loaded.items()
+                    name: stamped(in_environment(one, state, shorter), state, options)
+                    for name, one in loaded.items()
+                    if name not in self._standing
                 }
                 self._stamp = stamp
             return self._mappings
@@ -108,8 +118,12 @@ class Services:
         self.gatekeeper.check()
 
     def mappings(self, connection: Connection) -> Mappings:
-        """Every mapping by name, without the columns that this environment lacks."""
+        """Every mapping by name, without the columns that this environment lacks; none that stands still."""
         return self.cache.get(connection, self.options)
+
+    def standing_still(self, connection: Connection) -> Mappings:
+        """Every mapping of which this version does not know a table, by name; `unknown_table` says which."""
+        return self.cache.standing(connection, self.options)
 
     def close(self) -> None:
         if self.client is not None:
@@ -149,6 +163,20 @@ def stamped(mapping: TableMapping, lacking: dict[str, list[str]] | None, options
     )
     fields = tuple(row for row in mapping.fields if team is None or row.conversion is not Conversion.OWNER)
     return replace(mapping, stamps=stamps, fields=fields)
+
+
+def unknown_table(mapping: TableMapping) -> str:
+    """Which of its tables this version does not know, and what to do, as a person reads it; empty: it knows both."""
+    if mapping.local_table not in BY_NAME:
+        unknown = f"the local table {mapping.local_table}"
+    elif mapping.dataverse_table not in TABLES:
+        unknown = f"the Dataverse table {mapping.dataverse_table}"
+    else:
+        return ""
+    return (
+        f"{mapping.name} stands still: this version of the receiver does not know {unknown}. "
+        f"Start a version that does, or switch {mapping.name} off."
+    )
 
 
 def mappings_of(mappings: Mappings, table: str) -> list[TableMapping]:
