@@ -30,6 +30,7 @@ from receiver.core.decision import (
 )
 from receiver.core.mapping import Direction
 from receiver.core.merge import Merged, bases_after
+from receiver.core.message import Freshness
 from receiver.engine.synchronize import missing_parents
 from receiver.engine.wording import Settled, destination_id, error_of, in_words
 from receiver.engine.work import Outcome
@@ -170,14 +171,18 @@ def _coupling_after(outcome: Outcome, record: Record | None) -> Coupling | None:
     match decision:
         case Fail():
             error = error_of(now, decision)
-            if now.coupling is None or now.is_click:
-                return now.coupling  # a person tried again: that is no second failure of the record's own
+            if now.coupling is None or now.is_click or _is_as_it_failed(now):
+                return now.coupling  # a person tried again, or nothing is new: no second failure of the record's own
             return after_failure(now.coupling, now.toward, error)
         case Insert(merged=merged) | Modify(merged=merged) | AlreadyEqual(merged=merged):
             return _remembering(outcome, merged, record)
         case IgnoreUnchanged(reason=Reason.NOTHING_MOVED) if _has_failed(now):  # a late one says nothing of it
             return now.coupling and with_run(now.coupling, now.toward, LastRun(Result.SUCCESS))
     return now.coupling
+
+
+def _is_as_it_failed(now: Situation) -> bool:
+    return now.freshness == Freshness.KNOWN and _has_failed(now)
 
 
 def _has_failed(now: Situation) -> bool:

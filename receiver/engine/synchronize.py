@@ -58,8 +58,14 @@ def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
 
 def _read_whole(work: Work, mapping: TableMapping, request: Request) -> tuple[Request, Situation]:
     source = work.read(mapping.dataverse_table, request.source.id)
-    whole = replace(request, source=source, freshness=Freshness.NEWER)
+    whole = replace(request, source=source, freshness=_freshness_read(work, request))
     return whole, _situation(work, mapping, whole)
+
+
+def _freshness_read(work: Work, request: Request) -> str:
+    seen, read = request.seen, work.versions.get(request.source.id)
+    is_known = seen is not None and read is not None and seen.number is not None and seen.number == read.number
+    return Freshness.KNOWN if is_known and request.freshness == Freshness.UNCERTAIN else Freshness.NEWER
 
 
 def _claims_unread(work: Work, mapping: TableMapping, request: Request, decision: Decision) -> bool:

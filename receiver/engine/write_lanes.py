@@ -75,7 +75,7 @@ def _check_still_missing(connection: Connection, looks: Sequence[Look], wanted: 
 
 
 def _version_seen(look: Look) -> Version | None:
-    """A row read always counts, also downwards; an image counts unless it is late."""
+    """A row read always counts, also downwards; an image counts if it is newer than what was seen."""
     lease, source, read = look.lease, look.source, look.work.versions.get(look.lease.id)
     if read is not None:
         if lease.version is not None and read.number and lease.version.number and read.number < lease.version.number:
@@ -83,7 +83,7 @@ def _version_seen(look: Look) -> Version | None:
                 "%s was read at version %s after %s had been seen.", lease.key, read.number, lease.version.number
             )
         return read
-    if not look.outcomes or not source.source.is_whole or source.freshness == Freshness.LATE:
+    if not look.outcomes or not source.source.is_whole or source.freshness != Freshness.NEWER:
         return None
     return version_of(source.source.values)
 

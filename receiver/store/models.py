@@ -82,6 +82,8 @@ lane = Table(
     Column("wish", String(200), nullable=False, server_default=""),
     Column("version_number", Number),
     Column("modified_on", Moment),
+    #: a read told the version, not an image alone: only then is anything late
+    Column("version_was_read", Boolean, nullable=False, server_default=false()),
     #: the order in which lanes are leased: with thousands ready, none is sorted, and those asleep are not passed by
     Index(
         "ix_receiver_lane_order",
