@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -39,8 +39,11 @@ class Coupling:
     dataverse_id: str
     local_base: Values | None = None
     dataverse_base: Values | None = None
-    #: local columns of lookups that found nothing and were cleared: never sent out as empty
+    #: local columns whose value has no counterpart, or whose lookup found nothing and was cleared: never sent as empty
     unresolved: frozenset[str] = frozenset()
+    #: local columns of which the side that was written made something else, and the way on which that still has to
+    #: travel back; None: it does not, since the field goes one way or the other side changes it again
+    altered: Mapping[str, Direction | None] = field(default_factory=dict)
     is_skipped: bool = False
     last_from: LastRun = field(default_factory=LastRun)
     last_to: LastRun = field(default_factory=LastRun)

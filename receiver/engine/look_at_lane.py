@@ -32,6 +32,9 @@ from receiver.services import Services, mappings_of
 from receiver.store.mappings import Mappings
 from receiver.store.models import tombstone
 
+#: why a lane is ready again: what the company's database made of a value goes to Dataverse
+TRAVELS_BACK = "the database here made something else of a value"
+
 
 @dataclass(frozen=True)
 class Look:
@@ -77,7 +80,9 @@ def look_at(work: Work, lease: Lease, read: list[Read], started: datetime, ask: 
     outcomes: list[Outcome] = []
     if own and (concerns_row(read, lease) or lease.wish or ask.looks_anyway):
         source = _source(work, lease, read, ask)
-        outcomes = [synchronize(work, mapping, source) for mapping in own]
+        outcomes = [
+            synchronize(work, mapping, _sent_back(work, mapping, lease, read, ask) or source) for mapping in own
+        ]
     row = work.rows.get((lease.table, lease.id))
     is_gone = bool(outcomes) and row is not None and not row.exists
     if is_gone and not may_conclude_gone(work.services, lease, read, started, ask):
@@ -92,6 +97,17 @@ def _source(work: Work, lease: Lease, read: list[Read], ask: Ask) -> Request:
     source = source_of(work.services, lease, read, work.mappings, has_tombstone=has_tombstone, ask=ask)
     source = replace(source, why=ask.why or _why(lease, read))
     return _read_source(work, lease, source) if names_deletion(read, lease) else source
+
+
+def _sent_back(work: Work, mapping: TableMapping, lease: Lease, read: list[Read], ask: Ask) -> Request | None:
+    """The local record, if the lane is ready for no other reason than that it is to go out again."""
+    if lease.wish != TRAVELS_BACK or read or ask.looks_anyway:
+        return None
+    coupling = work.known.coupling(mapping.name, Direction.FROM, lease.id)
+    if coupling is None or Direction.TO not in coupling.altered.values():
+        return None
+    record = work.known.record(mapping.local_table, coupling.local_id)
+    return Request(Direction.TO, record or Record(coupling.local_id, exists=False), why=TRAVELS_BACK)
 
 
 def _why(lease: Lease, read: list[Read]) -> str:

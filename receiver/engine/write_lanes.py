@@ -15,7 +15,7 @@ from receiver.core.mapping import TableMapping
 from receiver.core.message import Freshness, Version
 from receiver.dataverse.rows import version_of
 from receiver.engine.coalesce import Read, due_again, is_own
-from receiver.engine.look_at_lane import Look
+from receiver.engine.look_at_lane import TRAVELS_BACK, Look
 from receiver.engine.settle import settle
 from receiver.engine.wording import Settled
 from receiver.errors import MovedError
@@ -45,7 +45,9 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     outcomes = [outcome for look in looks for outcome in look.outcomes]
     written = settle(connection, outcomes, started, services.clock())
     _leave_tombstones(connection, [look.lease for look in looks if look.is_gone], started)
-    lanes.touch(connection, others)
+    # nobody else tells of it: a trigger of the company's that follows our write is no edit
+    back = [lanes.Touch(*one.row, started, wish=TRAVELS_BACK) for one in written if one.travels_back]
+    lanes.touch(connection, [*others, *back])
     if waits:
         wait_for(connection, waits)
     wake_waiting(connection, [one.row for one in written if one.couples], started)

@@ -122,6 +122,8 @@ coupling = Table(
     Column("local_base", JSON),
     Column("dataverse_base", JSON),
     Column("unresolved", JSON, nullable=False),
+    #: {local column: the direction in which its altered value travels back, null where it does not}
+    Column("altered", JSON, nullable=False, server_default=text("'{}'")),
     Column("is_skipped", Boolean, nullable=False, server_default=false()),
     Column("from_result", String(8), nullable=False, default=""),
     Column("from_job", Number),
@@ -316,12 +318,14 @@ finding = Table(
         nullable=False,
         index=True,
     ),
-    #: missing, extra, different, uncoupled
+    #: missing, extra, different, uncoupled, explained
     Column("kind", String(20), nullable=False),
     Column("local_id", String(100), nullable=False, server_default=""),
     Column("dataverse_id", String(36), nullable=False, server_default=""),
     #: {local column: [local value, Dataverse value]}
     Column("fields", JSON, nullable=False),
+    #: {local column: which rule lets the difference be}
+    Column("reasons", JSON, nullable=False, server_default=text("'{}'")),
 )
 
 #: Who changed what, from what, to what.

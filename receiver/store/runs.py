@@ -80,7 +80,13 @@ def in_step(connection: Connection, mapping: TableMapping, versions: Mapping[str
     """Which of these rows, by id and version, are remembered at just this version, and can have nothing to do."""
     columns = {one.source for one in mapping.transfers(Direction.FROM) if one.source}
     query = (
-        select(coupling.c.dataverse_id, coupling.c.dataverse_base, coupling.c.unresolved, lane.c.version_number)
+        select(
+            coupling.c.dataverse_id,
+            coupling.c.dataverse_base,
+            coupling.c.unresolved,
+            coupling.c.altered,
+            lane.c.version_number,
+        )
         .join(lane, lane.c.key == literal(f"{mapping.dataverse_table}:") + coupling.c.dataverse_id)
         .join(BY_NAME[mapping.local_table].table, _key_of(mapping) == coupling.c.local_id)
         .where(coupling.c.mapping == mapping.name, coupling.c.dataverse_id.in_(list(versions)))
@@ -88,8 +94,9 @@ def in_step(connection: Connection, mapping: TableMapping, versions: Mapping[str
     )
     return {
         id_
-        for id_, base, unresolved, seen in connection.execute(query)
-        if base and not unresolved and columns and columns <= base.keys() and base.get(VERSION) == seen == versions[id_]
+        for id_, base, unresolved, altered, seen in connection.execute(query)
+        if base and columns and columns <= base.keys() and base.get(VERSION) == seen == versions[id_]
+        if not unresolved and Direction.FROM not in altered.values()
     }
 
 

@@ -104,7 +104,12 @@ VERSIONS = [
     ("no number, the same second", Version(None, NOON), Version(1, NOON), Freshness.UNCERTAIN),
     ("no number, an earlier second", Version(None, NOON), read(1, LATER), Freshness.LATE),
     ("no number, the same second as was read", Version(None, NOON), read(1, NOON), Freshness.UNCERTAIN),
-    ("no number, an earlier second, but only an image told", Version(None, NOON), Version(1, LATER), Freshness.UNCERTAIN),
+    (
+        "no number, an earlier second, but only an image told",
+        Version(None, NOON),
+        Version(1, LATER),
+        Freshness.UNCERTAIN,
+    ),
     ("a number against a second alone", Version(5, LATER), Version(None, NOON), Freshness.NEWER),
     ("nothing known of the image", Version(), Version(1, NOON), Freshness.UNCERTAIN),
     ("nothing known of what was seen", Version(None, NOON), Version(), Freshness.UNCERTAIN),
