@@ -61,6 +61,17 @@ class Coupling:
         return self.last_from if toward is Direction.FROM else self.last_to
 
 
+def notes_of(coupling: Coupling) -> dict[str, str]:
+    """What a person should know of a field, by its local column."""
+    left_alone = dict.fromkeys(
+        sorted(coupling.unresolved),
+        "a value without counterpart on the other side was left alone. It follows as soon as there is one.",
+    )
+    at_odds = [name for name, way in coupling.altered.items() if way is None]
+    said = "the side that is written makes something else of it. Nothing is sent again until somebody edits it."
+    return left_alone | dict.fromkeys(sorted(at_odds), said)
+
+
 def with_run(coupling: Coupling, toward: Direction, run: LastRun) -> Coupling:
     if toward is Direction.FROM:
         return replace(coupling, last_from=run)

@@ -179,11 +179,12 @@ def _has_moved(one: Transfer, sides: Sides) -> bool:
 def _is_resolved_now(one: Transfer, sides: Sides) -> bool:
     """A cleared lookup whose record has been coupled since is a change, though the value that names it is the same.
 
-    An option needs no such rule: its base stayed, so it is a change all the time.
+    An option without counterpart is a change all the time, since its base stayed; at rest again it is settled.
     """
     found = sides.lookups.get(one.number)
-    is_waiting = local_column(one, sides.toward) in sides.unresolved and one.conversion is not Conversion.OPTION
-    return is_waiting and isinstance(found, Found) and not is_empty(found.value)
+    if local_column(one, sides.toward) not in sides.unresolved or not isinstance(found, Found):
+        return False
+    return _is_at_its_base(one, sides) if one.conversion is Conversion.OPTION else not is_empty(found.value)
 
 
 def _travels_back(one: Transfer, sides: Sides) -> bool:

@@ -11,9 +11,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from receiver.core.coupling import Coupling
 from receiver.core.decision import Record
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness
+from receiver.core.values import Values, same
 from receiver.engine.coalesce import (
     Ask,
     Read,
@@ -34,6 +36,8 @@ from receiver.store.models import tombstone
 
 #: why a lane is ready again: what the company's database made of a value goes to Dataverse
 TRAVELS_BACK = "the database here made something else of a value"
+#: why the lane of a row that holds a value without counterpart is: there may be one now
+COUNTERPART = "the table of codes is another"
 
 
 @dataclass(frozen=True)
@@ -101,13 +105,20 @@ def _source(work: Work, lease: Lease, read: list[Read], ask: Ask) -> Request:
 
 def _sent_back(work: Work, mapping: TableMapping, lease: Lease, read: list[Read], ask: Ask) -> Request | None:
     """The local record, if the lane is ready for no other reason than that it is to go out again."""
-    if lease.wish != TRAVELS_BACK or read or ask.looks_anyway:
+    if lease.wish not in {TRAVELS_BACK, COUNTERPART} or read or ask.looks_anyway:
         return None
     coupling = work.known.coupling(mapping.name, Direction.FROM, lease.id)
-    if coupling is None or Direction.TO not in coupling.altered.values():
+    record = None if coupling is None else work.known.record(mapping.local_table, coupling.local_id)
+    if coupling is None or record is None or not _goes_out(coupling, record.values):
         return None
-    record = work.known.record(mapping.local_table, coupling.local_id)
-    return Request(Direction.TO, record or Record(coupling.local_id, exists=False), why=TRAVELS_BACK)
+    return Request(Direction.TO, record, why=lease.wish)
+
+
+def _goes_out(coupling: Coupling, values: Values) -> bool:
+    """Whether the record has a value that was altered as it came in, or a code that had no option."""
+    held, base = coupling.unresolved, coupling.local_base or {}
+    is_code_waiting = any(not same(values.get(name), base.get(name)) for name in held)
+    return is_code_waiting or Direction.TO in coupling.altered.values()
 
 
 def _why(lease: Lease, read: list[Read]) -> str:

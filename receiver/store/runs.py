@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, exists, literal, or_, select, update
 
 from receiver.core.coupling import VERSION, Result
-from receiver.core.mapping import Direction, TableMapping
+from receiver.core.mapping import Conversion, Direction, TableMapping
 from receiver.store.models import coupling, lane, passed_over, uncoupling
 from receiver.store.models import mapping as mapping_rows
 from receiver.tables import BY_NAME
@@ -36,9 +36,13 @@ def gone_after(connection: Connection, mapping: TableMapping, after: str) -> lis
 
 
 def failed_rows_after(connection: Connection, mapping: TableMapping, after: str) -> list[str]:
-    """The next Dataverse rows that failed on their last way in, coupled or not, but for those that are Skipped."""
+    """The next Dataverse rows that failed on their last way in, coupled or not, but for those that are Skipped.
+
+    With them those that hold an option without code: there may be one now.
+    """
+    is_asked = or_(coupling.c.from_result == Result.FAILURE, has_unresolved_option(mapping))
     failed = select(coupling.c.dataverse_id.label("id")).where(
-        coupling.c.mapping == mapping.name, coupling.c.from_result == Result.FAILURE, ~coupling.c.is_skipped
+        coupling.c.mapping == mapping.name, is_asked, ~coupling.c.is_skipped
     )
     kept = select(passed_over.c.row_id.label("id")).where(
         passed_over.c.mapping == mapping.name, passed_over.c.reason == FAILED
@@ -47,6 +51,13 @@ def failed_rows_after(connection: Connection, mapping: TableMapping, after: str)
     return list(
         connection.execute(select(both.c.id).where(both.c.id > after).order_by(both.c.id).limit(PAGE)).scalars()
     )
+
+
+def has_unresolved_option(mapping: TableMapping) -> sa.ColumnElement[bool]:
+    """Whether a coupling holds a value of a choice, or a code of one, that has no counterpart."""
+    kept = sa.cast(coupling.c.unresolved, sa.Text)
+    options = (one.local_column for one in mapping.fields if one.conversion is Conversion.OPTION and one.is_enabled)
+    return or_(sa.false(), *(kept.contains(f'"{name}"', autoescape=True) for name in options if name))
 
 
 def remember_failed(connection: Connection, mapping: str, row_ids: Sequence[str], now: datetime) -> None:
