@@ -24,7 +24,7 @@ from receiver.core.filters import matches
 from receiver.core.mapping import DeletionConflict, Direction, TableMapping
 from receiver.core.merge import Converted, Merged, NotCoupled, Sides, merge
 from receiver.core.message import Freshness
-from receiver.core.values import NO_VALUES, Value, Values
+from receiver.core.values import NO_VALUES, Column, Value, Values
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ class Situation:
     #: the coupled record of the other side; None: not coupled, or deleted
     destination: Record | None = None
     lookups: Mapping[int, Converted] = field(default_factory=dict)
-    limits: Mapping[str, int] = field(default_factory=dict)
+    #: what each side's columns keep of a value
+    source_columns: Mapping[str, Column] = field(default_factory=dict)
+    destination_columns: Mapping[str, Column] = field(default_factory=dict)
     #: how the source stands to the last version seen of its row
     freshness: str = Freshness.NEWER
     is_forced: bool = False
@@ -355,8 +357,10 @@ def sides_of(now: Situation) -> Sides:
         destination_base=None if coupling is None else coupling.destination_base(now.toward),
         unresolved=coupling.unresolved if coupling else frozenset(),
         lookups=now.lookups,
-        limits=now.limits,
+        source_columns=now.source_columns,
+        destination_columns=now.destination_columns,
         is_forced=now.is_forced,
+        altered=coupling.altered if coupling else {},
     )
 
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from receiver.core.filters import EVERYTHING, Filter, columns_of, matches
 from receiver.core.message import Version
-from receiver.core.values import Reference
+from receiver.core.values import Reference, Values
 from receiver.dataverse import batch, privileges
 from receiver.dataverse.answers import Asked, json_of
 from receiver.dataverse.columns import LOOKUP_TABLE, TABLES, DataverseTable
@@ -55,7 +55,7 @@ class DataverseClient(WebApi):
 
     def __init__(self, url: str, credentials: Credentials, gate: Gate | None = None) -> None:
         super().__init__(url, credentials, gate)
-        self._iso_codes: dict[str, str] = {}
+        self._currency_rows: dict[str, Values] = {}
         self._currencies: dict[str, Reference] = {}
 
     def who_am_i(self) -> tuple[str, str]:
@@ -243,12 +243,22 @@ class DataverseClient(WebApi):
 
     def iso_code(self, currency: Reference) -> str | None:
         """A transaction currency's ISO code, which never changes; None if the currency does not exist."""
-        if currency.id not in self._iso_codes:
-            row = self.read("transactioncurrency", currency.id, frozenset({"isocurrencycode"}))
+        values = self._currency(currency)
+        return None if values is None else str(values["isocurrencycode"] or "")
+
+    def decimal_places(self, currency: Reference) -> int | None:
+        """How precisely amounts of a transaction currency are kept; None if that is not known."""
+        places = (self._currency(currency) or {}).get("currencyprecision")
+        return places if isinstance(places, int) else None
+
+    def _currency(self, currency: Reference) -> Values | None:
+        """One that was found is asked for once in a process's life."""
+        if currency.id not in self._currency_rows:
+            row = self.read("transactioncurrency", currency.id, frozenset({"isocurrencycode", "currencyprecision"}))
             if row is None:
                 return None
-            self._iso_codes[currency.id] = str(row.values["isocurrencycode"] or "")
-        return self._iso_codes[currency.id]
+            self._currency_rows[currency.id] = row.values
+        return self._currency_rows[currency.id]
 
     def currency_of(self, iso_code: str) -> Reference | None:
         """The transaction currency of an ISO code; one that was found is asked for once in a process's life."""

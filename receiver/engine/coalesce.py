@@ -145,6 +145,7 @@ def source_of(
         Direction.FROM,
         Record(lease.id, newest),
         freshness(version_of(newest), lease.version),
+        lease.version,
         is_click=clicked,
     )
 
@@ -157,7 +158,10 @@ def _whole_row(image: Image, table: str, columns: frozenset[str]) -> Values:
 
 
 def _newest(rows: list[Values]) -> Values | None:
-    """The newest of several images of one row; None where their versions do not tell, and the row must be read."""
+    """The newest of several images of one row, as they came; None where the row must be read.
+
+    An image proves none of the others late: one with a far version would hide all that waits with it.
+    """
     best = rows[0]
     for row in rows[1:]:
         compared = freshness(version_of(row), version_of(best))

@@ -29,7 +29,10 @@ from receiver.core.decision import (
     sides_of,
 )
 from receiver.core.mapping import Direction
-from receiver.core.merge import Merged, bases_after
+from receiver.core.merge import Merged
+from receiver.core.message import Freshness
+from receiver.core.remembering import remembered
+from receiver.core.values import NO_VALUES
 from receiver.engine.synchronize import missing_parents
 from receiver.engine.wording import Settled, destination_id, error_of, in_words
 from receiver.engine.work import Outcome
@@ -61,6 +64,12 @@ class Written:
     def is_remembered(self) -> bool:
         """Whether the coupling is another than before."""
         return self.coupling is not None and self.coupling != self.outcome.now.coupling
+
+    @property
+    def travels_back(self) -> bool:
+        """Whether the company's database made something else of what was written here, and that is still to go out."""
+        is_inward = self.outcome.now.toward is Direction.FROM and not isinstance(self.outcome.decision, Fail)
+        return is_inward and self.coupling is not None and Direction.TO in self.coupling.altered.values()
 
     @property
     def couples(self) -> bool:
@@ -170,14 +179,18 @@ def _coupling_after(outcome: Outcome, record: Record | None) -> Coupling | None:
     match decision:
         case Fail():
             error = error_of(now, decision)
-            if now.coupling is None or now.is_click:
-                return now.coupling  # a person tried again: that is no second failure of the record's own
+            if now.coupling is None or now.is_click or _is_as_it_failed(now):
+                return now.coupling  # a person tried again, or nothing is new: no second failure of the record's own
             return after_failure(now.coupling, now.toward, error)
         case Insert(merged=merged) | Modify(merged=merged) | AlreadyEqual(merged=merged):
             return _remembering(outcome, merged, record)
         case IgnoreUnchanged(reason=Reason.NOTHING_MOVED) if _has_failed(now):  # a late one says nothing of it
             return now.coupling and with_run(now.coupling, now.toward, LastRun(Result.SUCCESS))
     return now.coupling
+
+
+def _is_as_it_failed(now: Situation) -> bool:
+    return now.freshness == Freshness.KNOWN and _has_failed(now)
 
 
 def _has_failed(now: Situation) -> bool:
@@ -191,12 +204,14 @@ def _remembering(outcome: Outcome, merged: Merged, record: Record | None) -> Cou
     assert record is not None
     row_id = now.source.id if now.toward is Direction.FROM else destination.id
     kept = now.coupling or Coupling(now.mapping.name, record.id, row_id)
-    bases = bases_after(sides_of(now), merged, destination.values)
+    sent = outcome.decision.values if isinstance(outcome.decision, Insert | Modify) else NO_VALUES
+    known = remembered(sides_of(now), merged, sent, destination.values)
+    bases = known.source_base, known.destination_base
     moved = replace(with_bases(kept, now.toward, *bases), local_id=record.id, dataverse_id=row_id)
     row = now.source if now.toward is Direction.FROM else destination
     columns = {one.source for one in now.mapping.transfers(Direction.FROM) if one.source}
     base = at_version(moved.dataverse_base or {}, row.values, columns, now.mapping.dataverse_columns())
-    moved = replace(moved, dataverse_base=base)
+    moved = replace(moved, dataverse_base=base, altered=known.altered)
     return with_run(replace(moved, unresolved=merged.unresolved), now.toward, LastRun(Result.SUCCESS))
 
 

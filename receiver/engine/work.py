@@ -25,6 +25,8 @@ class Request:
     toward: Direction
     source: Record
     freshness: str = Freshness.NEWER
+    #: the version of the row that was seen last
+    seen: Version | None = None
     is_click: bool = False
     is_forced: bool = False
     #: the person wants a new record, whatever looks alike

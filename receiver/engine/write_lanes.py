@@ -15,7 +15,7 @@ from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, Version
 from receiver.dataverse.rows import version_of
 from receiver.engine.coalesce import Read, due_again, is_own
-from receiver.engine.look_at_lane import Look
+from receiver.engine.look_at_lane import TRAVELS_BACK, Look
 from receiver.engine.settle import settle
 from receiver.engine.wording import Settled
 from receiver.errors import MovedError
@@ -45,7 +45,9 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     outcomes = [outcome for look in looks for outcome in look.outcomes]
     written = settle(connection, outcomes, started, services.clock())
     _leave_tombstones(connection, [look.lease for look in looks if look.is_gone], started)
-    lanes.touch(connection, others)
+    # nobody else tells of it: a trigger of the company's that follows our write is no edit
+    back = [lanes.Touch(*one.row, started, wish=TRAVELS_BACK) for one in written if one.travels_back]
+    lanes.touch(connection, [*others, *back])
     if waits:
         wait_for(connection, waits)
     wake_waiting(connection, [one.row for one in written if one.couples], started)
@@ -71,7 +73,7 @@ def _check_still_missing(connection: Connection, looks: Sequence[Look], wanted: 
 
 
 def _version_seen(look: Look) -> Version | None:
-    """A row read always counts, also downwards; an image counts unless it is late."""
+    """A row read always counts, also downwards; an image counts if it is newer than what was seen."""
     lease, source, read = look.lease, look.source, look.work.versions.get(look.lease.id)
     if read is not None:
         if lease.version is not None and read.number and lease.version.number and read.number < lease.version.number:
@@ -79,7 +81,7 @@ def _version_seen(look: Look) -> Version | None:
                 "%s was read at version %s after %s had been seen.", lease.key, read.number, lease.version.number
             )
         return read
-    if not look.outcomes or not source.source.is_whole or source.freshness == Freshness.LATE:
+    if not look.outcomes or not source.source.is_whole or source.freshness != Freshness.NEWER:
         return None
     return version_of(source.source.values)
 

@@ -240,7 +240,7 @@ def _lease_of(row: Row[Any], owner: str, waiting: Sequence[Row[Any]]) -> Lease:
 def _version(row: Row[Any]) -> Version | None:
     if row.version_number is None and row.modified_on is None:
         return None
-    return Version(row.version_number, row.modified_on)
+    return Version(row.version_number, row.modified_on, row.version_was_read)
 
 
 def hold(connection: Connection, keys: Iterable[str]) -> None:
@@ -274,6 +274,7 @@ def release(connection: Connection, given: Sequence[Release]) -> None:
             "is_seen": one.version is not None,
             "number": one.version.number if one.version else None,
             "modified": one.version.modified_on if one.version else None,
+            "was_read": one.version is not None and one.version.was_read,
             "is_done": one.is_done,
         }
         for one in sorted(given, key=lambda one: one.held.key)
@@ -290,6 +291,7 @@ def _releasing() -> Update:
     is_done = bindparam("is_done", type_=Boolean())
     is_over, is_seen = and_(is_done, is_unmoved), bindparam("is_seen", type_=Boolean())
     number, modified = bindparam("number", type_=Number), bindparam("modified", type_=Moment())
+    was_read = bindparam("was_read", type_=Boolean())
     return (
         update(lane)
         .where(lane.c.key == bindparam("is_key"), lane.c.owner == bindparam("is_owner"))
@@ -303,6 +305,7 @@ def _releasing() -> Update:
             is_first=case((is_over, False), else_=lane.c.is_first),
             version_number=case((is_seen, number), else_=lane.c.version_number),
             modified_on=case((is_seen, modified), else_=lane.c.modified_on),
+            version_was_read=case((is_seen, was_read), else_=lane.c.version_was_read),
         )
     )
 

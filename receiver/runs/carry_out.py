@@ -229,8 +229,7 @@ def _rows(
     found: dict[tuple[str, str], Answered] = {}
     asked: dict[str, set[str]] = {}
     for one, lease in pairs:
-        is_late = one.row is not None and freshness(one.row.version, lease.version) == Freshness.LATE
-        if one.row is not None and not is_late:
+        if one.row is not None and freshness(one.row.version, lease.version) in {Freshness.NEWER, Freshness.SAME}:
             found[one.table, one.id] = one.row
         elif one.ask.toward is Direction.FROM:
             asked.setdefault(one.table, set()).add(one.id)

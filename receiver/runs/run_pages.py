@@ -123,6 +123,8 @@ def _has_changed(mapping: TableMapping, record: Record, coupling: Coupling) -> b
     mapped = [one.source for one in mapping.transfers(Direction.TO) if one.source]
     if any(column in coupling.unresolved and not is_empty(record.values.get(column)) for column in mapped):
         return True  # it named a record that was not coupled then; the look says whether it is now
+    if Direction.TO in coupling.altered.values():
+        return True  # the company's database made something else of what came in: that travels back once
     return any(not same(record.values.get(column), base.get(column)) for column in mapped)
 
 

@@ -98,6 +98,8 @@ lane = Table(
     Column("wish", String(200), nullable=False, server_default=""),
     Column("version_number", Number),
     Column("modified_on", Moment),
+    #: a read told the version, not an image alone: only then is anything late
+    Column("version_was_read", Boolean, nullable=False, server_default=false()),
     #: the order in which lanes are leased: with thousands ready, none is sorted, and those asleep are not passed by
     Index(
         "ix_receiver_lane_order",
@@ -136,6 +138,8 @@ coupling = Table(
     Column("local_base", JSON),
     Column("dataverse_base", JSON),
     Column("unresolved", JSON, nullable=False),
+    #: {local column: the direction in which its altered value travels back, null where it does not}
+    Column("altered", JSON, nullable=False, server_default=text("'{}'")),
     Column("is_skipped", Boolean, nullable=False, server_default=false()),
     Column("from_result", String(8), nullable=False, default=""),
     Column("from_job", Number),
@@ -330,12 +334,14 @@ finding = Table(
         nullable=False,
         index=True,
     ),
-    #: missing, extra, different, uncoupled
+    #: missing, extra, different, uncoupled, explained
     Column("kind", String(20), nullable=False),
     Column("local_id", String(100), nullable=False, server_default=""),
     Column("dataverse_id", String(36), nullable=False, server_default=""),
     #: {local column: [local value, Dataverse value]}
     Column("fields", JSON, nullable=False),
+    #: {local column: which rule lets the difference be}
+    Column("reasons", JSON, nullable=False, server_default=text("'{}'")),
 )
 
 #: Who changed what, from what, to what.

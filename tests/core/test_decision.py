@@ -40,6 +40,7 @@ from receiver.core.filters import parse
 from receiver.core.mapping import DeletionConflict, Direction, FieldMapping, UpdateConflict
 from receiver.core.merge import merge
 from receiver.core.message import Freshness
+from receiver.core.values import Column
 
 RESTORE, UNCOUPLE = DeletionConflict.RESTORE, DeletionConflict.DELETE_COUPLING
 WINS = {Direction.TO: UpdateConflict.SEND, Direction.FROM: UpdateConflict.GET}
@@ -186,7 +187,7 @@ def test_a_record_is_held_against_the_filter_of_its_own_side(toward):
 @pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
 def test_a_text_is_cut_to_what_its_column_holds(toward):
     name = names(toward.back)[0]
-    assert decide(situation(toward, limits={name: 2})).values == {name: "ne"}
+    assert decide(situation(toward, destination_columns={name: Column(name, max_length=2)})).values == {name: "ne"}
 
 
 @pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])

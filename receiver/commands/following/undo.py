@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 from receiver.commands.coupling.pairs import Pair, mapping_named, pairs_of
 from receiver.commands.following.history import Entry, last
 from receiver.commands.result import CommandResult, Line, line_of
-from receiver.commands.synchronizing.compare import converted_from, differences_of
+from receiver.commands.synchronizing.compare import compared, converted_from
 from receiver.core.company import COMPANY_ID
 from receiver.core.mapping import Conversion, Direction, FieldMapping
 from receiver.core.values import Value, Values, from_plain, same, shown, to_plain
@@ -164,10 +164,10 @@ def _check_both_sides_hold_it(services: Services, pair: Pair, entry: Entry, fiel
                 f"{column} of {pair.caption if side is pair.local else pair.row_caption} is “{shown(now)}”, no longer "
                 f"“{shown(after)}”: it was changed since, and that would be lost."
             )
-    (differing,) = differences_of(services, pair.mapping, [pair])
+    (found,) = compared(services, pair.mapping, [pair])
     for one in fields.values():
-        if one.local_column in differing:
-            here, there = (shown(from_plain(value)) for value in differing[one.local_column])
+        if one.local_column in found.differences:
+            here, there = (shown(from_plain(value)) for value in found.differences[one.local_column])
             raise RefusedError(
                 f"{one.local_column} of {pair.caption} is “{here}” here and “{there}” in Dataverse: it was changed "
                 "since, and that would be lost. Synchronize the record first."
