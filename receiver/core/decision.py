@@ -92,6 +92,11 @@ class Refusal(Why):
     """No rule's answer: the decision was carried out, and the side that was to be written said no."""
 
     REFUSED = ("the record was refused where it was to be written", "Mend what the message says, then Process Again.")
+    LOOKS_LIKE_ANOTHER = (
+        "Dataverse has another row with the same key, or one that a duplicate rule calls the same",
+        "Couple the record with that row: `receiver couple`. If it is another, change the value that both have, "
+        "then Process Again.",
+    )
 
 
 class Reason(Why):

@@ -7,6 +7,7 @@ step, registered with today's columns, of a row that was never deleted; everythi
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -147,6 +148,16 @@ def source_of(
         freshness(version_of(newest), lease.version),
         is_click=clicked,
     )
+
+
+def images_of(read: Iterable[Read], lease: Lease, mappings: Mappings) -> list[Values]:
+    """The states of the row that its notifications told of, as far as they are whole and can be read."""
+    alias, found = image_alias("post", image_columns(mappings, lease.table)), list[Values]()
+    for request in (request for one in read for request in one.requests if is_own(request, lease)):
+        if request.image is not None and request.image.alias == alias:
+            with suppress(ValueError):
+                found.append(_whole_row(request.image, lease.table, read_columns(mappings, lease.table)))
+    return found
 
 
 def _whole_row(image: Image, table: str, columns: frozenset[str]) -> Values:

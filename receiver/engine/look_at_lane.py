@@ -18,14 +18,17 @@ from receiver.engine.coalesce import (
     Ask,
     Read,
     concerns_row,
+    images_of,
     may_conclude_gone,
     names_deletion,
+    read_notification,
     references_of,
     source_of,
 )
 from receiver.engine.known_records import Known
 from receiver.engine.settle import waits_of
 from receiver.engine.synchronize import synchronize
+from receiver.engine.unknown_outcomes import conclude
 from receiver.engine.work import Outcome, Request, Work
 from receiver.lanes.lane import Lease
 from receiver.services import Services, mappings_of
@@ -76,6 +79,7 @@ def look_at(work: Work, lease: Lease, read: list[Read], started: datetime, ask: 
     source = Request(Direction.FROM, Record(lease.id, is_whole=False))
     outcomes: list[Outcome] = []
     if own and (concerns_row(read, lease) or lease.wish or ask.looks_anyway):
+        _conclude_open_writes(work, lease, read)
         source = _source(work, lease, read, ask)
         outcomes = [synchronize(work, mapping, source) for mapping in own]
     row = work.rows.get((lease.table, lease.id))
@@ -85,13 +89,22 @@ def look_at(work: Work, lease: Lease, read: list[Read], started: datetime, ask: 
     return Look(work, lease, read, own, source, outcomes, is_gone, ask)
 
 
+def _conclude_open_writes(work: Work, lease: Lease, read: list[Read]) -> None:
+    """What waits in the lane is evidence too, when a command or a run leaves it there."""
+    if work.known.open_writes(lease.id):
+        told = read or [read_notification(work.services, row) for row in lease.notifications]
+        images, was_deleted = images_of(told, lease, work.mappings), names_deletion(told, lease)
+        conclude(work, lease.table, lease.id, images, was_deleted=was_deleted)
+
+
 def _source(work: Work, lease: Lease, read: list[Read], ask: Ask) -> Request:
     if ask.mapping:
         return _asked_source(work, lease, ask)
     has_tombstone = lease.id in work.known.deleted
     source = source_of(work.services, lease, read, work.mappings, has_tombstone=has_tombstone, ask=ask)
     source = replace(source, why=ask.why or _why(lease, read))
-    return _read_source(work, lease, source) if names_deletion(read, lease) else source
+    is_read = (lease.table, lease.id) in work.rows  # what was sent is held against it: no older image counts then
+    return _read_source(work, lease, source) if is_read or names_deletion(read, lease) else source
 
 
 def _why(lease: Lease, read: list[Read]) -> str:

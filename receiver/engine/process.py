@@ -17,7 +17,7 @@ from receiver.engine.coalesce import NOTHING_ASKED, Ask, read_notification
 from receiver.engine.look_at_lane import Look, known_of, look_at
 from receiver.engine.wording import Settled
 from receiver.engine.work import Outcome, Work, not_at_once
-from receiver.engine.write_dataverse import written_to_dataverse
+from receiver.engine.write_dataverse import created_lanes_held, written_to_dataverse
 from receiver.engine.write_lanes import write
 from receiver.errors import LeaseLostError, MovedError, NotAtOnceError, ParentIsBusyError, ReceiverError
 from receiver.lanes.failure import record_failure
@@ -100,9 +100,10 @@ def work_on(services: Services, lease: Lease, ask: Ask) -> list[Settled]:
             known = known_of(services, connection, mappings, [(lease, read)])
         look = look_at(Work(services, mappings, known, partial(_pull, services, ask.depth)), lease, read, started, ask)
         try:
-            look = replace(look, outcomes=_written(look))
-            with services.database.writing() as connection:
-                return write(connection, services, [look], started)[0]
+            with created_lanes_held(services, [look]):
+                look = replace(look, outcomes=_written(look))
+                with services.database.writing() as connection:
+                    return write(connection, services, [look], started)[0]
         except MovedError:
             continue
     raise MovedError("The record changed each time it was about to be written; it is tried again shortly.")

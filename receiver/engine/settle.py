@@ -35,7 +35,7 @@ from receiver.engine.wording import Settled, destination_id, error_of, in_words
 from receiver.engine.work import Outcome
 from receiver.errors import LostRaceError, MovedError, RecordError
 from receiver.lanes import lane as lanes
-from receiver.store import couplings, jobs
+from receiver.store import couplings, jobs, open_writes
 from receiver.store.local_tables import LocalTable
 from receiver.store.models import history, passed_over
 from receiver.tables import BY_NAME
@@ -235,12 +235,25 @@ def _remember(connection: Connection, written: Sequence[Written], numbers: Seque
         is_removed = isinstance(one.outcome.decision, RemoveCoupling)
         if before is not None and (is_removed or _is_other_pair(before, one.coupling)):
             couplings.remove(connection, before)
+        if isinstance(one.outcome.decision, Fail) and isinstance(one.outcome.decision.reason, Refusal):
+            _forget_refused(connection, one.outcome.now)
     changed = [
         with_job(one.coupling, one.settled.toward, number)
         for one, number in zip(written, numbers, strict=True)
         if one.coupling is not None and one.is_remembered
     ]
     couplings.save_all(connection, changed, clock)
+
+
+def _forget_refused(connection: Connection, now: Situation) -> None:
+    """What Dataverse refused did not arrive, and will not."""
+    if now.toward is Direction.FROM:
+        return
+    row_id = "" if now.coupling is None else now.coupling.dataverse_id
+    if now.destination is None:
+        open_writes.refused(connection, now.mapping.name, now.source.id, row_id)
+    else:
+        open_writes.forget(connection, now.mapping.name, row_id)
 
 
 def _is_other_pair(before: Coupling, after: Coupling | None) -> bool:

@@ -81,7 +81,7 @@ def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation
         is_forced=request.is_forced,
         is_click=request.is_click,
         may_create=request.may_create,
-        uncoupled_by=work.known.uncoupled_by(mapping.name, toward, source.id) if coupling is None else "",
+        uncoupled_by=str(work.known.uncoupled(mapping.name, toward, source.id) or "") if coupling is None else "",
         candidates=_candidates(work, mapping, request) if coupling is None else (),
         limits=limits_of(mapping, toward),
     )

@@ -58,6 +58,8 @@ class Work:
     pull: Callable[[Reference], bool]
     #: False where many rows are decided together: none of them may keep the others waiting for Dataverse
     may_ask_dataverse: bool = True
+    #: nothing is written, whatever is found out
+    is_preview: bool = False
     rows: dict[tuple[str, str], Record] = field(default_factory=dict)
     versions: dict[str, Version] = field(default_factory=dict)
     pulled: dict[Reference, bool] = field(default_factory=dict)

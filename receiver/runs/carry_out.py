@@ -26,7 +26,7 @@ from receiver.engine.look_at_lane import Look, look_at
 from receiver.engine.process import work_on
 from receiver.engine.wording import Settled, in_words
 from receiver.engine.work import Outcome, Work, not_at_once
-from receiver.engine.write_dataverse import intended_ids_of, written_to_dataverse
+from receiver.engine.write_dataverse import created_lanes_held, intended_ids_of, written_to_dataverse
 from receiver.engine.write_lanes import write
 from receiver.errors import NotAtOnceError, ReceiverError, StoreUnavailableError
 from receiver.lanes import lane as lanes
@@ -143,17 +143,18 @@ def _carried_out(services: Services, chunk: Sequence[Wanted]) -> Iterator[Done]:
 def _together(services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime) -> dict[str, Settled]:
     """What could be done in one go, by lane; all the rest is done one by one."""
     looks = [look for look in _looks(services, pairs, started, not_at_once) if look is not None]
-    answers = iter(written_to_dataverse([(look.work, outcome) for look in looks for outcome in look.outcomes]))
-    good: list[Look] = []
-    for look in looks:
-        own = list(islice(answers, len(look.outcomes)))
-        outcomes = [answer for answer in own if not isinstance(answer, Exception)]
-        if len(outcomes) == len(own):
-            good.append(replace(look, outcomes=outcomes))
-    if not good:
-        return {}
-    with services.database.writing() as connection:
-        settled = write(connection, services, good, started)
+    with created_lanes_held(services, looks):
+        answers = iter(written_to_dataverse([(look.work, outcome) for look in looks for outcome in look.outcomes]))
+        good: list[Look] = []
+        for look in looks:
+            own = list(islice(answers, len(look.outcomes)))
+            outcomes = [answer for answer in own if not isinstance(answer, Exception)]
+            if len(outcomes) == len(own):
+                good.append(replace(look, outcomes=outcomes))
+        if not good:
+            return {}
+        with services.database.writing() as connection:
+            settled = write(connection, services, good, started)
     return {look.lease.key: own[0] for look, own in zip(good, settled, strict=True) if own}
 
 
@@ -168,7 +169,12 @@ def _alone(services: Services, one: Wanted, lease: Lease) -> Done:
 
 
 def _looks(
-    services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime, pull: Callable[[Reference], bool]
+    services: Services,
+    pairs: Sequence[tuple[Wanted, Lease]],
+    started: datetime,
+    pull: Callable[[Reference], bool],
+    *,
+    is_preview: bool = False,
 ) -> Iterator[Look | None]:
     """A look at each, with every row and record read together; None where one must be looked at by itself."""
     with services.database.reading() as connection:
@@ -176,7 +182,7 @@ def _looks(
         known = _known(services, connection, mappings, [one for one, _ in pairs])
     rows = _rows(services, mappings, known, pairs)
     for one, lease in pairs:
-        work = Work(services, mappings, known, pull)
+        work = Work(services, mappings, known, pull, is_preview=is_preview)
         for id_ in {lease.id, _coupled_row(known, one)} - {""}:
             if (lease.table, id_) in rows:
                 found = rows[lease.table, id_]
@@ -239,7 +245,7 @@ def preview(services: Services, wanted: Iterable[Wanted]) -> Preview:
     started, done, digest = services.clock(), list[Done](), sha256()
     for chunk in _chunks(wanted):
         pairs = [(one, _unheld(one)) for one in chunk]
-        for one, look in zip(chunk, _looks(services, pairs, started, _not_pulled), strict=True):
+        for one, look in zip(chunk, _looks(services, pairs, started, _not_pulled, is_preview=True), strict=True):
             assert look is not None  # only what is not pulled has to be alone
             (outcome,) = look.outcomes or (None,)
             digest.update(_seen(outcome))
