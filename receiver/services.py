@@ -17,9 +17,10 @@ from receiver.core.mapping import Conversion, TableMapping
 from receiver.core.values import Reference
 from receiver.dataverse.client import DataverseClient
 from receiver.dataverse.columns import CHANGE_COLUMNS, COMPUTED_COLUMNS, DERIVED_COLUMNS, OPTIONAL_COLUMNS, TABLES
-from receiver.errors import GateClosedError, NotConnectedError
+from receiver.errors import NotConnectedError
 from receiver.store import mappings as stored_mappings
 from receiver.store.database import Database
+from receiver.store.gatekeeper import Gatekeeper
 from receiver.store.group_commit import GroupCommit
 from receiver.store.mappings import Mappings
 from receiver.store.models import connection as connection_state
@@ -44,6 +45,7 @@ class Options:
     synchronous_first_read_seconds: float = 5.0
     synchronous_second_read_seconds: float = 150.0
     longest_back_off_seconds: float = 900.0
+    longest_pause_seconds: float = 900.0
     largest_body_bytes: int = 1024 * 1024
     history_days: int = 365
 
@@ -95,13 +97,13 @@ class Services:
     def connected(self, client: DataverseClient) -> Services:
         return replace(self, client=client)
 
+    @property
+    def gatekeeper(self) -> Gatekeeper:
+        return Gatekeeper(self.database, self.clock, self.options.longest_pause_seconds)
+
     def check_gate(self) -> None:
-        """Raises: GateClosedError while Dataverse asked everybody to wait."""
-        query = select(connection_state.c.closed_until, connection_state.c.closed_reason)
-        with self.database.reading() as connection:
-            row = connection.execute(query).first()
-        if row is not None and row.closed_until is not None and row.closed_until > self.clock():
-            raise GateClosedError(row.closed_until, row.closed_reason)
+        """Raises: GateClosedError while nothing may be sent to Dataverse at all."""
+        self.gatekeeper.check()
 
     def mappings(self, connection: Connection) -> Mappings:
         """Every mapping by name, without the columns that this environment lacks."""

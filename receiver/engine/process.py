@@ -16,7 +16,7 @@ from receiver.core.values import Reference
 from receiver.engine.coalesce import NOTHING_ASKED, Ask, read_notification
 from receiver.engine.look_at_lane import Look, known_of, look_at
 from receiver.engine.wording import Settled
-from receiver.engine.work import Outcome, Work, not_at_once
+from receiver.engine.work import Outcome, Trouble, Work, not_at_once
 from receiver.engine.write_dataverse import created_lanes_held, written_to_dataverse
 from receiver.engine.write_lanes import write
 from receiver.errors import LeaseLostError, MovedError, NotAtOnceError, ParentIsBusyError, ReceiverError
@@ -94,11 +94,13 @@ def work_on(services: Services, lease: Lease, ask: Ask) -> list[Settled]:
     """
     started = services.clock()
     read = [read_notification(services, row) for row in lease.notifications]
+    trouble = Trouble(lease.attempts, lease.last_error)
     for _ in range(DECISIONS_A_LANE):
         with services.database.reading() as connection:
             mappings = services.mappings(connection)
             known = known_of(services, connection, mappings, [(lease, read)])
-        look = look_at(Work(services, mappings, known, partial(_pull, services, ask.depth)), lease, read, started, ask)
+        work = Work(services, mappings, known, partial(_pull, services, ask.depth), trouble=trouble)
+        look = look_at(work, lease, read, started, ask)
         try:
             with created_lanes_held(services, [look]):
                 look = replace(look, outcomes=_written(look))

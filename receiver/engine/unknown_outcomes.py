@@ -35,8 +35,8 @@ def conclude(work: Work, table: str, row_id: str, images: Sequence[Values] = (),
         return
     row = work.read(table, row_id)
     found: list[Coupling] = []
-    if work.is_preview:
-        return
+    if work.is_preview or row.unread:
+        return  # nothing is concluded of a row that could not be read
     with work.services.database.writing() as connection:
         for name in sorted({one.mapping for one in attempts}):
             mapping, own = work.mappings.get(name), [one for one in attempts if one.mapping == name]

@@ -14,15 +14,16 @@ from dataclasses import replace
 import requests
 from sqlalchemy import Connection, select
 
-from receiver.core.decision import Fail, Insert, Modify, Record, Refusal, sides_of
+from receiver.core.decision import Fail, Insert, Modify, Reason, Record, Refusal, sides_of
 from receiver.core.intended import intended_by
 from receiver.core.mapping import Direction
 from receiver.core.message import Version
+from receiver.dataverse.answers import Asked
 from receiver.dataverse.rows import Change, DataverseRow
 from receiver.engine.look_at_lane import Look
 from receiver.engine.unknown_outcomes import conclude
 from receiver.engine.work import Outcome, Work
-from receiver.errors import DataverseError, MovedError, ParentIsBusyError, VersionMismatchError
+from receiver.errors import DataverseError, MovedError, ParentIsBusyError, RowGoneError, VersionMismatchError
 from receiver.lanes import lane as lanes
 from receiver.lanes.held import leased, leave
 from receiver.services import Services, read_columns
@@ -30,8 +31,6 @@ from receiver.store import open_writes
 from receiver.store.models import pending_coupling
 from receiver.store.open_writes import OpenWrite
 
-#: of an update: another row has the unique key. Nobody raced
-DUPLICATE = "0x80040237"
 #: a namespace of our own, so that derived ids meet nobody else's
 NAMESPACE = uuid.UUID("6f1c1f0e-6c43-5d0b-9d1c-7b3d3a1c2f00")
 
@@ -116,19 +115,22 @@ def _carried_out(work: Work, outcome: Outcome, answer: DataverseRow | DataverseE
 
 
 def _refused(work: Work, outcome: Outcome, error: DataverseError) -> Outcome | Exception:
-    if error.waiting_helps:
-        return error
     if _is_created_there(outcome) and error.status == requests.codes.precondition_failed:
-        if _was_created_before(work, outcome):
-            return MovedError()
-        return replace(outcome, decision=Fail(Refusal.LOOKS_LIKE_ANOTHER, (str(error),)))
-    if isinstance(error, VersionMismatchError) and error.code != DUPLICATE:
-        return MovedError()
-    return replace(outcome, decision=Fail(Refusal.REFUSED, (str(error),)))
+        return _not_created(work, outcome, error)
+    if isinstance(error, VersionMismatchError | RowGoneError):
+        return MovedError()  # read again, it says what it is now
+    error = work.judged(error, _asked(outcome))
+    return error if error.waiting_helps else replace(outcome, decision=Fail(Refusal.REFUSED, (str(error),)))
 
 
-def _was_created_before(work: Work, outcome: Outcome) -> bool:
-    """Whether our pending id exists: the answer to our create was lost, and the pair is decided anew.
+def _asked(outcome: Outcome) -> Asked:
+    now = outcome.now
+    operation = "create" if _is_created_there(outcome) else "write"
+    return Asked(operation, now.mapping.dataverse_table, now.coupling.dataverse_id if now.coupling else "")
+
+
+def _not_created(work: Work, outcome: Outcome, error: DataverseError) -> Outcome | Exception:
+    """Our pending id exists: the answer to our create was lost, and the pair is decided anew.
 
     Any other conflict is about a key or a rule, of which another row stands in the way.
     """
@@ -138,7 +140,13 @@ def _was_created_before(work: Work, outcome: Outcome) -> bool:
     work.known.forget([id_])
     work.rows.pop((table, id_), None)
     conclude(work, table, id_)
-    return work.rows[table, id_].exists
+    row = work.rows[table, id_]
+    if row.unread:
+        reason = Reason.OUT_OF_SIGHT if row.is_out_of_sight else Reason.UNREAD
+        return replace(outcome, decision=Fail(reason, (row.unread,)))
+    if row.exists:
+        return MovedError()
+    return replace(outcome, decision=Fail(Refusal.LOOKS_LIKE_ANOTHER, (str(error),)))
 
 
 def intended_ids_of(services: Services, mapping: str, keys: Sequence[str]) -> dict[str, str]:

@@ -58,6 +58,8 @@ class Lease:
     wish: str
     version: Version | None
     notifications: tuple[Row[Any], ...]
+    #: of the attempt before
+    last_error: str = ""
 
 
 def new_owner() -> str:
@@ -205,6 +207,7 @@ def _lease_of(row: Row[Any], owner: str, waiting: Sequence[Row[Any]]) -> Lease:
         wish=row.wish,
         version=_version(row),
         notifications=tuple(waiting),
+        last_error=row.last_error,
     )
 
 

@@ -54,6 +54,8 @@ class Organization:
     stopping: threading.Event = field(default_factory=threading.Event)
     withheld: set[str] = field(default_factory=set)
     """Names of privileges, such as prvWriteAccount, that the application user's role lacks."""
+    hidden: set[tuple[str, str]] = field(default_factory=set)
+    """Rows, by table and id, that the application user may not see."""
     untracked: set[str] = field(default_factory=set)
     """Tables whose change tracking somebody switched off."""
 

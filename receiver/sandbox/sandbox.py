@@ -217,6 +217,16 @@ class Sandbox:
         with self.organization.rows.transaction() as transaction:
             replace_steps(transaction, target, steps)
 
+    def hide(self, table: str, id: str) -> None:  # noqa: A002 - the word for it
+        """Puts the row out of the application user's sight: no list shows it, by id it is refused with 403.
+
+        With it goes the right to read the whole table, which change tracking needs. Raises ApiError.
+        """
+        self.organization.hidden.add((self.organization.schema.table(table).name, guid_of(id)))
+
+    def show(self, table: str, id: str) -> None:  # noqa: A002 - the word for it
+        self.organization.hidden.discard((table, guid_of(id)))
+
     def expire_tokens(self) -> None:
         """Every token given out so far is refused from now on."""
         self.organization.tokens.expire_all()

@@ -22,7 +22,7 @@ _ETAG = re.compile(r'W/"(\d+)"')
 _BYPASS = "MSCRM.BypassBusinessLogicExecution"
 _MOST_BYPASSED_STEPS = 3
 _MODES = {"CustomSync": SYNCHRONOUS, "CustomAsync": ASYNCHRONOUS}
-_CONTENT_TYPE = "application/json; odata.metadata=minimal"
+CONTENT_TYPE = "application/json; odata.metadata=minimal"
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Asked:
         return f"{self.base}/{table.set_name}({row.id})"
 
     def answer(self, body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-        return Response(exact_json.dumps(body), status, headers, content_type=_CONTENT_TYPE)
+        return Response(exact_json.dumps(body), status, headers, content_type=CONTENT_TYPE)
 
     def answer_nothing(self, headers: dict[str, str] | None = None) -> Response:
         answer = Response(status=204, headers=headers)

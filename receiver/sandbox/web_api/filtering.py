@@ -18,6 +18,7 @@ from receiver.sandbox.organization import Organization
 from receiver.sandbox.storage import Row
 from receiver.sandbox.table import Table
 from receiver.sandbox.values import Reference, moment_of
+from receiver.sandbox.web_api import sight
 
 Test = Callable[[Row], bool]
 
@@ -173,7 +174,9 @@ class _Reader:
 
         def value(row: Row) -> Any:
             reference = row.get(lookup.name)
-            behind = self._organization.store.row(reference.table, reference.id) if reference else None
+            if reference is None or sight.is_hidden(self._organization, reference.table, reference.id):
+                return None
+            behind = self._organization.store.row(reference.table, reference.id)
             return _comparable(behind.get(name)) if behind else None
 
         return value

@@ -56,4 +56,4 @@ def reference_to(organization: Organization, column: Column, navigation: str, ur
     target = organization.schema.entity_set(resource.name)
     if not any(one.table == target.name and one.navigation == navigation for one in column.targets):
         raise ApiError(400, "0x80048d19", f"The property '{navigation}' does not lead to '{resource.name}'.")
-    return Reference(target.name, id_by_key(organization, target, resource.key or ""))
+    return Reference(target.name, id_by_key(organization, target, resource.key or "", "AppendToAccess"))

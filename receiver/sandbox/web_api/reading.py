@@ -10,7 +10,7 @@ from receiver.sandbox.errors import invalid_argument, row_missing, unknown_prope
 from receiver.sandbox.seed import BUSINESS_UNIT
 from receiver.sandbox.storage import Row
 from receiver.sandbox.table import Table
-from receiver.sandbox.web_api import paging
+from receiver.sandbox.web_api import paging, privileges, sight
 from receiver.sandbox.web_api.asked import Asked
 from receiver.sandbox.web_api.filtering import filter_of
 from receiver.sandbox.web_api.rendering import behind, expansions, selected, shown
@@ -38,6 +38,7 @@ def row(asked: Asked, resource: Resource) -> Response:
     """Raises ApiError."""
     organization = asked.organization
     table = organization.schema.entity_set(resource.name)
+    privileges.require(organization, "Read", table)
     _refuse_other_options(asked, _OF_ONE_ROW)
     columns = selected(table, asked.option("$select"))
     expanded = expansions(organization, table, asked.option("$expand"))
@@ -63,15 +64,18 @@ def _refuse_other_options(asked: Asked, answered: frozenset[str]) -> None:
 def rows(asked: Asked, resource: Resource) -> Response:
     """Raises ApiError."""
     table = asked.organization.schema.entity_set(resource.name)
+    privileges.require(asked.organization, "Read", table)
     _refuse_other_options(asked, _OF_ROWS)
     skipped = asked.option("$skiptoken")
     if skipped is not None:
         return _page(asked, table, paging.resumed(asked.organization, skipped))
     since = asked.option("$deltatoken")
     if since is not None:
+        privileges.require_whole_table(asked.organization, table)
         return _page(asked, table, paging.changes(asked.organization, table, since))
     if asked.preference("odata.track-changes") is not None:
         _refuse_with_tracking(asked, table)
+        privileges.require_whole_table(asked.organization, table)
         return _page(asked, table, paging.whole_table(asked.organization, table))
     return _page(asked, table, paging.Remaining(tuple(_found(asked, table))))
 
@@ -86,7 +90,7 @@ def _refuse_with_tracking(asked: Asked, table: Table) -> None:
 
 def _found(asked: Asked, table: Table) -> list[Row]:
     """Filtered, ordered and cut to `$top`."""
-    found = asked.organization.store.rows(table.name)
+    found = sight.in_sight(asked.organization, asked.organization.store.rows(table.name))
     condition = asked.option("$filter")
     if condition is not None:
         holds = filter_of(asked.organization, table, condition)

@@ -12,6 +12,7 @@ from receiver.sandbox.organization import Organization
 from receiver.sandbox.storage import Row
 from receiver.sandbox.table import Column, Table
 from receiver.sandbox.values import Reference, to_json
+from receiver.sandbox.web_api import privileges, sight
 
 _FORMATTED = "@OData.Community.Display.V1.FormattedValue"
 _LOOKUP_TABLE = "@Microsoft.Dynamics.CRM.lookuplogicalname"
@@ -67,6 +68,7 @@ def expansions(organization: Organization, table: Table, expand: str | None) -> 
         if inside and option != "$select":
             raise invalid_argument(f"The sandbox does not answer {option} inside $expand.")
         behind_it = organization.schema.table(target.table)
+        privileges.require(organization, "Read", behind_it)
         found.append(Expansion(navigation, column, target.table, selected(behind_it, names or None)))
     return found
 
@@ -79,6 +81,7 @@ def behind(
     for one in expanded:
         reference = row.get(one.column.name)
         is_there = isinstance(reference, Reference) and reference.table == one.table
+        is_there = is_there and not sight.is_hidden(organization, reference.table, reference.id)
         found = organization.store.row(one.table, reference.id) if is_there else None
         members[one.navigation] = (
             None if found is None else shown(organization, found, one.columns, is_annotated=is_annotated)
