@@ -22,6 +22,7 @@ from receiver.store import mappings as stored_mappings
 from receiver.store.database import Database
 from receiver.store.gatekeeper import Gatekeeper
 from receiver.store.group_commit import GroupCommit
+from receiver.store.left_behind import LeftBehind
 from receiver.store.mappings import Mappings
 from receiver.store.models import connection as connection_state
 from receiver.store.wake import Waker
@@ -86,6 +87,7 @@ class Services:
     notifications: GroupCommit[Any, int]
     options: Options = field(default_factory=Options)
     cache: MappingCache = field(default_factory=MappingCache)
+    left_behind: LeftBehind = field(default_factory=LeftBehind)
 
     @property
     def dataverse(self) -> DataverseClient:

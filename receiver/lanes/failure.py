@@ -9,6 +9,7 @@ from sqlalchemy import Connection, update
 
 from receiver.errors import (
     GateClosedError,
+    LeaseLostError,
     LostRaceError,
     ParentIsBusyError,
     ReceiverError,
@@ -49,8 +50,10 @@ def record_failure(services: Services, lease: Lease, error: Exception) -> None:
                 lanes.postpone(connection, lease, until, str(error), charge=True)
             else:
                 _fail(connection, lease, error, now)
+    except LeaseLostError:
+        log.warning("Lane %s was taken over by another worker; it records its own failures.", lease.key)
     except ReceiverError:
-        # the database is away, or the lease went to another: the lease ends by itself and the work is found again
+        services.left_behind.add(lease.owner, lease.key)
         log.warning("The failure of lane %s could not be recorded: %s", lease.key, error)
 
 

@@ -179,7 +179,7 @@ def _leased(
     if not rows:
         return []
     keys = [row.key for row in rows]
-    held = {"owner": owner, "lease_until": now + timedelta(seconds=seconds)}
+    held = {"owner": owner, "lease_until": now + timedelta(seconds=seconds), "waits_for_gate": False}
     connection.execute(update(lane).where(lane.c.key.in_(keys)).values(held))
     waiting: dict[str, list[Row[Any]]] = {}
     for notification in connection.execute(_in_lanes(select(inbox), keys).order_by(inbox.c.id)):
@@ -299,6 +299,7 @@ def postpone(
         "ready_at": case((is_unmoved, literal(until, lane.c.ready_at.type)), else_=lane.c.ready_at),
         "attempts": held.attempts + int(charge),
         "last_error": error,
+        "waits_for_gate": gate,
     }
     is_ours = and_(lane.c.key == held.key, lane.c.owner == held.owner)
     if connection.execute(update(lane).where(is_ours).values(given)).rowcount != 1:

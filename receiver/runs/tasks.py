@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from receiver.errors import LeaseLostError, NotFoundError, ReceiverError, RefusedError
+from receiver.errors import LeaseLostError, NotFoundError, ReceiverError, RefusedError, StoreUnavailableError
 from receiver.lanes import lane as lanes
 from receiver.services import Services
 from receiver.store import jobs
@@ -88,17 +88,20 @@ def carry_out_next(
 
     Raises: StoreUnavailableError.
     """
-    now = services.clock()
+    services.left_behind.give_back(services.database)
+    now, owner = services.clock(), lanes.new_owner()
     with services.database.reading() as connection:
         if not stored.is_any_ready(connection, now):
             return False
-    with services.database.writing() as connection:
-        seconds = services.options.lease_seconds
-        held = stored.lease(connection, lanes.new_owner(), now, seconds, number)
-    if held is None:
-        return False
-    _carry_out(services, procedures, Progress(services, held, stopped, watch))
-    return True
+    try:
+        with services.database.writing() as connection:
+            held = stored.lease(connection, owner, now, services.options.lease_seconds, number)
+        if held is not None:
+            _carry_out(services, procedures, Progress(services, held, stopped, watch))
+    except StoreUnavailableError:
+        services.left_behind.add(owner)  # it goes on where it stands as soon as the database is back
+        raise
+    return held is not None
 
 
 def _carry_out(services: Services, procedures: Mapping[str, Procedure], progress: Progress) -> None:

@@ -177,12 +177,17 @@ class Worker:
 
 def lease_ready(services: Services) -> list[Lease]:
     """The lanes that are ready now, as many as are worked on together. Raises: StoreUnavailableError."""
-    now = services.clock()
+    services.left_behind.give_back(services.database)
+    now, owner = services.clock(), lanes.new_owner()
     with services.database.reading() as connection:
         if not lanes.is_any_ready(connection, now):
             return []
-    with services.database.writing() as connection:
-        return lanes.lease_ready(connection, lanes.new_owner(), now, services.options.lease_seconds, LANES_TOGETHER)
+    try:
+        with services.database.writing() as connection:
+            return lanes.lease_ready(connection, owner, now, services.options.lease_seconds, LANES_TOGETHER)
+    except StoreUnavailableError:
+        services.left_behind.add(owner)  # the lease may have been committed, and only the answer be lost
+        raise
 
 
 def run_ready(services: Services) -> bool:

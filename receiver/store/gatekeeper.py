@@ -6,7 +6,7 @@ pauses, by one request of anybody's at a time; the first that goes through opens
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from receiver.errors import GateClosedError, ReceiverError, SetUpError, SignInError, ThrottledError
@@ -66,8 +66,13 @@ class Gatekeeper:
 
     def passed(self, name: str) -> None:
         """A request that looked behind the gate went through: it is open."""
+        self.open_([name])
+
+    def open_(self, names: Sequence[str]) -> None:
+        """Open these gates; what waited for them is looked at now."""
         with self._database.writing() as connection:
-            gates.open_(connection, [name])
+            gates.open_(connection, names)
+            gates.wake(connection, self._clock())
 
 
 def _closed(found: gates.Gate) -> GateClosedError:

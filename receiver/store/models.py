@@ -78,6 +78,8 @@ lane = Table(
     Column("generation", Number, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_error", Text, nullable=False, server_default=""),
+    #: it is ready as soon as the gate opens, whenever its own time would come
+    Column("waits_for_gate", Boolean, nullable=False, server_default=false()),
     #: why it was touched when no notification did: woken by a parent, brought in by a person
     Column("wish", String(200), nullable=False, server_default=""),
     Column("version_number", Number),
