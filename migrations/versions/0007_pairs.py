@@ -29,7 +29,9 @@ def upgrade() -> None:
     with op.batch_alter_table(MAPPING) as mapping:
         mapping.add_column(sa.Column("when_a_match_exists", sa.String(10), server_default="ask", nullable=False))
     # an ISO code is what a currency is: the same code is the same currency
-    op.execute(f"UPDATE {MAPPING} SET when_a_match_exists = 'couple' WHERE dataverse_table = 'transactioncurrency'")
+    mappings = sa.table(MAPPING, sa.column("dataverse_table"), sa.column("when_a_match_exists"))
+    is_currency = mappings.c.dataverse_table == "transactioncurrency"
+    op.execute(mappings.update().where(is_currency).values(when_a_match_exists="couple"))
 
 
 def _open_writes() -> None:

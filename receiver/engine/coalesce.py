@@ -62,6 +62,8 @@ class Ask:
     is_forced: bool = False
     #: the person was offered records to couple with, and wants a new one
     creates_new: bool = False
+    #: a person wants a deleted record back; one that looks like it is asked about first
+    is_restored: bool = False
     #: how many children up the chain wait for this parent
     depth: int = 0
     #: a command or a run asks for this mapping alone; what waits in the lane stays there

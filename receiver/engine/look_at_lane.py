@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 from receiver.core.decision import Record
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness
+from receiver.engine.changed_keys import follow
 from receiver.engine.coalesce import (
     Ask,
     Read,
@@ -80,6 +81,8 @@ def look_at(work: Work, lease: Lease, read: list[Read], started: datetime, ask: 
     outcomes: list[Outcome] = []
     if own and (concerns_row(read, lease) or lease.wish or ask.looks_anyway):
         _conclude_open_writes(work, lease, read)
+        for mapping in own:
+            follow(work, mapping, lease.id, ask.key if ask.toward is Direction.TO else "")
         source = _source(work, lease, read, ask)
         outcomes = [synchronize(work, mapping, source) for mapping in own]
     row = work.rows.get((lease.table, lease.id))
@@ -115,8 +118,8 @@ def _why(lease: Lease, read: list[Read]) -> str:
 def _asked_source(work: Work, lease: Lease, ask: Ask) -> Request:
     """What a command or a run asks for, whatever waits in the lane: that stays there."""
     if ask.toward is Direction.TO:
-        found = work.known.record(work.mappings[ask.mapping].local_table, ask.key)
-        source = found or Record(ask.key, exists=False)
+        key = work.renamed.get((ask.mapping, ask.key), ask.key)
+        source = work.known.record(work.mappings[ask.mapping].local_table, key) or Record(key, exists=False)
     else:
         source = work.rows.get((lease.table, lease.id), Record(lease.id, is_whole=False))
     return Request(
@@ -126,6 +129,7 @@ def _asked_source(work: Work, lease: Lease, ask: Ask) -> Request:
         is_forced=ask.is_forced,
         creates_new=ask.creates_new,
         may_create=ask.may_create,
+        is_restored=ask.is_restored,
         job=ask.job,
         why=ask.why,
     )

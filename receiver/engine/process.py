@@ -17,7 +17,7 @@ from receiver.engine.coalesce import NOTHING_ASKED, Ask, read_notification
 from receiver.engine.look_at_lane import Look, known_of, look_at
 from receiver.engine.wording import Settled
 from receiver.engine.work import Outcome, Trouble, Work, not_at_once
-from receiver.engine.write_dataverse import created_lanes_held, written_to_dataverse
+from receiver.engine.write_dataverse import other_lanes_held, written_to_dataverse
 from receiver.engine.write_lanes import write
 from receiver.errors import LeaseLostError, MovedError, NotAtOnceError, ParentIsBusyError, ReceiverError
 from receiver.lanes.failure import record_failure
@@ -102,7 +102,7 @@ def work_on(services: Services, lease: Lease, ask: Ask) -> list[Settled]:
         work = Work(services, mappings, known, partial(_pull, services, ask.depth), trouble=trouble)
         look = look_at(work, lease, read, started, ask)
         try:
-            with created_lanes_held(services, [look]):
+            with other_lanes_held(services, [look]):
                 look = replace(look, outcomes=_written(look))
                 with services.database.writing() as connection:
                     return write(connection, services, [look], started)[0]

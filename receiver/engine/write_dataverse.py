@@ -62,12 +62,12 @@ def _is_created_there(outcome: Outcome) -> bool:
 
 
 @contextmanager
-def created_lanes_held(services: Services, looks: Iterable[Look]) -> Iterator[None]:
-    """The lanes of rows that are created for another lane, such as a deleted row's: nobody looks at them half made.
+def other_lanes_held(services: Services, looks: Iterable[Look]) -> Iterator[None]:
+    """The lanes of rows that are written from another lane, such as a deleted row's: nobody looks at them half made.
 
     Raises: ParentIsBusyError when another worker holds one of them.
     """
-    rows = sorted({row for look in looks for row in _created_elsewhere(look)})
+    rows = sorted({row for look in looks for row in _written_elsewhere(look)})
     held = leased(services, rows, patience=0.0) if rows else {}
     try:
         for row in rows:
@@ -78,14 +78,16 @@ def created_lanes_held(services: Services, looks: Iterable[Look]) -> Iterator[No
         leave(services, held.values())
 
 
-def _created_elsewhere(look: Look) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for outcome in filter(_is_created_there, look.outcomes):
+def _written_elsewhere(look: Look) -> list[tuple[str, str]]:
+    ids: list[tuple[str, str]] = []
+    for outcome in look.outcomes:
         now = outcome.now
-        id_ = intended_ids_of(look.work.services, now.mapping.name, [now.source.id])[now.source.id]
-        if id_ != look.lease.id:
-            found.append((now.mapping.dataverse_table, id_))
-    return found
+        if _is_created_there(outcome):
+            intended = intended_ids_of(look.work.services, now.mapping.name, [now.source.id])
+            ids.append((now.mapping.dataverse_table, intended[now.source.id]))
+        elif now.toward is Direction.TO and now.coupling is not None:
+            ids.append((now.mapping.dataverse_table, now.coupling.dataverse_id))
+    return [row for row in ids if row[1] != look.lease.id]
 
 
 def _changes(decided: Sequence[tuple[Work, Outcome]]) -> list[Change]:

@@ -7,7 +7,7 @@ lanes. What waits in them stays there. Nothing is kept of an ask: who asks must 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -15,17 +15,19 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
+from receiver.core.decision import Record
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, freshness
-from receiver.core.values import Reference, to_plain_values
+from receiver.core.values import Reference, Values, to_plain_values
 from receiver.dataverse.rows import DataverseRow
+from receiver.engine.candidates import look_ahead
 from receiver.engine.coalesce import Ask
 from receiver.engine.known_records import Known
 from receiver.engine.look_at_lane import Look, look_at
 from receiver.engine.process import work_on
 from receiver.engine.wording import Settled, in_words
 from receiver.engine.work import Outcome, Work, not_at_once
-from receiver.engine.write_dataverse import created_lanes_held, intended_ids_of, written_to_dataverse
+from receiver.engine.write_dataverse import intended_ids_of, other_lanes_held, written_to_dataverse
 from receiver.engine.write_lanes import write
 from receiver.errors import ReceiverError, StoreUnavailableError
 from receiver.lanes import lane as lanes
@@ -143,7 +145,7 @@ def _carried_out(services: Services, chunk: Sequence[Wanted]) -> Iterator[Done]:
 def _together(services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime) -> dict[str, Settled]:
     """What could be done in one go, by lane; all the rest is done one by one."""
     looks = [look for look in _looks(services, pairs, started, not_at_once) if isinstance(look, Look)]
-    with created_lanes_held(services, looks):
+    with other_lanes_held(services, looks):
         answers = iter(written_to_dataverse([(look.work, outcome) for look in looks for outcome in look.outcomes]))
         good: list[Look] = []
         for look in looks:
@@ -180,8 +182,9 @@ def _looks(
         mappings = services.mappings(connection)
         known = _known(services, connection, mappings, [one for one, _ in pairs])
     rows = _rows(services, mappings, known, pairs)
+    look_alikes = _look_alikes(Work(services, mappings, known, pull), [one for one, _ in pairs], rows)
     for one, lease in pairs:
-        work = Work(services, mappings, known, pull, is_preview=is_preview)
+        work = Work(services, mappings, known, pull, is_preview=is_preview, look_alikes=look_alikes)
         try:
             for id_ in {lease.id, _coupled_row(known, one)} - {""}:
                 if (lease.table, id_) in rows:
@@ -189,6 +192,27 @@ def _looks(
             yield look_at(work, lease, [], started, one.ask)
         except ReceiverError as error:
             yield error
+
+
+def _look_alikes(
+    work: Work, wanted: Sequence[Wanted], rows: Mapping[tuple[str, str], Answered]
+) -> dict[tuple[str, Direction, str], list[Record]]:
+    """What looks like those that may be created, asked for by page and not by record."""
+    sources: dict[tuple[str, Direction], dict[str, Values]] = {}
+    for one in wanted:
+        mapping, toward = work.mappings[one.ask.mapping], one.ask.toward
+        id_ = one.ask.key if toward is Direction.TO else one.id
+        if one.ask.creates_new or (mapping.synch_only_coupled_records and not one.ask.may_create):
+            continue
+        if work.known.coupling(mapping.name, toward, id_) is None:
+            found = (
+                work.known.record(mapping.local_table, id_) if toward is Direction.TO else rows.get((one.table, id_))
+            )
+            if isinstance(found, Record | DataverseRow):
+                sources.setdefault((mapping.name, toward), {})[id_] = found.values
+    for (name, toward), values in sources.items():
+        look_ahead(work, work.mappings[name], toward, values)
+    return work.look_alikes
 
 
 def _known(services: Services, connection: Connection, mappings: Mappings, wanted: Sequence[Wanted]) -> Known:

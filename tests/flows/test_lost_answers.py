@@ -31,7 +31,9 @@ def sent(company: Company, key: str) -> Done:
 
 
 def got(company: Company, row_id: str) -> None:
-    assert not [one.error for one in carry_out(company.services, wanted_from("CUSTOMER", "account", [row_id], RUN)) if one.error]
+    assert not [
+        one.error for one in carry_out(company.services, wanted_from("CUSTOMER", "account", [row_id], RUN)) if one.error
+    ]
 
 
 def send_and_hear_nothing(company: Company, key: str) -> None:
@@ -166,7 +168,9 @@ def rows_of(company: Company) -> list[str]:
 CREATE_MEANWHILE = {name: MEANWHILE[name] for name in MEANWHILE if name != "back to what it was, there"}
 
 
-@pytest.mark.parametrize(("what", "way"), list(product(CREATE_MEANWHILE, WAYS)), ids=lambda one: getattr(one, "__name__", one))
+@pytest.mark.parametrize(
+    ("what", "way"), list(product(CREATE_MEANWHILE, WAYS)), ids=lambda one: getattr(one, "__name__", one)
+)
 def test_a_create_whose_answer_is_lost_keeps_both_edits_and_makes_no_twin(
     small_company: Company, what: str, way: Callable[[Company, str], None]
 ) -> None:

@@ -79,7 +79,8 @@ def test_what_came_during_an_outage_is_done_afterwards(small_company: Company, s
 
 
 @pytest.mark.parametrize(
-    "answer", [Answer(200, PAGE), Answer(302, PAGE), Answer(302), Answer(502, PAGE), Answer(403, PAGE), Answer(404, PAGE)]
+    "answer",
+    [Answer(200, PAGE), Answer(302, PAGE), Answer(302), Answer(502, PAGE), Answer(403, PAGE), Answer(404, PAGE)],
 )
 def test_a_page_in_place_of_an_answer_lets_notifications_wait(small_company: Company, answer: Answer) -> None:
     c = small_company
@@ -101,7 +102,9 @@ def test_half_an_answer_lets_notifications_wait(small_company: Company) -> None:
     assert c.coupled_record("CUSTOMER", ACCOUNT)["name"] == "Nordwind AG"
 
 
-@pytest.mark.parametrize("words", ["synchronize CUSTOMER C00010 C00020 --direction to --force", "rows CUSTOMER", "doctor"])
+@pytest.mark.parametrize(
+    "words", ["synchronize CUSTOMER C00010 C00020 --direction to --force", "rows CUSTOMER", "doctor"]
+)
 def test_a_command_is_told_at_once_and_holds_nothing(small_company: Company, words: str) -> None:
     c = small_company
     couple_customer(c)
@@ -182,7 +185,9 @@ def test_a_missing_privilege_that_our_roles_give_is_this_records_trouble(small_c
     key = couple_customer(c)
     c.change_local("customer", key, name="Neu AG")
     c.sandbox.faults.answers.append(
-        Answer.error(403, "0x80040220", "Principal user is missing prvWriteAccount privilege.", method="PATCH", times=ALWAYS)
+        Answer.error(
+            403, "0x80040220", "Principal user is missing prvWriteAccount privilege.", method="PATCH", times=ALWAYS
+        )
     )
     run(c, "mappings run CUSTOMER --here --direction to")
     assert closed(c) == []
