@@ -91,6 +91,32 @@ class RecordError(ReceiverError):
     """The local database refused the record."""
 
 
+class RolledBackError(ReceiverError):
+    """The local database refused the record and took back the whole transaction with it."""
+
+
+class BusyError(ReceiverError):
+    """The local database is busy with this record; it is tried again by itself."""
+
+    waiting_helps = True
+
+
+class LocalSetUpError(ReceiverError):
+    """Something is missing in the local database: a privilege, a table or a column."""
+
+    waiting_helps = True
+
+
+class UnforeseenError(ReceiverError):
+    """Something that nobody foresaw stopped this record."""
+
+    def __init__(self, kind: str = "") -> None:
+        super().__init__(
+            f"Something that nobody foresaw ({kind}) stopped this record. The log tells where; mend that, "
+            "then Process Again."
+        )
+
+
 class NotConnectedError(ReceiverError):
     """No connection to Dataverse is set up. Run receiver connect, or set RECEIVER_DATAVERSE_URL and its like."""
 

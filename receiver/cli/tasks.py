@@ -190,16 +190,10 @@ def carry_out_here(number: int, *, is_quiet: bool = False, tells: bool = True) -
 
     with _interrupted() as stopped, _bar(is_quiet=is_quiet) as shown:
         while not (found := task_of(services(), number)).has_ended and not stopped.is_set():
-            if carry_out_next(services(), PROCEDURES, stopped, number, shown):
-                break
-            shown(found)  # another holds it
-            stopped.wait(LOOK_AGAIN_SECONDS)
+            if not carry_out_next(services(), PROCEDURES, stopped, number, shown, is_here=True):
+                shown(found)
+                stopped.wait(LOOK_AGAIN_SECONDS)
     found = task_of(services(), number)
-    if not found.has_ended and not stopped.is_set():
-        raise ReceiverError(
-            f"{found.message} Task {number} waits where it stands; a worker goes on with it by itself. "
-            f"To go on here: receiver tasks resume {number}. To end it: receiver tasks cancel {number}."
-        )
     if not found.has_ended:
         click.echo(f"Task {number} waits where it stands. To go on: receiver tasks resume {number}.", err=True)
         click.echo(f"To end it: receiver tasks cancel {number}. A worker goes on with it by itself.", err=True)

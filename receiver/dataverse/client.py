@@ -215,7 +215,7 @@ class DataverseClient(WebApi):
 
         Source: learn, RetrieveUserPrivileges function.
         """
-        if getattr(self._local, "is_confirming", False):
+        if self._is_confirming:
             return error
         self._local.is_confirming = True
         try:

@@ -192,15 +192,15 @@ class WebApi:
         return response
 
     def serves(self, asked: Asked) -> bool:
-        """Whether others of the same kind go through: one did lately, or the table can be read at all.
+        """Whether others of the same kind have gone through since this row failed first, or the table can be read.
 
-        Where others of the kind were tried lately and none went through, it does not: that is an outage.
+        Where others were tried and none has gone through, it does not: that is an outage.
         """
-        now = time.monotonic()
-        if now - self._went.get(asked.what, -LATELY_SECONDS) < LATELY_SECONDS:
-            return True
         failed = self._failed.get(asked.what, {})
-        if any(now - at < LATELY_SECONDS for id_, at in failed.items() if id_ != asked.id):
+        since = failed.get(asked.id, time.monotonic())
+        if self._went.get(asked.what, since) > since:
+            return True
+        if any(at > since - LATELY_SECONDS for id_, at in failed.items() if id_ != asked.id):
             return False
         return self._can_be_read(asked.table)
 
@@ -219,13 +219,20 @@ class WebApi:
         self._remember_failed(asked)
         if isinstance(error, SetUpError) and error.code == NO_PRIVILEGE:
             error = self._confirmed(error, asked)
-        self._gate.refused(error)
+        if not self._is_confirming:
+            self._gate.refused(error)
         return error
 
+    @property
+    def _is_confirming(self) -> bool:
+        """Whether this thread asks about an answer: what is answered to that closes nothing."""
+        return bool(getattr(self._local, "is_confirming", False))
+
     def _remember_failed(self, asked: Asked) -> None:
-        """The last few of each kind; what is older than *lately* tells nothing any more."""
-        failed = {**self._failed.get(asked.what, {}), asked.id: time.monotonic()}
-        self._failed[asked.what] = dict(list(failed.items())[-FAILED_KEPT:])
+        """The last few rows of each kind, and when each failed first; what is older than *lately* tells nothing."""
+        now = time.monotonic()
+        known = {id_: at for id_, at in self._failed.get(asked.what, {}).items() if now - at < LATELY_SECONDS}
+        self._failed[asked.what] = dict(list({asked.id: now, **known}.items())[-FAILED_KEPT:])
 
     def _confirmed(self, error: SetUpError, asked: Asked) -> ReceiverError:
         """Whether it is the privilege that is missing, and not this row's trouble; whoever can ask overrides it."""

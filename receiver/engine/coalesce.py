@@ -64,8 +64,8 @@ class Ask:
     creates_new: bool = False
     #: a person wants a deleted record back; one that looks like it is asked about first
     is_restored: bool = False
-    #: how many children up the chain wait for this parent
-    depth: int = 0
+    #: the rows (table and id) that wait for this one, the first asked first
+    wanted_by: tuple[tuple[str, str], ...] = ()
     #: a command or a run asks for this mapping alone; what waits in the lane stays there
     mapping: str = ""
     toward: Direction = Direction.FROM

@@ -156,6 +156,11 @@ def _not_coupled(at: Lookups, one: Transfer, reference: Reference) -> NotCoupled
     names = " or ".join(one.related)
     waits = reference in at.outside
     remedy = "It lies outside their filters." if waits else "Couple it, or let its mapping create it."
+    if (table, reference.id) in at.work.wanted_by:
+        remedy = (
+            "The two need each other: switch Clear Value on Failed Sync on for one of the lookups between them, or "
+            "couple one of them."
+        )
     said = f"{table} {reference.id} ({one.source}) is not coupled by {names}. {remedy}"
     return NotCoupled(said, Reference(table, reference.id), waits)
 

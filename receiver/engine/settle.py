@@ -74,7 +74,8 @@ class Written:
 def settle(connection: Connection, outcomes: Sequence[Outcome], started: datetime, finished: datetime) -> list[Written]:
     """Write outcomes: local records, couplings, one job a mapping. All within the caller's transaction.
 
-    Raises: MovedError when coupling or destination are no longer what was decided upon; LostRaceError.
+    Raises: MovedError when coupling or destination are no longer what was decided upon; LostRaceError;
+    RolledBackError where a record took everything back with it: it has to be tried alone.
     """
     _check_unmoved(connection, [outcome.now for outcome in outcomes])
     written = [_written(outcome, record) for outcome, record in _carried_out(connection, outcomes)]
@@ -138,13 +139,12 @@ def _carried_out_alone(connection: Connection, outcome: Outcome) -> tuple[Outcom
 
     A key that somebody took this moment is taken no second time: the series goes on to the next.
     """
-    said = ""
-    for _ in range(2):
-        try:
+    try:
+        with suppress(LostRaceError):
             return outcome, _local_record_after(connection, outcome)
-        except (LostRaceError, RecordError) as error:
-            said = str(error)
-    return replace(outcome, decision=Fail(Refusal.REFUSED, (said,))), outcome.now.destination
+        return outcome, _local_record_after(connection, outcome)
+    except (LostRaceError, RecordError) as error:
+        return replace(outcome, decision=Fail(Refusal.REFUSED, (str(error),))), outcome.now.destination
 
 
 def _local_record_after(connection: Connection, outcome: Outcome) -> Record | None:

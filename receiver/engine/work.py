@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from receiver.core.decision import Candidate, Decision, Record, Situation
@@ -91,6 +91,8 @@ class Work:
     rows: dict[tuple[str, str], Record] = field(default_factory=dict)
     versions: dict[str, Version] = field(default_factory=dict)
     pulled: dict[Reference, bool] = field(default_factory=dict)
+    #: the rows (table and id) that wait for this one: to pull one of them would go round in a circle
+    wanted_by: Sequence[tuple[str, str]] = ()
 
     @property
     def dataverse(self) -> DataverseClient:

@@ -51,13 +51,9 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     wake_waiting(connection, [one.row for one in written if one.couples], started)
     settled = iter([one.settled for one in written])
     by_lane = [(look, list(islice(settled, len(look.outcomes)))) for look in looks]
-    due = _finish(connection, services, by_lane, started)
+    _finish(connection, services, by_lane, started)
     lanes.release(
-        connection,
-        [
-            lanes.Release(one.lease, due.get(one.lease.key), _version_seen(one), is_done=not one.ask.mapping)
-            for one in looks
-        ],
+        connection, [lanes.Release(one.lease, _version_seen(one), is_done=not one.ask.mapping) for one in looks]
     )
     return [own for _, own in by_lane]
 
@@ -107,15 +103,14 @@ def _others(look: Look, now: datetime) -> list[lanes.Touch]:
 _FINISHING = (
     update(inbox)
     .where(inbox.c.id == bindparam("is_id"))
-    .values({name: bindparam(f"new_{name}") for name in ("state", "note", "waits", "outcome", "finished_at")})
+    .values({name: bindparam(f"new_{name}") for name in ("state", "due_at", "note", "waits", "outcome", "finished_at")})
 )
 
 
 def _finish(
     connection: Connection, services: Services, settled: Sequence[tuple[Look, list[Settled]]], started: datetime
-) -> dict[str, datetime]:
-    """Write each notification's state and outcome; when a lane is next due, if a synchronous hint is not done."""
-    next_at: dict[str, datetime] = {}
+) -> None:
+    """Write each notification's state and outcome; a synchronous hint that is not done waits for its next look."""
     rows: list[dict[str, Any]] = []
     for look, outcomes in settled:
         waits, plain = any(one.waits for one in outcomes), [one.plain() for one in outcomes]
@@ -123,13 +118,11 @@ def _finish(
             is_hint = one.is_hint_of_open_transaction and look.own and one.requests
             due = due_again(services, one, started) if is_hint else None
             state, note = _state_of(one, look.lease, outcomes, look.own)
-            if due is not None:
-                state, key = "waiting", look.lease.key
-                next_at[key] = min(due, next_at.get(key, due))
             rows.append(
                 {
                     "is_id": one.row.id,
-                    "new_state": state,
+                    "new_state": "waiting" if due else state,
+                    "new_due_at": due,
                     "new_note": note,
                     "new_waits": waits,
                     "new_outcome": plain,
@@ -138,7 +131,6 @@ def _finish(
             )
     if rows:
         connection.execute(_FINISHING, rows)
-    return next_at
 
 
 def _state_of(one: Read, lease: Lease, settled: list[Settled], own: list[TableMapping]) -> tuple[str, str]:

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 BUSY_PARENT_SECONDS = 0.25
 
 
-def record_failure(services: Services, lease: Lease, error: Exception) -> None:
+def record_failure(services: Services, lease: Lease, error: ReceiverError) -> None:
     """In a transaction of its own: what can be waited for goes back to waiting, the rest is failed."""
     now, options = services.clock(), services.options
     try:
@@ -45,7 +45,7 @@ def record_failure(services: Services, lease: Lease, error: Exception) -> None:
                 lanes.postpone(connection, lease, until, str(error), charge=False)
             elif isinstance(error, LostRaceError) and lease.attempts > 0:
                 _fail(connection, lease, error, now)  # the retry did not find the other's coupling: nobody raced
-            elif isinstance(error, ReceiverError) and error.waiting_helps:
+            elif error.waiting_helps:
                 until = now + lanes.back_off(lease.attempts, options.longest_back_off_seconds)
                 lanes.postpone(connection, lease, until, str(error), charge=True)
             else:
@@ -57,9 +57,9 @@ def record_failure(services: Services, lease: Lease, error: Exception) -> None:
         log.warning("The failure of lane %s could not be recorded: %s", lease.key, error)
 
 
-def _fail(connection: Connection, lease: Lease, error: Exception, now: datetime) -> None:
-    note = str(error) if isinstance(error, ReceiverError) else f"{type(error).__name__}: {error}"
-    failed = {"state": "failed", "note": note, "finished_at": now}
+def _fail(connection: Connection, lease: Lease, error: ReceiverError, now: datetime) -> None:
+    note = str(error)
+    failed = {"state": "failed", "due_at": None, "note": note, "finished_at": now}
     connection.execute(update(inbox).where(lanes.held_by(lease)).values(failed))
     lanes.release(connection, [lanes.Release(lease)])
     connection.execute(update(lane_rows).where(lane_rows.c.key == lease.key).values(last_error=note))

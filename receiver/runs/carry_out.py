@@ -7,6 +7,7 @@ lanes. What waits in them stays there. Nothing is kept of an ask: who asks must 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,17 +25,19 @@ from receiver.engine.candidates import look_ahead
 from receiver.engine.coalesce import Ask
 from receiver.engine.known_records import Known
 from receiver.engine.look_at_lane import Look, look_at
-from receiver.engine.process import work_on
+from receiver.engine.process import attempted
 from receiver.engine.wording import Settled, in_words
 from receiver.engine.work import Outcome, Work, not_at_once
 from receiver.engine.write_dataverse import intended_ids_of, other_lanes_held, written_to_dataverse
 from receiver.engine.write_lanes import write
-from receiver.errors import ReceiverError, StoreUnavailableError
+from receiver.errors import ReceiverError, RefusedError, StoreUnavailableError
 from receiver.lanes import lane as lanes
 from receiver.lanes.held import BUSY, leased, leave
 from receiver.lanes.lane import Lease
 from receiver.services import Services, read_columns
 from receiver.store.mappings import Mappings
+
+log = logging.getLogger(__name__)
 
 #: what was said of a row that was asked for by its id
 Answered = DataverseRow | ReceiverError | None
@@ -73,9 +76,12 @@ def wanted_from(mapping: str, table: str, ids: Iterable[str], ask: Ask) -> list[
 
 
 def wanted_to(services: Services, mapping: str, keys: Sequence[str], ask: Ask) -> list[Wanted]:
-    """Ask for local records, toward Dataverse; an uncoupled one stands in the lane of the row that it would become."""
+    """Ask for local records, toward Dataverse; an uncoupled one stands in the lane of the row that it would become.
+
+    Raises: RefusedError when the mapping was deleted meanwhile.
+    """
     with services.database.reading() as connection:
-        table = services.mappings(connection)[mapping].dataverse_table
+        table = _named(services.mappings(connection), mapping).dataverse_table
         known = Known(services.database)
         known.look_up_records(mapping, keys, services.mappings(connection), connection)
     coupled = {key: known.coupling(mapping, Direction.TO, key) for key in keys}
@@ -123,23 +129,31 @@ def _chunks(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
 def _carried_out(services: Services, chunk: Sequence[Wanted]) -> Iterator[Done]:
     started, held = services.clock(), leased(services, [(one.table, one.id) for one in chunk])
     by_lane = {one.lane: one for one in chunk}
-    for key in by_lane.keys() - held.keys():
-        yield Done(by_lane[key], error=ReceiverError(BUSY))
-    pairs = [(by_lane[key], lease) for key, lease in held.items()]
+    busy = [Done(by_lane[key], error=ReceiverError(BUSY)) for key in by_lane.keys() - held.keys()]
+    left = [(by_lane[key], lease) for key, lease in held.items()]
     try:
-        settled = _together(services, pairs, started)
-    except ReceiverError as error:
-        if isinstance(error, StoreUnavailableError):
-            raise
-        settled = {}
-    done = [Done(one, settled[lease.key]) for one, lease in pairs if lease.key in settled]
-    left = [(one, lease) for one, lease in pairs if lease.key not in settled]
-    try:
+        yield from busy
+        settled = _together_if_possible(services, left, started)
+        done = [Done(one, settled[lease.key]) for one, lease in left if lease.key in settled]
+        left = [(one, lease) for one, lease in left if lease.key not in settled]
         yield from done
         while left:
             yield _alone(services, *left.pop())
     finally:
         leave(services, [lease for _, lease in left])
+
+
+def _together_if_possible(
+    services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime
+) -> dict[str, Settled]:
+    """What could be done in one go, by lane. Raises: StoreUnavailableError."""
+    try:
+        return _together(services, pairs, started)
+    except StoreUnavailableError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, the record that it belongs to meets it again by itself
+        log.debug("%d records are worked on one by one: %s", len(pairs), error)
+        return {}
 
 
 def _together(services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime) -> dict[str, Settled]:
@@ -162,7 +176,7 @@ def _together(services: Services, pairs: Sequence[tuple[Wanted, Lease]], started
 
 def _alone(services: Services, one: Wanted, lease: Lease) -> Done:
     try:
-        settled = work_on(services, lease, one.ask)
+        settled = attempted(services, lease, one.ask)
     except ReceiverError as error:
         leave(services, [lease])
         return Done(one, error=error)
@@ -202,7 +216,8 @@ def _look_alikes(
     for one in wanted:
         mapping, toward = work.mappings[one.ask.mapping], one.ask.toward
         id_ = one.ask.key if toward is Direction.TO else one.id
-        if one.ask.creates_new or (mapping.synch_only_coupled_records and not one.ask.may_create):
+        is_looked_for = not one.ask.creates_new and not one.ask.is_restored
+        if not is_looked_for or (mapping.synch_only_coupled_records and not one.ask.may_create):
             continue
         if work.known.coupling(mapping.name, toward, id_) is None:
             found = (
@@ -217,12 +232,18 @@ def _look_alikes(
 
 def _known(services: Services, connection: Connection, mappings: Mappings, wanted: Sequence[Wanted]) -> Known:
     known = Known(services.database)
-    own = [mappings[name] for name in sorted({one.ask.mapping for one in wanted})]
+    own = [_named(mappings, name) for name in sorted({one.ask.mapping for one in wanted})]
     known.look_up([one.id for one in wanted], own, connection)
     for mapping in own:
         keys = [one.ask.key for one in wanted if one.ask.mapping == mapping.name and one.ask.key]
         known.look_up_records(mapping.name, keys, mappings, connection)
     return known
+
+
+def _named(mappings: Mappings, name: str) -> TableMapping:
+    if name not in mappings:
+        raise RefusedError(f"The mapping {name} was deleted meanwhile. What was done stays.")
+    return mappings[name]
 
 
 def _coupled_row(known: Known, one: Wanted) -> str:

@@ -104,8 +104,9 @@ def wanted_of(services: Services, parts: Iterable[Part]) -> Iterator[Wanted]:
 def run_part(services: Services, part: Part, position: Position | None = None) -> Iterator[Progress]:
     """Run one part, from the start or from where it was interrupted; each progress says what was done.
 
-    While Dataverse asks for a pause it waits, and goes on. Raises: what else Dataverse and the database raise; the
-    last position then still holds, and the job stays open.
+    While Dataverse asks for a pause it waits, and goes on. Raises: RefusedError when the mapping was deleted or
+    switched off meanwhile; what else Dataverse and the database raise. The last position then still holds, and the job
+    stays open.
     """
     now = position or _begun(services, part)
     if position is None:
@@ -113,7 +114,10 @@ def run_part(services: Services, part: Part, position: Position | None = None) -
     counted = replace(part, ask=replace(part.ask, job=now.job))
     while True:
         try:
+            counted = replace(counted, mapping=_as_it_is(services, part))
             for page in pages(services, counted, now.step, now.after):
+                if _as_it_is(services, part) != counted.mapping:
+                    break  # what it asks for may be another page now
                 if page.in_step:
                     yield Progress(now, done=_in_step(services, page.in_step, now))
                 for some in _decided(services, page.wanted, now):
@@ -121,7 +125,8 @@ def run_part(services: Services, part: Part, position: Position | None = None) -
                     yield replace(some, position=now)
                 now = _after(services, part, now, page)
                 yield Progress(now, page.looked_at)
-            break
+            else:
+                break
         except (ThrottledError, GateClosedError) as error:
             if _needs_a_person(error):
                 raise
@@ -130,6 +135,16 @@ def run_part(services: Services, part: Part, position: Position | None = None) -
         if part.toward is Direction.FROM and (mark := _read_up_to(now)) is not None:
             stored.advance_watermark(connection, part.mapping.name, mark)
         jobs.finish(connection, now.job, services.clock())
+
+
+def _as_it_is(services: Services, part: Part) -> TableMapping:
+    """The mapping as somebody may have changed it since the run began. Raises: RefusedError."""
+    with services.database.reading() as connection:
+        now = services.mappings(connection).get(part.mapping.name)
+    if now is None:
+        raise RefusedError(f"{part.mapping.name} was deleted during its run. What the run has done stays.")
+    parts_of(now, part.toward, part.scope, "")
+    return now
 
 
 def _begun(services: Services, part: Part) -> Position:

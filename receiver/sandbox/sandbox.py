@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from receiver.sandbox.administering import Administering
 from receiver.sandbox.certificates import server_context
 from receiver.sandbox.context import Bag
 from receiver.sandbox.delivery import Delivery
@@ -28,7 +29,7 @@ from receiver.sandbox.web_server import WebServer, open_server
 _BOTH_MODES = frozenset({SYNCHRONOUS, ASYNCHRONOUS})
 
 
-class Sandbox:
+class Sandbox(Administering):
     """A Dataverse environment on this machine. Use it as a context manager, or call `start` and `stop`."""
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
@@ -216,16 +217,6 @@ class Sandbox:
             raise RuntimeError("Steps need a service endpoint: give one here or in the settings.")
         with self.organization.rows.transaction() as transaction:
             replace_steps(transaction, target, steps)
-
-    def hide(self, table: str, id: str) -> None:  # noqa: A002 - the word for it
-        """Puts the row out of the application user's sight: no list shows it, by id it is refused with 403.
-
-        With it goes the right to read the whole table, which change tracking needs. Raises ApiError.
-        """
-        self.organization.hidden.add((self.organization.schema.table(table).name, guid_of(id)))
-
-    def show(self, table: str, id: str) -> None:  # noqa: A002 - the word for it
-        self.organization.hidden.discard((table, guid_of(id)))
 
     def expire_tokens(self) -> None:
         """Every token given out so far is refused from now on."""

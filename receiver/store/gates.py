@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from receiver.store.models import gate
+from receiver.store.models import gate, lane
 
 #: of a set-up that a person must mend: after so many seconds one request looks again, then after twice as long
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 15.0, 900.0
@@ -68,6 +68,12 @@ def close(connection: Connection, name: str, now: datetime, reason: str) -> None
 def open_(connection: Connection, names: Sequence[str]) -> int:
     """Open gates; how many were closed."""
     return connection.execute(delete(gate).where(gate.c.name.in_(names))).rowcount
+
+
+def wake(connection: Connection, now: datetime) -> None:
+    """A gate is open: every lane that waited for one is ready, whenever its own time would come."""
+    waits = update(lane).where(lane.c.waits_for_gate, lane.c.ready_at > now)
+    connection.execute(waits.values(ready_at=now, waits_for_gate=False))
 
 
 def _insert(connection: Connection) -> Any:

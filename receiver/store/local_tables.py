@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,12 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from receiver.core.decision import Record
 from receiver.core.values import Column, ColumnType, Value, Values, is_empty, same
-from receiver.errors import LostRaceError, RecordError
-from receiver.store.models import number_series
+from receiver.errors import RolledBackError
+from receiver.store.database import NUMBER_BLOCKS
+from receiver.store.refusals import refusal_of, unkeepable
 from receiver.store.types import Amount, Moment
 from receiver.tables.shipped import NumberSeries, ShippedTable
 
@@ -39,12 +41,6 @@ def _described(column: sa.Column[Any]) -> Column:
     type_ = next(ours for theirs, ours in _TYPES if isinstance(column.type, theirs))
     length = column.type.length if isinstance(column.type, sa.String) else None
     return Column(column.name, type_, length, caption=column.info.get("caption", column.name))
-
-
-def _is_unique_violation(error: IntegrityError) -> bool:
-    """Both drivers say so, each in its own way; any other violation will not go away by trying again."""
-    unique_violation = "23505"
-    return getattr(error.orig, "sqlstate", "") == unique_violation or "UNIQUE constraint" in str(error.orig)
 
 
 def _lower(text: str) -> str:
@@ -93,7 +89,7 @@ class LocalTable:
         Raises: LostRaceError when a key is there already, RecordError for values that the database refuses.
         """
         written = [{name: self._written(name, value) for name, value in values.items()} for values in many]
-        with self._refusals(), self._connection.begin_nested():
+        with self._one_record():
             if self._shipped.series is not None:
                 for row, number in zip(written, self._next_numbers(self._shipped.series, len(many)), strict=True):
                     row[self._shipped.key] = number
@@ -111,12 +107,12 @@ class LocalTable:
         """
         written = {name: self._written(name, value) for name, value in values.items()}
         changed = update(self._table).where(self._key == id_).values(written).returning(*self._table.columns)
-        with self._refusals(), self._connection.begin_nested():
+        with self._one_record():
             return self._record(self._connection.execute(changed).mappings().one())
 
     def delete(self, id_: str) -> None:
         """Delete the record; one that is gone already is as good. Raises: RecordError when others refer to it."""
-        with self._refusals(), self._connection.begin_nested():
+        with self._one_record():
             self._connection.execute(delete(self._table).where(self._key == id_))
 
     def alike(self, column: str, values: Sequence[str]) -> list[Record]:
@@ -142,14 +138,34 @@ class LocalTable:
         return list(islice(same_in_all, 10))
 
     @contextmanager
-    def _refusals(self) -> Iterator[None]:
+    def _one_record(self) -> Iterator[None]:
+        """What is refused leaves nothing behind, and the transaction goes on.
+
+        Raises: RecordError, LostRaceError; RolledBackError where nothing of the transaction is left.
+        """
+        savepoint = self._connection.begin_nested()
         try:
             yield
-        except IntegrityError as error:
-            said = f"The {self._shipped.caption} was refused by the database: {str(error.orig).strip()}"
-            raise (LostRaceError if _is_unique_violation(error) else RecordError)(said) from error
-        except DataError as error:
-            raise RecordError(f"The {self._shipped.caption} was refused by the database: {error.orig}") from error
+            savepoint.commit()
+        except DBAPIError as error:
+            refused = refusal_of(error, self._shipped.caption)
+            if self._is_rolled_back():
+                raise RolledBackError(str(refused or "")) from error
+            savepoint.rollback()
+            if refused is None:
+                raise
+            raise refused from error
+        except (UnicodeError, OverflowError) as error:
+            savepoint.rollback()
+            raise unkeepable(error, self._shipped.caption) from error
+        except BaseException:
+            savepoint.rollback()
+            raise
+
+    def _is_rolled_back(self) -> bool:
+        """SQLite's RAISE(ROLLBACK) in a trigger takes the whole transaction back, and its savepoints are gone."""
+        driver = self._connection.connection.driver_connection
+        return isinstance(driver, sqlite3.Connection) and not driver.in_transaction
 
     def _record(self, row: Mapping[Any, Any]) -> Record:
         values: dict[str, Value] = {str(name): value for name, value in row.items()}
@@ -161,14 +177,11 @@ class LocalTable:
         return "" if value is None and is_text else value
 
     def _next_numbers(self, series: NumberSeries, count: int) -> list[str]:
-        """Taken last before the insert, so that the locked row is held shortest; used numbers are skipped."""
-        counts = number_series.c
-        bump = update(number_series).where(counts.table_name == self._table.name)
+        """The next numbers that no record has; used ones are skipped."""
+        blocks = self._connection.get_execution_options()[NUMBER_BLOCKS]
         free: list[str] = []
         while (missing := count - len(free)) > 0:
-            taken = bump.values(last=counts.last + missing * counts.increment).returning(counts.last, counts.increment)
-            last, increment = self._connection.execute(taken).one()
-            numbers = [series.number(last - back * increment) for back in reversed(range(missing))]
+            numbers = [series.number(one) for one in blocks.take(self._connection, self._table.name, missing)]
             used = set(self._connection.execute(select(self._key).where(self._is_among(numbers))).scalars())
             free += [number for number in numbers if number not in used]
         return free

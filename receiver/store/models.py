@@ -24,6 +24,9 @@ from receiver.store.types import Moment, Number
 
 #: named where SQLite must be told which index to use
 INBOX_BY_LANE = "ix_receiver_inbox_lane_state"
+INBOX_DUE = "ix_receiver_inbox_due"
+#: said with these words in queries too, else no database uses the index
+IS_NEW = text("state = 'waiting' AND due_at IS NOT NULL")
 
 metadata = MetaData(
     naming_convention={
@@ -54,6 +57,8 @@ inbox = Table(
     Column("is_synchronous", Boolean, nullable=False, server_default=false()),
     Column("is_click", Boolean, nullable=False, server_default=false()),
     Column("state", String(12), nullable=False),
+    #: from when it makes its lane ready while it waits; once it was looked at, none: its lane says when
+    Column("due_at", Moment),
     #: a failure or a skip that ends by itself once the lane is woken
     Column("waits", Boolean, nullable=False, server_default=false()),
     Column("note", Text, nullable=False, default=""),
@@ -62,9 +67,18 @@ inbox = Table(
     Column("finished_at", Moment),
     Index("ix_receiver_inbox_state_id", "state", "id"),
     Index(INBOX_BY_LANE, "lane", "state", "id"),
+    #: the order in which what is new is taken; what was looked at, and is put off, is not passed by
+    Index(
+        INBOX_DUE,
+        text("is_click DESC"),
+        "due_at",
+        sqlite_where=IS_NEW,
+        postgresql_where=IS_NEW,
+    ),
 )
 
-#: One row per Dataverse row with work waiting; what it knows of the row's version stays.
+#: One row per Dataverse row that was ever worked on: who holds it, when it is tried again; its version stays.
+#: What waits makes its lane ready by itself (`inbox.due_at`); `ready_at` is for all else, and for what is put off.
 lane = Table(
     "receiver_lane",
     metadata,

@@ -125,7 +125,7 @@ def _key_of(mapping: TableMapping) -> sa.Column[str]:
 def watermark(connection: Connection, mapping: str) -> datetime | None:
     """Rows changed before it have been read; None: none has."""
     query = select(mapping_rows.c.dataverse_watermark).where(mapping_rows.c.name == mapping)
-    mark: datetime | None = connection.execute(query).scalar_one()
+    mark: datetime | None = connection.execute(query).scalar()
     return mark
 
 
@@ -145,7 +145,7 @@ def clear_watermark(connection: Connection, mapping: str) -> None:
 def change_token(connection: Connection, mapping: str) -> str:
     """Change tracking's, empty before the first."""
     query = select(mapping_rows.c.change_token).where(mapping_rows.c.name == mapping)
-    return str(connection.execute(query).scalar_one())
+    return connection.execute(query).scalar() or ""
 
 
 def remember_token(connection: Connection, mapping: str, token: str) -> None:

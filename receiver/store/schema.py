@@ -17,7 +17,7 @@ from sqlalchemy import Connection, inspect
 import migrations
 from receiver.errors import SchemaError, StoreUnavailableError
 from receiver.store import mappings
-from receiver.store.database import Database
+from receiver.store.database import OF_MIGRATION, Database
 
 #: the company may have an alembic_version of its own
 VERSION_TABLE = "receiver_schema_version"
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def migrate(database: Database, now: datetime) -> tuple[str, str]:
     """Upgrade to this version's schema and bring in shipped mappings; the revisions before and after."""
-    with database.writing() as connection:
+    with database.writing(OF_MIGRATION) as connection:
         before = _current(connection)
         config = _config()
         config.attributes["connection"] = connection

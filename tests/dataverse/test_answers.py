@@ -106,7 +106,9 @@ def test_a_set_up_fault_names_its_gate_and_what_to_do(came: Came, asked: Asked, 
     assert found.gate in asked.gates, "the gate that it closes must hold the next request of its kind"
 
 
-@pytest.mark.parametrize("message", [gone(), gone(table="Account"), gone(ID.upper()), f"account With Id = {ID} Does Not Exist"])
+@pytest.mark.parametrize(
+    "message", [gone(), gone(table="Account"), gone(ID.upper()), f"account With Id = {ID} Does Not Exist"]
+)
 @pytest.mark.parametrize("code", ["0x80040217", "-2147220969", ""])
 def test_a_row_is_gone_when_dataverse_says_so_of_this_table_and_id(code: str, message: str) -> None:
     assert isinstance(refusal(said(404, code, message), READ), RowGoneError)
@@ -212,7 +214,9 @@ def test_every_known_code_is_in_its_one_form_and_says_what_it_means() -> None:
         ("GET", "WhoAmI", {}, Asked("read", "WhoAmI")),
     ],
 )
-def test_a_request_says_what_it_wants_of_which_row(method: str, path: str, headers: dict[str, str], asked: Asked) -> None:
+def test_a_request_says_what_it_wants_of_which_row(
+    method: str, path: str, headers: dict[str, str], asked: Asked
+) -> None:
     assert asked_of(method, path, headers) == asked
 
 
@@ -236,7 +240,7 @@ def test_a_link_out_of_the_web_api_is_not_followed(link: str) -> None:
 
 PARTS = (
     "--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-    "HTTP/1.1 200{reason}\r\nContent-Type: application/json\r\nETag: W/\"7\"\r\n\r\n{{\"name\": \"Ä\"}}\r\n"
+    'HTTP/1.1 200{reason}\r\nContent-Type: application/json\r\nETag: W/"7"\r\n\r\n{{"name": "Ä"}}\r\n'
     "--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 204{reason}\r\n\r\n\r\n"
     "--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 429{reason}\r\nRetry-After: 7\r\n\r\n\r\n--b--\r\n"
 )

@@ -86,7 +86,7 @@ def test_a_row_out_of_sight_is_told_as_such(small_company: Company) -> None:
     c.sandbox.faults.strip = 1
     c.sandbox.update("account", ACCOUNT, {"name": "Nordwind AG"})
     c.work()
-    (outcome,) = [one for one in c.notifications()[-1]["outcomes"] if one["mapping"] == "CUSTOMER"]
+    outcome = c.last_outcome("CUSTOMER")
     assert (outcome["decision"], outcome["reason"]) == ("Fail", "OUT_OF_SIGHT")
     coupling = c.coupling("CUSTOMER", ACCOUNT)
     assert coupling is not None

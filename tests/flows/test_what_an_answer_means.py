@@ -112,7 +112,7 @@ def test_a_command_is_told_at_once_and_holds_nothing(small_company: Company, wor
     c.sandbox.faults.answers.append(Answer(200, PAGE, times=ALWAYS))
     done = run(c, words)
     assert done.exception is None or isinstance(done.exception, SystemExit), repr(done.exception)
-    assert done.exit_code == 1
+    assert done.exit_code != 0
     assert "Dataverse" in done.output
     c.sandbox.faults.answers.clear()
     assert "right now" not in run(c, words).output

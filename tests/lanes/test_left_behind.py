@@ -15,13 +15,12 @@ from receiver.commands.procedures import PROCEDURES
 from receiver.commands.synchronizing import run_mapping
 from receiver.engine.process import process
 from receiver.errors import StoreUnavailableError
-from receiver.lanes.failure import close_gate
 from receiver.lanes.held import lanes_held, leased
-from receiver.lanes.waits import wake_after_gate
 from receiver.runs import run_task, tasks
 from receiver.sandbox import Sandbox
 from receiver.server.worker import run_ready
 from receiver.services import Services
+from receiver.store import gates
 
 ROW = ("account", ACCOUNT)
 
@@ -107,7 +106,7 @@ def test_what_was_taken_over_meanwhile_is_not_taken_away(company: Company) -> No
 def test_every_lane_that_waited_for_the_gate_is_ready_when_it_opens(company: Company) -> None:
     company.open_for_all("CUSTOMER")
     with company.services.database.writing() as connection:
-        close_gate(connection, company.now() + timedelta(seconds=900), "the test")
+        gates.pause(connection, "everything", company.now(), company.now() + timedelta(seconds=900), "the test")
     for id_ in (ACCOUNT, OTHER):
         post(company, hint(id_))
     while run_ready(company.services):
@@ -115,8 +114,8 @@ def test_every_lane_that_waited_for_the_gate_is_ready_when_it_opens(company: Com
     assert states(company) == ["waiting", "waiting"]
 
     with company.services.database.writing() as connection:
-        connection.exec_driver_sql("UPDATE receiver_connection SET closed_until = NULL")
-        wake_after_gate(connection, company.now())
+        gates.open_(connection, ["everything"])
+        gates.wake(connection, company.now())
     company.work()
 
     assert states(company) == ["done", "done"]
@@ -129,6 +128,6 @@ def test_a_lane_with_a_back_off_of_its_own_is_not_woken_by_the_gate(small_compan
     assert run_ready(small_company.services)
 
     with small_company.services.database.writing() as connection:
-        wake_after_gate(connection, small_company.now())
+        gates.wake(connection, small_company.now())
 
     assert not run_ready(small_company.services)

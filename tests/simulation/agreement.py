@@ -152,7 +152,9 @@ class Agreement:
                 yield "failed"
             if connection.execute(select(passed_over).where(passed_over.c.row_id == id_)).first():
                 yield "passed over"
-            if connection.execute(select(lane.c.key).where(lane.c.row_id == id_, lane.c.ready_at.is_not(None))).first():
+            news = select(inbox.c.id).where(inbox.c.row_id == id_, inbox.c.state == "waiting")
+            due = select(lane.c.key).where(lane.c.row_id == id_, lane.c.ready_at.is_not(None))
+            if connection.execute(news).first() or connection.execute(due).first():
                 yield "waiting"
             is_pending = (pending_coupling.c.local_id == id_) | (pending_coupling.c.dataverse_id == id_)
             if connection.execute(select(pending_coupling).where(is_pending, pending_coupling.c.is_open)).first():

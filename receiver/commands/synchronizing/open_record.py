@@ -19,7 +19,7 @@ from receiver.engine.process import process
 from receiver.engine.wording import Settled
 from receiver.errors import NotFoundError, ReceiverError
 from receiver.lanes import lane as lanes
-from receiver.lanes.held import leased
+from receiver.lanes.held import kept_only_if_done, leased
 from receiver.lanes.lane import Lease
 from receiver.lanes.waits import wake_waiting
 from receiver.services import Services, mappings_of
@@ -111,7 +111,8 @@ def _open_coupled(
     lease = _lease(services, table, id_, PATIENCE_COUPLED_SECONDS)
     if lease is None:
         return _opened(mappings, coupled, {}, "It is being synchronized right now; what you see may change.")
-    running: Future[list[Settled]] = _background.submit(process, services, lease, Ask(is_click=True))
+    with kept_only_if_done(services, [lease]):
+        running: Future[list[Settled]] = _background.submit(process, services, lease, Ask(is_click=True))
     try:
         settled = running.result(max(PATIENCE_COUPLED_SECONDS - (time.monotonic() - begun), 0))
     except TookTooLongError:
@@ -191,7 +192,8 @@ def _couple(services: Services, table: str, id_: str, mappings: list[TableMappin
     if lease is None:
         return Busy()
     try:
-        taken = _chosen(services, mapping, key, id_)
+        with kept_only_if_done(services, [lease]):
+            taken = _chosen(services, mapping, key, id_)
         answer = _answer(services, process(services, lease, Ask(is_click=True, is_forced=not taken)))
     except ReceiverError as error:
         return Refused((), trouble=str(error))

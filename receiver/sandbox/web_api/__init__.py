@@ -14,7 +14,16 @@ from receiver.sandbox import exact_json
 from receiver.sandbox.errors import ApiError, invalid_argument, unknown_resource
 from receiver.sandbox.organization import Organization, RequestMade
 from receiver.sandbox.sign_in import sign_in
-from receiver.sandbox.web_api import actions, metadata, privileges, reading, scripted, writing
+from receiver.sandbox.web_api import (
+    actions,
+    associations,
+    error_annotations,
+    metadata,
+    privileges,
+    reading,
+    scripted,
+    writing,
+)
 from receiver.sandbox.web_api.asked import CONTENT_TYPE, Asked
 from receiver.sandbox.web_api.batch import INNER, answer_batch
 from receiver.sandbox.web_api.resource import Resource, parse_resource
@@ -55,8 +64,12 @@ def make_web_api(organization: Organization) -> Flask:
 
     @app.errorhandler(ApiError)
     def failed(problem: ApiError) -> Response:
-        body = {"error": {"code": problem.code, "message": problem.message}}
-        return _json_answer(body, problem.status, problem.headers)
+        told = {
+            "code": problem.code,
+            "message": problem.message,
+            **error_annotations.of(Asked(organization, request, ""), problem),
+        }
+        return _json_answer({"error": told}, problem.status, problem.headers)
 
     @app.after_request
     def finish(answer: Response) -> Response:
@@ -81,6 +94,8 @@ def _answer(asked: Asked, resource: Resource) -> Response:
 def _answer_table(asked: Asked, resource: Resource) -> Response:
     if privileges.is_asked(asked, resource):
         return privileges.of_user(asked)
+    if associations.is_asked(asked, resource):
+        return associations.answer(asked, resource)
     if resource.rest and asked.method == "POST":
         return actions.bound(asked, resource)
     if resource.rest and resource.rest[-1] == "$ref" and asked.method in ("DELETE", "PUT"):

@@ -96,4 +96,16 @@ def link(asked: Asked, option: str, token: str) -> str:
     """This request's own address with the token added."""
     kept = [(name, value) for name, value in asked.request.args.items() if name not in _DROPPED]
     query = urlencode([*kept, (option, token)], safe="$,!:", quote_via=quote)
-    return f"{asked.request.host_url[:-1]}{asked.request.path}?{query}"
+    return f"{_host_of_links(asked)}{asked.request.path}?{query}"
+
+
+def own_link(asked: Asked) -> str:
+    """An address that leads to the same page again."""
+    query = asked.request.query_string.decode()
+    return f"{_host_of_links(asked)}{asked.request.path}?{query}"
+
+
+def _host_of_links(asked: Asked) -> str:
+    """An environment answers under two names, and nothing says which of them its links carry."""
+    other = asked.organization.faults.other_host
+    return f"https://{other}" if other else asked.request.host_url[:-1]

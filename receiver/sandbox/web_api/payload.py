@@ -7,7 +7,7 @@ from typing import Any
 from receiver.sandbox.errors import ApiError, malformed
 from receiver.sandbox.organization import Organization
 from receiver.sandbox.table import Column, Table
-from receiver.sandbox.values import Reference, from_json
+from receiver.sandbox.values import Reference, from_json, refuse_characters
 from receiver.sandbox.web_api.resource import id_by_key, reference_path
 
 _BIND = "@odata.bind"
@@ -22,6 +22,7 @@ def submitted(organization: Organization, table: Table, body: dict[str, Any]) ->
             columns[column.name] = reference
         elif "@" not in name:
             column = _column(table, name, value)
+            refuse_characters(column, value)
             columns[column.name] = None if column.is_lookup else from_json(column, value)
     return columns
 

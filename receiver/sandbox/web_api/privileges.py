@@ -16,7 +16,7 @@ from receiver.sandbox.schema import metadata_id
 from receiver.sandbox.seed import APPLICATION_USER, BUSINESS_UNIT
 from receiver.sandbox.table import Kind, Table
 from receiver.sandbox.values import Reference
-from receiver.sandbox.web_api import sight
+from receiver.sandbox.web_api import secured, sight
 from receiver.sandbox.web_api.asked import Asked
 from receiver.sandbox.web_api.resource import Resource
 
@@ -71,6 +71,7 @@ def require_for_values(organization: Organization, table: Table, values: dict[st
     require(organization, "Create" if is_new else "Write", table)
     if "ownerid" in values and not is_new:
         require(organization, "Assign", table)
+    secured.require_for_values(organization, table, values, is_new=is_new)
     for name, value in values.items():
         if isinstance(value, Reference) and table.by_name[name].kind is not Kind.OWNER:
             require(organization, "Append", table)

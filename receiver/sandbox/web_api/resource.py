@@ -73,15 +73,16 @@ def find_id(organization: Organization, table: Table, key: str) -> str:
 def row_with(organization: Organization, table: Table, parts: dict[str, str]) -> Row | None:
     """The row whose properties have these values."""
     for row in organization.store.rows(table.name):
-        if all(_matches(table, row, name, value) for name, value in parts.items()):
+        if all(_matches(organization, table, row, name, value) for name, value in parts.items()):
             return row
     return None
 
 
-def _matches(table: Table, row: Row, name: str, value: str) -> bool:
+def _matches(organization: Organization, table: Table, row: Row, name: str, value: str) -> bool:
     column = table.by_property[name]
     kept = row.get(column.name)
-    return kept is not None and str(to_json(column, kept)).lower() == value.lower()
+    key = organization.collation.key
+    return kept is not None and key(str(to_json(column, kept))) == key(value)
 
 
 def reference_path(uri: str) -> Resource:
