@@ -21,7 +21,7 @@ from enum import Enum
 
 from receiver.core.coupling import Coupling
 from receiver.core.filters import matches
-from receiver.core.mapping import DeletionConflict, Direction, TableMapping
+from receiver.core.mapping import DeletionConflict, Direction, MatchExists, TableMapping
 from receiver.core.merge import Converted, Merged, NotCoupled, Sides, merge
 from receiver.core.message import Freshness
 from receiver.core.values import NO_VALUES, Column, Value, Values
@@ -42,11 +42,13 @@ class Record:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An uncoupled record with equal values in the fields marked *Match on this Field*."""
+    """A record that may be meant; `key` is its id, on whichever side it is."""
 
     mapping: str
     key: str
     name: str
+    #: a person uncoupled it: nothing but a person couples it again
+    was_let_go: bool = False
 
     def __str__(self) -> str:
         return f"{self.key} {self.name}".strip()
@@ -71,12 +73,18 @@ class Situation:
     is_forced: bool = False
     #: a person asked for exactly this record
     is_click: bool = False
-    #: records that a person may want to couple with instead of creating a new one
+    #: uncoupled records of the other side that look like the source, where it would be created there
     candidates: tuple[Candidate, ...] = ()
+    #: uncoupled records that say all that the local one said, where that is gone: its key may have been changed
+    namesakes: tuple[Candidate, ...] = ()
+    #: the coupling is not stored yet: it is made with what is decided here
+    is_new_pair: bool = False
     #: who removed the coupling, and when; empty if nobody did
     uncoupled_by: str = ""
     #: created whatever *Synch. Only Coupled Records* says: that is what was asked for
     may_create: bool = False
+    #: it stands for one that was deleted, by a person's wish
+    is_restored: bool = False
 
 
 class Why(Enum):
@@ -97,6 +105,10 @@ class Refusal(Why):
     """No rule's answer: the decision was carried out, and the side that was to be written said no."""
 
     REFUSED = ("the record was refused where it was to be written", "Mend what the message says, then Process Again.")
+    LOOKS_LIKE_ANOTHER = (
+        "Dataverse has another row with the same key, or one that a duplicate rule calls the same",
+        "Couple the record with that row: `receiver couple`. If it is another, change its value, then Process Again.",
+    )
 
 
 class Reason(Why):
@@ -137,11 +149,19 @@ class Reason(Why):
     )
     MATCHES_FOUND = (
         "there are uncoupled records with the same values, which may be meant",
-        "Open the record from Sales: the page offers to couple with one of them, or to create a new one.",
+        "Open the record from Sales, which offers them, or take one of the commands of `receiver errors list`.",
+    )
+    TWIN_EXISTS = (
+        "the deleted record is not restored, since an uncoupled one says the same and may be meant",
+        "Couple it with that one, or uncouple it and create it anew: `receiver errors list` names the commands.",
+    )
+    KEY_CHANGED = (
+        "the coupled record is gone, and uncoupled ones say what it said: it may be one of them under another key",
+        "Couple the one that is meant: `receiver errors list` names the commands.",
     )
     UNCOUPLED = (
         "the record was uncoupled by a person",
-        "Open it from Sales with Business Central, or couple it by `receiver couple`.",
+        "Open it from Sales: the page offers the record that it was coupled to. Or couple it by `receiver couple`.",
     )
     WAITING_FOR_PARENT = (
         "the record waits for its parent, which no mapping's filter lets in",
@@ -234,8 +254,24 @@ class TurnAround:
     reason: Reason
 
 
+@dataclass(frozen=True)
+class CoupleWith:
+    """The one record that looks alike is the other half of the pair: decided anew with both."""
+
+    candidate: Candidate
+
+
 Decision = (
-    Insert | Modify | AlreadyEqual | IgnoreUnchanged | RemoveCoupling | Skip | Fail | ReadWholeSource | TurnAround
+    Insert
+    | Modify
+    | AlreadyEqual
+    | IgnoreUnchanged
+    | RemoveCoupling
+    | Skip
+    | Fail
+    | ReadWholeSource
+    | TurnAround
+    | CoupleWith
 )
 
 
@@ -280,6 +316,11 @@ def _is_the_source_late(now: Situation) -> Decision | None:
     return IgnoreUnchanged(Reason.LATE) if now.freshness == Freshness.LATE else None
 
 
+def _was_its_key_changed(now: Situation) -> Decision | None:
+    """Nothing is concluded from a record's absence while others may be that record."""
+    return Skip(Reason.KEY_CHANGED, tuple(map(str, now.namesakes))) if now.namesakes else None
+
+
 def _is_the_source_gone(now: Situation) -> Decision | None:
     if now.source.exists:
         return None
@@ -314,6 +355,8 @@ def _is_the_destination_gone(now: Situation) -> Decision | None:
     match now.mapping.resolve_deletion_conflicts:
         case DeletionConflict.DELETE_COUPLING:
             return RemoveCoupling(Reason.DELETED_THERE)
+        case DeletionConflict.RESTORE if now.candidates:
+            return Skip(Reason.TWIN_EXISTS, tuple(map(str, now.candidates)))
         case DeletionConflict.RESTORE:
             return None  # _transfer inserts it anew, also under Synch. Only Coupled Records
     return Fail(Reason.COUPLED_RECORD_IS_DELETED)
@@ -326,9 +369,20 @@ def _may_it_be_created(now: Situation) -> Decision | None:
         return Skip(Reason.ONLY_COUPLED)
     if now.uncoupled_by and not now.is_click:
         return Skip(Reason.UNCOUPLED, (now.uncoupled_by,))
-    if now.candidates:
-        return Skip(Reason.MATCHES_FOUND, tuple(map(str, now.candidates)))
-    return None
+    return _is_there_a_match(now)
+
+
+def _is_there_a_match(now: Situation) -> Decision | None:
+    """A record that a person uncoupled is offered its former one first, whatever the mapping says."""
+    what, chosen = now.mapping.when_a_match_exists, now.candidates
+    if now.is_restored:
+        return Skip(Reason.TWIN_EXISTS, tuple(map(str, chosen))) if chosen else None
+    if not chosen or (what is MatchExists.CREATE and not now.uncoupled_by):
+        return None
+    is_certain = len(chosen) == 1 and not chosen[0].was_let_go and not now.uncoupled_by
+    if what is MatchExists.COUPLE and is_certain:
+        return CoupleWith(chosen[0])
+    return Skip(Reason.MATCHES_FOUND, tuple(map(str, chosen)))
 
 
 QUESTIONS: tuple[Callable[[Situation], Decision | None], ...] = (
@@ -337,6 +391,7 @@ QUESTIONS: tuple[Callable[[Situation], Decision | None], ...] = (
     _can_both_sides_be_read,
     _is_the_source_known,
     _is_the_source_late,
+    _was_its_key_changed,
     _is_the_source_gone,
     _does_it_belong_to_another_company,
     _is_the_source_outside_the_filter,

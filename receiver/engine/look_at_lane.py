@@ -16,18 +16,22 @@ from receiver.core.decision import Record
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness
 from receiver.core.values import Values, same
+from receiver.engine.changed_keys import follow
 from receiver.engine.coalesce import (
     Ask,
     Read,
     concerns_row,
+    images_of,
     may_conclude_gone,
     names_deletion,
+    read_notification,
     references_of,
     source_of,
 )
 from receiver.engine.known_records import Known
 from receiver.engine.settle import waits_of
 from receiver.engine.synchronize import synchronize
+from receiver.engine.unknown_outcomes import conclude
 from receiver.engine.work import Outcome, Request, Work
 from receiver.lanes.lane import Lease
 from receiver.services import Services, mappings_of
@@ -83,6 +87,9 @@ def look_at(work: Work, lease: Lease, read: list[Read], started: datetime, ask: 
     source = Request(Direction.FROM, Record(lease.id, is_whole=False))
     outcomes: list[Outcome] = []
     if own and (concerns_row(read, lease) or lease.wish or ask.looks_anyway):
+        _conclude_open_writes(work, lease, read)
+        for mapping in own:
+            follow(work, mapping, lease.id, ask.key if ask.toward is Direction.TO else "")
         source = _source(work, lease, read, ask)
         outcomes = [
             synchronize(work, mapping, _sent_back(work, mapping, lease, read, ask) or source) for mapping in own
@@ -94,13 +101,22 @@ def look_at(work: Work, lease: Lease, read: list[Read], started: datetime, ask: 
     return Look(work, lease, read, own, source, outcomes, is_gone, ask)
 
 
+def _conclude_open_writes(work: Work, lease: Lease, read: list[Read]) -> None:
+    """What waits in the lane is evidence too, when a command or a run leaves it there."""
+    if work.known.open_writes(lease.id):
+        told = read or [read_notification(work.services, row) for row in lease.notifications]
+        images, was_deleted = images_of(told, lease, work.mappings), names_deletion(told, lease)
+        conclude(work, lease.table, lease.id, images, was_deleted=was_deleted)
+
+
 def _source(work: Work, lease: Lease, read: list[Read], ask: Ask) -> Request:
     if ask.mapping:
         return _asked_source(work, lease, ask)
     has_tombstone = lease.id in work.known.deleted
     source = source_of(work.services, lease, read, work.mappings, has_tombstone=has_tombstone, ask=ask)
     source = replace(source, why=ask.why or _why(lease, read))
-    return _read_source(work, lease, source) if names_deletion(read, lease) else source
+    is_read = (lease.table, lease.id) in work.rows  # what was sent is held against it: no older image counts then
+    return _read_source(work, lease, source) if is_read or names_deletion(read, lease) else source
 
 
 def _sent_back(work: Work, mapping: TableMapping, lease: Lease, read: list[Read], ask: Ask) -> Request | None:
@@ -129,8 +145,8 @@ def _why(lease: Lease, read: list[Read]) -> str:
 def _asked_source(work: Work, lease: Lease, ask: Ask) -> Request:
     """What a command or a run asks for, whatever waits in the lane: that stays there."""
     if ask.toward is Direction.TO:
-        found = work.known.record(work.mappings[ask.mapping].local_table, ask.key)
-        source = found or Record(ask.key, exists=False)
+        key = work.renamed.get((ask.mapping, ask.key), ask.key)
+        source = work.known.record(work.mappings[ask.mapping].local_table, key) or Record(key, exists=False)
     else:
         source = work.rows.get((lease.table, lease.id), Record(lease.id, is_whole=False))
     return Request(
@@ -140,6 +156,7 @@ def _asked_source(work: Work, lease: Lease, ask: Ask) -> Request:
         is_forced=ask.is_forced,
         creates_new=ask.creates_new,
         may_create=ask.may_create,
+        is_restored=ask.is_restored,
         job=ask.job,
         why=ask.why,
     )

@@ -17,7 +17,7 @@ from receiver.engine.coalesce import NOTHING_ASKED, Ask, read_notification
 from receiver.engine.look_at_lane import Look, known_of, look_at
 from receiver.engine.wording import Settled
 from receiver.engine.work import Outcome, Trouble, Work, not_at_once
-from receiver.engine.write_dataverse import written_to_dataverse
+from receiver.engine.write_dataverse import other_lanes_held, written_to_dataverse
 from receiver.engine.write_lanes import write
 from receiver.errors import (
     LeaseLostError,
@@ -118,9 +118,10 @@ def _work_on(services: Services, lease: Lease, ask: Ask) -> list[Settled]:
         work = Work(services, mappings, known, pull, wanted_by=ask.wanted_by, trouble=trouble)
         look = look_at(work, lease, read, started, ask)
         try:
-            look = replace(look, outcomes=_written(look))
-            with services.database.writing() as connection:
-                return write(connection, services, [look], started)[0]
+            with other_lanes_held(services, [look]):
+                look = replace(look, outcomes=_written(look))
+                with services.database.writing() as connection:
+                    return write(connection, services, [look], started)[0]
         except MovedError:
             continue
     raise MovedError("The record changed each time it was about to be written; it is tried again shortly.")

@@ -38,9 +38,9 @@ from receiver.engine.wording import Settled, destination_id, error_of, in_words
 from receiver.engine.work import Outcome
 from receiver.errors import LostRaceError, MovedError, RecordError
 from receiver.lanes import lane as lanes
-from receiver.store import couplings, jobs
+from receiver.store import couplings, jobs, open_writes
 from receiver.store.local_tables import LocalTable
-from receiver.store.models import history, passed_over
+from receiver.store.models import history, passed_over, question
 from receiver.tables import BY_NAME
 
 
@@ -91,6 +91,7 @@ def settle(connection: Connection, outcomes: Sequence[Outcome], started: datetim
     numbers = _record_jobs(connection, written, (started, finished))
     _remember(connection, written, numbers, finished)
     _note_passed_over(connection, written, finished)
+    _note_questions(connection, written, finished)
     _tell_history(connection, written, finished)
     return written
 
@@ -111,7 +112,7 @@ def _check_unmoved(connection: Connection, situations: Sequence[Situation]) -> N
             coupling = held.get(now.source.id, {}).get(now.mapping.name)
         else:
             coupling = of_records[now.mapping.name].get(now.source.id)
-        if coupling != now.coupling:
+        if coupling != (None if now.is_new_pair else now.coupling):
             raise MovedError
     for table in sorted({now.mapping.local_table for now in inward}):
         decided = {
@@ -250,6 +251,8 @@ def _remember(connection: Connection, written: Sequence[Written], numbers: Seque
         is_removed = isinstance(one.outcome.decision, RemoveCoupling)
         if before is not None and (is_removed or _is_other_pair(before, one.coupling)):
             couplings.remove(connection, before)
+        if isinstance(one.outcome.decision, Fail) and isinstance(one.outcome.decision.reason, Refusal):
+            _forget_refused(connection, one.outcome.now)
     changed = [
         with_job(one.coupling, one.settled.toward, number)
         for one, number in zip(written, numbers, strict=True)
@@ -258,8 +261,48 @@ def _remember(connection: Connection, written: Sequence[Written], numbers: Seque
     couplings.save_all(connection, changed, clock)
 
 
+def _forget_refused(connection: Connection, now: Situation) -> None:
+    """What Dataverse refused did not arrive, and will not."""
+    if now.toward is Direction.FROM:
+        return
+    row_id = "" if now.coupling is None else now.coupling.dataverse_id
+    if now.destination is None:
+        open_writes.refused(connection, now.mapping.name, now.source.id, row_id)
+    else:
+        open_writes.forget(connection, now.mapping.name, row_id)
+
+
 def _is_other_pair(before: Coupling, after: Coupling | None) -> bool:
     return after is not None and (before.local_id, before.dataverse_id) != (after.local_id, after.dataverse_id)
+
+
+def _note_questions(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
+    """What only a person can answer is kept until it is answered, or does not arise any more."""
+    asked: list[dict[str, object]] = []
+    answered: list[dict[str, object]] = []
+    for one in written:
+        decision, now = one.outcome.decision, one.outcome.now
+        if one.is_remembered or now.is_click or isinstance(decision, IgnoreUnchanged):
+            continue
+        source = {"mapping": now.mapping.name, "toward": now.toward, "source_id": now.source.id}
+        if isinstance(decision, Skip) and decision.reason in QUESTIONS_TO_PEOPLE:
+            chosen = [[candidate.key, candidate.name] for candidate in now.namesakes or now.candidates]
+            asked.append({**source, "reason": decision.reason.name, "candidates": chosen, "since": clock})
+        else:
+            answered.append({f"is_{name}": value for name, value in source.items()})
+    if asked:
+        statement = lanes.upsert(connection, question)
+        changed = {name: statement.excluded[name] for name in ("reason", "candidates")}
+        keys = ["mapping", "toward", "source_id"]
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), asked)
+    if answered:
+        connection.execute(_ANSWERED, answered)
+
+
+QUESTIONS_TO_PEOPLE = frozenset({Reason.MATCHES_FOUND, Reason.TWIN_EXISTS, Reason.KEY_CHANGED})
+_ANSWERED = delete(question).where(
+    *(question.c[name] == bindparam(f"is_{name}") for name in ("mapping", "toward", "source_id"))
+)
 
 
 def _note_passed_over(connection: Connection, written: Sequence[Written], clock: datetime) -> None:

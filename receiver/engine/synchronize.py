@@ -13,6 +13,7 @@ from functools import cache
 from receiver.core.coupling import Coupling
 from receiver.core.decision import (
     Candidate,
+    CoupleWith,
     Decision,
     Fail,
     Insert,
@@ -28,9 +29,10 @@ from receiver.core.merge import Converted, Found, NotCoupled
 from receiver.core.message import Freshness
 from receiver.core.values import Column, Reference, Values
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
-from receiver.engine.look_alikes import candidates_for
+from receiver.engine.candidates import candidates_of
 from receiver.engine.lookups import Lookups
 from receiver.engine.work import Outcome, Request, Work
+from receiver.errors import MovedError
 from receiver.services import Services
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
@@ -54,6 +56,9 @@ def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
         decision = decide(now)
     if _claims_unread(work, mapping, request, decision):
         request, now = _read_whole(work, mapping, request)
+        decision = decide(now)
+    if isinstance(decision, CoupleWith):
+        now = _coupled(work, now, decision.candidate)
         decision = decide(now)
     if isinstance(decision, TurnAround):
         return synchronize(work, mapping, _turned_around(request, now))
@@ -91,10 +96,14 @@ def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation
         is_forced=request.is_forced,
         is_click=request.is_click,
         may_create=request.may_create,
-        uncoupled_by=work.known.uncoupled_by(mapping.name, toward, source.id) if coupling is None else "",
-        candidates=_candidates(work, mapping, request) if coupling is None else (),
+        is_restored=request.is_restored,
+        uncoupled_by=str(work.known.uncoupled(mapping.name, toward, source.id) or "") if coupling is None else "",
+        namesakes=work.namesakes.get((mapping.name, coupling.local_id if coupling else source.id), ()),
     )
-    return with_meanings(work, now) if source.exists and source.is_whole else now
+    if not source.exists or not source.is_whole:
+        return now
+    now = with_meanings(work, now)
+    return replace(now, candidates=() if request.creates_new else candidates_of(work, now))
 
 
 def with_meanings(work: Work, now: Situation) -> Situation:
@@ -109,6 +118,17 @@ def with_meanings(work: Work, now: Situation) -> Situation:
     return replace(now, lookups=lookups, source_columns=source, destination_columns=destination)
 
 
+def _coupled(work: Work, now: Situation, candidate: Candidate) -> Situation:
+    """The same source, with the one record that looks like it as the other half of its pair."""
+    ids = (candidate.key, now.source.id) if now.toward is Direction.FROM else (now.source.id, candidate.key)
+    coupling = Coupling(now.mapping.name, *ids)
+    destination = _destination(work, now.mapping, now.toward, coupling)
+    if destination is None:
+        raise MovedError
+    paired = replace(now, coupling=coupling, destination=destination, candidates=(), is_new_pair=True)
+    return with_meanings(work, paired)
+
+
 def _destination(work: Work, mapping: TableMapping, toward: Direction, coupling: Coupling | None) -> Record | None:
     if coupling is None:
         return None
@@ -116,14 +136,6 @@ def _destination(work: Work, mapping: TableMapping, toward: Direction, coupling:
         return work.known.record(mapping.local_table, coupling.local_id)
     row = work.read(mapping.dataverse_table, coupling.dataverse_id)
     return row if row.exists else None
-
-
-def _candidates(work: Work, mapping: TableMapping, request: Request) -> tuple[Candidate, ...]:
-    """Only a person is offered records to couple with; what happens by itself creates."""
-    if not request.is_click or request.creates_new or request.toward is Direction.TO or not request.source.is_whole:
-        return ()
-    with work.services.database.reading() as connection:
-        return candidates_for(connection, mapping, request.source.values)
 
 
 def _lookups(work: Work, now: Situation) -> dict[int, Converted]:

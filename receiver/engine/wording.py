@@ -77,7 +77,7 @@ def in_words(outcome: Outcome, coupling: Coupling | None, record: Record | None)
         record="" if isinstance(decision, RemoveCoupling) or coupling is None or record is None else coupling.local_id,
         fields=_changed_fields(outcome),
         error=error_of(now, decision) if isinstance(decision, Fail) else "",
-        candidates=now.candidates if reason is Reason.MATCHES_FOUND else (),
+        candidates=now.candidates if reason in {Reason.MATCHES_FOUND, Reason.TWIN_EXISTS} else now.namesakes,
         waits=getattr(decision, "reason", None) in {Reason.MUST_BE_COUPLED, Reason.WAITING_FOR_PARENT},
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from receiver.core.decision import Decision, Record, Situation
+from receiver.core.decision import Candidate, Decision, Record, Situation
 from receiver.core.mapping import Direction
 from receiver.core.message import Freshness, Version
 from receiver.core.values import Reference
@@ -33,6 +33,8 @@ class Request:
     creates_new: bool = False
     #: whatever *Synch. Only Coupled Records* says
     may_create: bool = False
+    #: it stands for a deleted record, by a person's wish
+    is_restored: bool = False
     #: the job that counts it; None: one of its own
     job: int | None = None
     #: as the history tells it
@@ -79,8 +81,15 @@ class Work:
     pull: Callable[[Reference], bool]
     #: False where many rows are decided together: none of them may keep the others waiting for Dataverse
     may_ask_dataverse: bool = True
+    #: nothing is written, whatever is found out
+    is_preview: bool = False
     #: what went wrong with this lane before
     trouble: Trouble = field(default_factory=lambda: NO_TROUBLE)
+    #: by mapping, direction and source: what looks like a record, where many were asked for together
+    look_alikes: dict[tuple[str, Direction, str], list[Record]] = field(default_factory=dict)
+    #: by mapping and key: the key that a local record has now, and the records that may be it
+    renamed: dict[tuple[str, str], str] = field(default_factory=dict)
+    namesakes: dict[tuple[str, str], tuple[Candidate, ...]] = field(default_factory=dict)
     rows: dict[tuple[str, str], Record] = field(default_factory=dict)
     versions: dict[str, Version] = field(default_factory=dict)
     pulled: dict[Reference, bool] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -16,17 +16,19 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
+from receiver.core.decision import Record
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, freshness
-from receiver.core.values import Reference, to_plain_values
+from receiver.core.values import Reference, Values, to_plain_values
 from receiver.dataverse.rows import DataverseRow
+from receiver.engine.candidates import look_ahead
 from receiver.engine.coalesce import Ask
 from receiver.engine.known_records import Known
 from receiver.engine.look_at_lane import Look, look_at
 from receiver.engine.process import attempted
 from receiver.engine.wording import Settled, in_words
 from receiver.engine.work import Outcome, Work, not_at_once
-from receiver.engine.write_dataverse import intended_ids_of, written_to_dataverse
+from receiver.engine.write_dataverse import intended_ids_of, other_lanes_held, written_to_dataverse
 from receiver.engine.write_lanes import write
 from receiver.errors import ReceiverError, RefusedError, StoreUnavailableError
 from receiver.lanes import lane as lanes
@@ -157,17 +159,18 @@ def _together_if_possible(
 def _together(services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime) -> dict[str, Settled]:
     """What could be done in one go, by lane; all the rest is done one by one."""
     looks = [look for look in _looks(services, pairs, started, not_at_once) if isinstance(look, Look)]
-    answers = iter(written_to_dataverse([(look.work, outcome) for look in looks for outcome in look.outcomes]))
-    good: list[Look] = []
-    for look in looks:
-        own = list(islice(answers, len(look.outcomes)))
-        outcomes = [answer for answer in own if not isinstance(answer, Exception)]
-        if len(outcomes) == len(own):
-            good.append(replace(look, outcomes=outcomes))
-    if not good:
-        return {}
-    with services.database.writing() as connection:
-        settled = write(connection, services, good, started)
+    with other_lanes_held(services, looks):
+        answers = iter(written_to_dataverse([(look.work, outcome) for look in looks for outcome in look.outcomes]))
+        good: list[Look] = []
+        for look in looks:
+            own = list(islice(answers, len(look.outcomes)))
+            outcomes = [answer for answer in own if not isinstance(answer, Exception)]
+            if len(outcomes) == len(own):
+                good.append(replace(look, outcomes=outcomes))
+        if not good:
+            return {}
+        with services.database.writing() as connection:
+            settled = write(connection, services, good, started)
     return {look.lease.key: own[0] for look, own in zip(good, settled, strict=True) if own}
 
 
@@ -181,15 +184,21 @@ def _alone(services: Services, one: Wanted, lease: Lease) -> Done:
 
 
 def _looks(
-    services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime, pull: Callable[[Reference], bool]
+    services: Services,
+    pairs: Sequence[tuple[Wanted, Lease]],
+    started: datetime,
+    pull: Callable[[Reference], bool],
+    *,
+    is_preview: bool = False,
 ) -> Iterator[Look | ReceiverError]:
     """A look at each, with every row and record read together; or what stands in the way of looking at it so."""
     with services.database.reading() as connection:
         mappings = services.mappings(connection)
         known = _known(services, connection, mappings, [one for one, _ in pairs])
     rows = _rows(services, mappings, known, pairs)
+    look_alikes = _look_alikes(Work(services, mappings, known, pull), [one for one, _ in pairs], rows)
     for one, lease in pairs:
-        work = Work(services, mappings, known, pull)
+        work = Work(services, mappings, known, pull, is_preview=is_preview, look_alikes=look_alikes)
         try:
             for id_ in {lease.id, _coupled_row(known, one)} - {""}:
                 if (lease.table, id_) in rows:
@@ -197,6 +206,28 @@ def _looks(
             yield look_at(work, lease, [], started, one.ask)
         except ReceiverError as error:
             yield error
+
+
+def _look_alikes(
+    work: Work, wanted: Sequence[Wanted], rows: Mapping[tuple[str, str], Answered]
+) -> dict[tuple[str, Direction, str], list[Record]]:
+    """What looks like those that may be created, asked for by page and not by record."""
+    sources: dict[tuple[str, Direction], dict[str, Values]] = {}
+    for one in wanted:
+        mapping, toward = work.mappings[one.ask.mapping], one.ask.toward
+        id_ = one.ask.key if toward is Direction.TO else one.id
+        is_looked_for = not one.ask.creates_new and not one.ask.is_restored
+        if not is_looked_for or (mapping.synch_only_coupled_records and not one.ask.may_create):
+            continue
+        if work.known.coupling(mapping.name, toward, id_) is None:
+            found = (
+                work.known.record(mapping.local_table, id_) if toward is Direction.TO else rows.get((one.table, id_))
+            )
+            if isinstance(found, Record | DataverseRow):
+                sources.setdefault((mapping.name, toward), {})[id_] = found.values
+    for (name, toward), values in sources.items():
+        look_ahead(work, work.mappings[name], toward, values)
+    return work.look_alikes
 
 
 def _known(services: Services, connection: Connection, mappings: Mappings, wanted: Sequence[Wanted]) -> Known:
@@ -261,7 +292,7 @@ def preview(services: Services, wanted: Iterable[Wanted]) -> Preview:
     started, done, digest = services.clock(), list[Done](), sha256()
     for chunk in _chunks(wanted):
         pairs = [(one, _unheld(one)) for one in chunk]
-        for one, look in zip(chunk, _looks(services, pairs, started, _not_pulled), strict=True):
+        for one, look in zip(chunk, _looks(services, pairs, started, _not_pulled, is_preview=True), strict=True):
             if isinstance(look, ReceiverError):
                 digest.update(str(look).encode())
                 done.append(Done(one, error=look))

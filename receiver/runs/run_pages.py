@@ -260,5 +260,6 @@ def _key_pages(
         after = keys[-1]
 
 
-_TO_STEPS = {"records": _records, "deleted records": _deleted_records}
+#: a record whose key was changed is found by the pair that lacks it, before it is taken for a new one
+_TO_STEPS = {"deleted records": _deleted_records, "records": _records}
 _FROM_STEPS = {"failed rows": _failed_rows, "rows": _rows, "deleted rows": _deleted_rows}

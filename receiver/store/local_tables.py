@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, OID, REGCLASS
 from sqlalchemy.exc import DBAPIError
 
 from receiver.core.decision import Record
-from receiver.core.values import Column, ColumnType, Value, Values, is_empty
+from receiver.core.values import Column, ColumnType, Value, Values, is_empty, same
 from receiver.errors import RolledBackError
 from receiver.store import triggers
 from receiver.store.database import NUMBER_BLOCKS
@@ -45,6 +47,14 @@ def _described(column: sa.Column[Any]) -> Column:
     length = column.type.length if isinstance(column.type, sa.String) else None
     places = column.type.impl.scale if isinstance(column.type, Amount) else None
     return Column(column.name, type_, length, caption=column.info.get("caption", column.name), precision=places)
+
+
+def _lower(text: str) -> str:
+    """A to Z as small letters, as every database does."""
+    return text.translate(_SMALL)
+
+
+_SMALL = {ord(letter): letter.lower() for letter in string.ascii_uppercase}
 
 
 class LocalTable:
@@ -111,13 +121,27 @@ class LocalTable:
         with self._one_record():
             self._connection.execute(delete(self._table).where(self._key == id_))
 
+    def alike(self, column: str, values: Sequence[str]) -> list[Record]:
+        """Records that may be equal to one of these values in a column, texts without regard to case; never too few."""
+        found = self._table.c[column]
+        if not isinstance(found.type, sa.String):
+            query = select(self._table).where(sa.cast(found, sa.String).in_(values))
+        else:
+            # SQLite knows the case of A to Z alone, and so may PostgreSQL
+            spelt = {_lower(text) for value in values for text in (value, value.lower(), value.upper())}
+            query = select(self._table).where(sa.func.lower(found).in_(sorted(spelt)))
+        return [self._record(row) for row in self._connection.execute(query.order_by(self._key)).mappings()]
+
     def equal(self, values: Values) -> list[Record]:
-        """Records with equal, not empty, values in all of these columns; at most ten."""
-        if not values or all(is_empty(value) for value in values.values()):
+        """Records with these values in all of the columns, empty ones too; at most ten."""
+        columns = {name: self._table.c[name] for name in values}
+        told = [columns[name] == value for name, value in values.items() if not is_empty(value)]
+        if not told:
             return []
-        same = [self._table.c[name] == value for name, value in values.items() if not is_empty(value)]
-        query = select(self._table).where(*same).order_by(self._key).limit(10)
-        return [self._record(row) for row in self._connection.execute(query).mappings()]
+        query = select(self._table).where(*told).order_by(self._key)
+        found = (self._record(row) for row in self._connection.execute(query).mappings())
+        same_in_all = (one for one in found if all(same(one.values[name], value) for name, value in values.items()))
+        return list(islice(same_in_all, 10))
 
     @contextmanager
     def _one_record(self) -> Iterator[None]:

@@ -163,16 +163,51 @@ pending_coupling = Table(
     #: survives uncoupling and restoring, so that a derived id is never met again
     Column("counter", Integer, nullable=False),
     Column("is_open", Boolean, nullable=False, server_default=true()),
+    #: the deleted row that the record is coupled to, and that the new one restores; empty: the record is not coupled
+    Column("replaced_id", String(36), nullable=False, server_default=""),
 )
 
-uncoupling = Table(
-    "receiver_uncoupling",
+#: Committed before each write to Dataverse: until its outcome is known, these values in the row are our own doing.
+open_write = Table(
+    "receiver_open_write",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("mapping", String(20), nullable=False),
+    Column("local_id", String(100), nullable=False),
+    Column("dataverse_id", String(36), nullable=False, index=True),
+    #: the record as it was then, what was sent of it, and local columns of lookups that could not be said
+    Column("local_values", JSON, nullable=False),
+    Column("dataverse_values", JSON, nullable=False),
+    Column("unresolved", JSON, nullable=False),
+    #: the version that the row had to have; null for a create
+    Column("version_number", Number),
+    Column("at", Moment, nullable=False),
+)
+
+#: What people uncoupled, each side by itself: `toward` From is the row's memory, To the local record's.
+uncoupled = Table(
+    "receiver_uncoupled",
     metadata,
     Column("mapping", String(20), primary_key=True),
-    Column("dataverse_id", String(36), primary_key=True),
-    Column("local_id", String(100), nullable=False, server_default="", index=True),
+    Column("toward", String(20), primary_key=True),
+    Column("source_id", String(100), primary_key=True),
+    #: the one that it was coupled to
+    Column("other_id", String(100), nullable=False),
     Column("who", String(100), nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+#: What nobody but a person can say: which of some records is meant. Asked until it is answered, or past.
+question = Table(
+    "receiver_question",
+    metadata,
+    Column("mapping", String(20), primary_key=True),
+    Column("toward", String(20), primary_key=True),
+    Column("source_id", String(100), primary_key=True),
+    Column("reason", String(40), nullable=False),
+    #: [[id, name]] of the other side, or of the same side where a key was changed
+    Column("candidates", JSON, nullable=False),
+    Column("since", Moment, nullable=False),
 )
 
 passed_over = Table(
@@ -204,6 +239,8 @@ mapping = Table(
     #: match-based coupling: what follows it
     Column("synch_after_bulk_coupling", Boolean, nullable=False, server_default=false()),
     Column("create_new_in_case_of_no_match", Boolean, nullable=False, server_default=false()),
+    #: instead of creating a record beside one that looks alike: ask, couple, create
+    Column("when_a_match_exists", String(10), nullable=False, server_default="ask"),
     #: up to where the Dataverse table has been read by runs: modifiedon, and the token of change tracking
     Column("dataverse_watermark", Moment),
     Column("change_token", Text, nullable=False, server_default=""),

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, exists, literal, or_, select, update
 
 from receiver.core.coupling import VERSION, Result
 from receiver.core.mapping import Conversion, Direction, TableMapping
-from receiver.store.models import coupling, lane, passed_over, uncoupling
+from receiver.store.models import coupling, lane, passed_over, uncoupled
 from receiver.store.models import job as job_rows
 from receiver.store.models import mapping as mapping_rows
 from receiver.tables import BY_NAME
@@ -129,7 +129,10 @@ def in_step(connection: Connection, mapping: TableMapping, versions: Mapping[str
 
 def uncoupled_of(connection: Connection, mapping: TableMapping, keys: Sequence[str]) -> set[str]:
     """Which of these local records a person uncoupled: nothing couples them by itself."""
-    query = select(uncoupling.c.local_id).where(uncoupling.c.mapping == mapping.name, uncoupling.c.local_id.in_(keys))
+    columns = uncoupled.c
+    query = select(columns.source_id).where(
+        columns.mapping == mapping.name, columns.toward == Direction.TO, columns.source_id.in_(keys)
+    )
     return set(connection.execute(query).scalars())
 
 

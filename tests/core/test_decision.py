@@ -21,6 +21,7 @@ from core.situations import (
 
 from receiver.core.decision import (
     AlreadyEqual,
+    CoupleWith,
     Decision,
     Fail,
     IgnoreUnchanged,
@@ -37,7 +38,7 @@ from receiver.core.decision import (
     sides_of,
 )
 from receiver.core.filters import parse
-from receiver.core.mapping import DeletionConflict, Direction, FieldMapping, UpdateConflict
+from receiver.core.mapping import DeletionConflict, Direction, FieldMapping, MatchExists, UpdateConflict
 from receiver.core.merge import merge
 from receiver.core.message import Freshness
 from receiver.core.values import Column
@@ -46,6 +47,8 @@ RESTORE, UNCOUPLE = DeletionConflict.RESTORE, DeletionConflict.DELETE_COUPLING
 WINS = {Direction.TO: UpdateConflict.SEND, Direction.FROM: UpdateConflict.GET}
 UNCHANGED, ABSENT = {"has_moved": False}, {"destination": "absent"}
 GONE, UNCOUPLED = {"source": "gone"}, {"coupling": "none", **ABSENT}
+COUPLES, CREATES = {"when_a_match_exists": MatchExists.COUPLE}, {"when_a_match_exists": MatchExists.CREATE}
+LET_GO = replace(CANDIDATE, was_let_go=True)
 ONE_WAY, SOURCE_WINS, OTHER_WINS = "one-way", "source wins", "other side wins"
 
 TABLE = [
@@ -81,6 +84,22 @@ TABLE = [
     ("asked to create what a person uncoupled", {**UNCOUPLED, "may_create": True, "uncoupled_by": "Ada"}, {}, Skip(Reason.UNCOUPLED, ("Ada",))),
     ("clicked, only coupled", {**UNCOUPLED, "is_click": True}, {"synch_only_coupled_records": True}, Skip(Reason.ONLY_COUPLED)),
     ("not coupled, but others look like it", {**UNCOUPLED, "candidates": (CANDIDATE,)}, {}, Skip(Reason.MATCHES_FOUND, ("C00099 Nordwind",))),
+    ("clicked, and others look like it", {**UNCOUPLED, "candidates": (CANDIDATE,), "is_click": True}, {}, Skip(Reason.MATCHES_FOUND, ("C00099 Nordwind",))),
+    ("one looks like it, couple", {**UNCOUPLED, "candidates": (CANDIDATE,)}, COUPLES, CoupleWith(CANDIDATE)),
+    ("clicked, one looks like it, couple", {**UNCOUPLED, "candidates": (CANDIDATE,), "is_click": True}, COUPLES, CoupleWith(CANDIDATE)),
+    ("two look like it, couple", {**UNCOUPLED, "candidates": (CANDIDATE, CANDIDATE)}, COUPLES, Skip(Reason.MATCHES_FOUND, ("C00099 Nordwind",) * 2)),
+    ("one that was let go looks like it, couple", {**UNCOUPLED, "candidates": (LET_GO,)}, COUPLES, Skip(Reason.MATCHES_FOUND, ("C00099 Nordwind",))),
+    ("clicked, uncoupled by a person, the former one is there, couple", {**UNCOUPLED, "candidates": (CANDIDATE,), "is_click": True, "uncoupled_by": "Ada"}, COUPLES, Skip(Reason.MATCHES_FOUND, ("C00099 Nordwind",))),
+    ("clicked, uncoupled by a person, the former one is there, create", {**UNCOUPLED, "candidates": (CANDIDATE,), "is_click": True, "uncoupled_by": "Ada"}, CREATES, Skip(Reason.MATCHES_FOUND, ("C00099 Nordwind",))),
+    ("one looks like it, create", {**UNCOUPLED, "candidates": (CANDIDATE,)}, CREATES, Insert),
+    ("none looks like it, couple", UNCOUPLED, COUPLES, Insert),
+    ("one looks like it, only coupled", {**UNCOUPLED, "candidates": (CANDIDATE,)}, {**COUPLES, "synch_only_coupled_records": True}, Skip(Reason.ONLY_COUPLED)),
+    ("a person wants it restored, and one looks like it", {**UNCOUPLED, "candidates": (CANDIDATE,), "is_restored": True}, COUPLES, Skip(Reason.TWIN_EXISTS, ("C00099 Nordwind",))),
+    ("a person wants it restored, and one looks like it, create", {**UNCOUPLED, "candidates": (CANDIDATE,), "is_restored": True}, CREATES, Skip(Reason.TWIN_EXISTS, ("C00099 Nordwind",))),
+    ("a person wants it restored", {**UNCOUPLED, "is_restored": True}, {}, Insert),
+    ("the other one is gone, restore, and one looks like it", {**ABSENT, "candidates": (CANDIDATE,)}, {"resolve_deletion_conflicts": RESTORE}, Skip(Reason.TWIN_EXISTS, ("C00099 Nordwind",))),
+    ("gone, and others say what it said", {**GONE, "namesakes": (CANDIDATE,)}, {"resolve_deletion_conflicts": UNCOUPLE}, Skip(Reason.KEY_CHANGED, ("C00099 Nordwind",))),
+    ("the other one is gone, and others say what it said", {**ABSENT, "namesakes": (CANDIDATE,)}, {"resolve_deletion_conflicts": UNCOUPLE}, Skip(Reason.KEY_CHANGED, ("C00099 Nordwind",))),
     ("coupled, and others look like it", {"candidates": (CANDIDATE,)}, {}, Modify),
     ("a lookup leads nowhere", {"lookups": "not coupled", "coupling": "never synchronized"}, {}, Fail(Reason.MUST_BE_COUPLED, ("Customer C00020 is not coupled.",))),
     ("a lookup waits", {"lookups": "waits", "coupling": "never synchronized"}, {}, Skip(Reason.WAITING_FOR_PARENT, ("account C00020 is not coupled.",))),
@@ -253,6 +272,8 @@ def broken_promise(now: Situation, decision: Decision) -> str:
         or not mapping.synch_only_coupled_records,
         "only a coupling that is there is removed": not isinstance(decision, RemoveCoupling)
         or now.coupling is not None,
+        "a pair is made of an uncoupled source and the one candidate": not isinstance(decision, CoupleWith)
+        or (now.coupling is None and (decision.candidate,) == now.candidates),
         "a run turns around only where it may and where something is": not isinstance(decision, TurnAround)
         or (mapping.direction.allows(now.toward.back) and now.destination is not None),
     }  # fmt: skip

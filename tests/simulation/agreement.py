@@ -17,7 +17,7 @@ from receiver.core.mapping import Conversion, DeletionConflict, Direction, Field
 from receiver.core.values import Reference, same
 from receiver.services import read_columns
 from receiver.store.local_tables import LocalTable
-from receiver.store.models import history, inbox, job, job_error, lane, passed_over, pending_coupling, uncoupling
+from receiver.store.models import history, inbox, job, job_error, lane, passed_over, pending_coupling, uncoupled
 from receiver.tables import BY_NAME
 
 Pair = tuple[str, str, str]
@@ -145,8 +145,8 @@ class Agreement:
         with self.world.services.database.reading() as connection:
             if mapping.synch_only_coupled_records:
                 yield "only coupled records"
-            is_it = (uncoupling.c.local_id == id_) | (uncoupling.c.dataverse_id == id_)
-            if connection.execute(select(uncoupling).where(is_it)).first():
+            is_it = uncoupled.c.source_id == id_
+            if connection.execute(select(uncoupled).where(is_it)).first():
                 yield "uncoupled by a person"
             if connection.execute(select(job_error).where(job_error.c.source == id_)).first():
                 yield "failed"

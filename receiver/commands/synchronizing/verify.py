@@ -169,7 +169,7 @@ class _Run:
             coupled = [own for one in found.values() if (own := one.get(self._mapping.name)) is not None]
             self._seen.add(verifications.numbers_of(connection, self._mapping.name, rows))
             let_go = {
-                id_ for name, id_ in couplings.who_uncoupled(connection, list(rows)) if name == self._mapping.name
+                id_ for name, id_ in couplings.uncoupled_rows(connection, list(rows)) if name == self._mapping.name
             }
         self._pairs(with_records(self._services, self._mapping, coupled, rows))
         if self._mapping.direction.allows(Direction.FROM):
