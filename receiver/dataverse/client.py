@@ -7,7 +7,7 @@ Source: reference/dataverse.md §6.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -100,6 +100,19 @@ class DataverseClient(WebApi):
                 row = row_of(described, raw, columns)
                 found[row.id] = row
         return found
+
+    def look_up(
+        self, table: str, ids: Iterable[str], columns: frozenset[str]
+    ) -> dict[str, DataverseRow | ReceiverError | None]:
+        """What is known of each row: from a list, and where that lacks it, from a read by its id.
+
+        None: it does not exist. An error: it cannot be read now, or by us. Raises: what keeps the request as a whole
+        from being answered.
+        """
+        wanted = sorted(set(ids))
+        found: dict[str, DataverseRow | ReceiverError | None] = dict(self.read_many(table, wanted, columns))
+        missing = [id_ for id_ in wanted if id_ not in found]
+        return found | (self.read_each(table, missing, columns) if missing else {})
 
     def pages(
         self, table: str, columns: frozenset[str], filter_: Filter = EVERYTHING, size: int = PAGE, order: str = ""

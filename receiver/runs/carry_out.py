@@ -267,16 +267,11 @@ def _rows(
         elif _coupled_row(known, one):
             asked.setdefault(one.table, set()).add(_coupled_row(known, one))
     for table, ids in asked.items():
-        found |= {(table, id_): row for id_, row in _read(services, table, ids, read_columns(mappings, table)).items()}
+        found |= {
+            (table, id_): row
+            for id_, row in services.dataverse.look_up(table, ids, read_columns(mappings, table)).items()
+        }
     return found
-
-
-def _read(services: Services, table: str, ids: Iterable[str], columns: frozenset[str]) -> dict[str, Answered]:
-    """Each row: by a list, and what the list lacks by its id, since a list that lacks a row proves nothing."""
-    wanted = sorted(ids)
-    read: dict[str, Answered] = dict(services.dataverse.read_many(table, wanted, columns))
-    missing = [id_ for id_ in wanted if id_ not in read]
-    return read | (services.dataverse.read_each(table, missing, columns) if missing else {})
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,8 @@ def _pair(services: Services, entry: Entry) -> Pair:
     if coupling is None or coupling.dataverse_id != entry.dataverse_id:
         raise RefusedError(f"{entry.mapping} {entry.local_id} is no longer coupled to {entry.dataverse_id}.")
     (pair,) = pairs_of(services, mapping, [coupling], read_columns(mappings, mapping.dataverse_table))
+    if pair.unread:
+        raise RefusedError(f"{pair.row_caption} is there, and cannot be read: {pair.unread}")
     if pair.local is None or pair.row is None:
         gone = pair.caption if pair.local is None else pair.row_caption
         raise RefusedError(f"{gone} was deleted. Restore the record before a change of it is taken back.")

@@ -26,7 +26,7 @@ from receiver.store.models import finding, verification
 
 #: verifications of a mapping that are kept with their findings
 KEPT = 10
-KINDS = ("missing", "extra", "different", "uncoupled", "explained")
+KINDS = ("missing", "extra", "unseen", "different", "uncoupled", "explained")
 _DIGESTS = 1 << 256
 
 
@@ -34,7 +34,8 @@ _DIGESTS = 1 << 256
 class Finding:
     """Where the sides are not in step.
 
-    missing: coupled, and the Dataverse row is gone; extra: coupled, and the local record is gone; different: the
+    missing: coupled, and the Dataverse row is gone; extra: coupled, and the local record is gone; unseen: coupled, and
+    the row is there, but the application user may not see it; different: the
     fields differ; uncoupled: inside the filter of one side, and not coupled; explained: fields differ by a rule, so
     that no run would write them: a text that was cut, a value without counterpart, one that a side alters by itself.
     """
@@ -211,8 +212,8 @@ class _Run:
         self._keep([one for _, own in self._compared(again) for one in own])
 
     def _compared(self, pairs: Sequence[Pair]) -> list[tuple[Pair, list[Finding]]]:
-        whole = [pair for pair in pairs if pair.local is not None and pair.row is not None]
-        bereft = [(pair, [_bereft(pair)]) for pair in pairs if pair.local is None or pair.row is None]
+        whole = [pair for pair in pairs if pair.is_whole]
+        bereft = [(pair, [_bereft(pair)]) for pair in pairs if not pair.is_whole]
         found = zip(whole, compared(self._services, self._mapping, whole), strict=True)
         return bereft + [(pair, _findings_of(pair, one)) for pair, one in found]
 
@@ -235,4 +236,7 @@ def _findings_of(pair: Pair, found: Comparison) -> list[Finding]:
 
 
 def _bereft(pair: Pair) -> Finding:
-    return Finding("missing" if pair.row is None else "extra", pair.key, pair.coupling.dataverse_id)
+    ids = (pair.key, pair.coupling.dataverse_id)
+    if pair.unread:
+        return Finding("unseen", *ids, reasons={"": pair.unread})
+    return Finding("missing" if pair.row is None else "extra", *ids)
