@@ -29,6 +29,7 @@ from sqlalchemy import (
     bindparam,
     case,
     literal,
+    null,
     or_,
     select,
     update,
@@ -298,6 +299,7 @@ def _releasing() -> Update:
         .values(
             attempts=case((is_done, 0), else_=lane.c.attempts),
             last_error=case((is_done, ""), else_=lane.c.last_error),
+            troubled_since=case((is_done, null()), else_=lane.c.troubled_since),
             owner=None,
             lease_until=None,
             ready_at=case((is_unmoved, bindparam("next_at", type_=Moment())), else_=lane.c.ready_at),
@@ -323,7 +325,7 @@ def postpone(
     Raises: LeaseLostError.
     """
     is_unmoved = or_(lane.c.generation == held.generation, literal(gate))
-    given = {
+    given: dict[str, Any] = {
         "owner": None,
         "lease_until": None,
         "ready_at": case((is_unmoved, literal(until, lane.c.ready_at.type)), else_=lane.c.ready_at),
@@ -331,6 +333,8 @@ def postpone(
         "last_error": error,
         "waits_for_gate": gate,
     }
+    if charge and held.attempts == 0:
+        given["troubled_since"] = until
     is_ours = and_(lane.c.key == held.key, lane.c.owner == held.owner)
     if connection.execute(update(lane).where(is_ours).values(given)).rowcount != 1:
         raise LeaseLostError
