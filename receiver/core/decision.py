@@ -129,7 +129,7 @@ class Reason(Why):
     )
     HELD_BACK = (
         "too many records would come to this at once, so it waits for a person",
-        "Look at them, and confirm or mend the cause: receiver mappings confirm {mapping}",
+        "Look at them, then confirm or mend the cause: `receiver mappings confirm {mapping}`.",
     )
     OUT_OF_SIGHT = (
         "the row is there, and the application user may not see or change it",
