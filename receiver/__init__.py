@@ -74,4 +74,4 @@ def client_of(settings: Settings, services: Services) -> DataverseClient:
         certificate=settings.client_certificate,
         authority=settings.authority,
     )
-    return DataverseClient(settings.dataverse_url, credentials, before_call=services.check_gate)
+    return DataverseClient(settings.dataverse_url, credentials, services.gatekeeper)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -70,14 +71,26 @@ def with_job(coupling: Coupling, toward: Direction, job: int) -> Coupling:
 
 
 def after_failure(coupling: Coupling, toward: Direction, error: str) -> Coupling:
-    """The coupling after a decided failure: the same message twice in a row in one direction makes it Skipped.
+    """The coupling after a decided failure: the same failure twice in a row in one direction makes it Skipped.
 
+    Another value, number or id in its words makes it no other failure; another field, reason or code of Dataverse does.
     Source: BC T5331.SetLastSynchResultFailed; reference §4.1.
     """
     last = coupling.last(toward)
-    again = last.result is Result.FAILURE and bool(error) and last.error == error
+    again = last.result is Result.FAILURE and bool(error) and _what_failed(last.error) == _what_failed(error)
     failed = with_run(coupling, toward, LastRun(Result.FAILURE, None, error))
     return replace(failed, is_skipped=coupling.is_skipped or again)
+
+
+#: a text as people read it; an id; a number, but not within a name or a code such as address1_city or 0x80040217
+_PASSING_WORDS = re.compile(
+    r"“[^”]*”|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![\w.])[+-]?\d[\d.,:]*(?![\w])", re.IGNORECASE
+)
+
+
+def _what_failed(error: str) -> str:
+    """The failure without what may be another each time: values, numbers, ids."""
+    return _PASSING_WORDS.sub("…", error)
 
 
 def at_version(base: Values, row: Values, columns: Collection[str], read: Collection[str]) -> Values:

@@ -35,6 +35,9 @@ class Record:
     values: Values = field(default_factory=lambda: NO_VALUES)
     is_whole: bool = True
     exists: bool = True
+    #: it is there, and could not be read: why, as the other side says it
+    unread: str = ""
+    is_out_of_sight: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,11 @@ class Reason(Why):
         "the coupling is skipped because the same failure came twice in a row",
         "Mend the cause of the failure before, then Process Again.",
     )
+    OUT_OF_SIGHT = (
+        "the row is there, and the application user may not see or change it",
+        "Share the row with the application user, or give its role the depth Organization; then Process Again.",
+    )
+    UNREAD = ("the record is there, and could not be read", "Mend what the message says, then Process Again.")
     NOT_COUPLED_AND_GONE = ("the row is gone, and {mapping} had coupled nothing to it", "Nothing needs to be done.")
     LATE = ("a newer state of the row has been seen already", "Nothing needs to be done.")
     NOTHING_MOVED = ("no mapped field has changed", "Nothing needs to be done.")
@@ -252,6 +260,14 @@ def _is_the_coupling_skipped(now: Situation) -> Decision | None:
     return Skip(Reason.SKIPPED) if now.coupling is not None and now.coupling.is_skipped else None
 
 
+def _can_both_sides_be_read(now: Situation) -> Decision | None:
+    """What cannot be read is neither gone nor empty: nothing is concluded from it."""
+    for one in (now.source, now.destination):
+        if one is not None and one.unread:
+            return Fail(Reason.OUT_OF_SIGHT if one.is_out_of_sight else Reason.UNREAD, (one.unread,))
+    return None
+
+
 def _is_the_source_known(now: Situation) -> Decision | None:
     if now.source.exists and (not now.source.is_whole or now.freshness == Freshness.UNCERTAIN):
         return ReadWholeSource()
@@ -316,6 +332,7 @@ def _may_it_be_created(now: Situation) -> Decision | None:
 QUESTIONS: tuple[Callable[[Situation], Decision | None], ...] = (
     _may_the_mapping_run,
     _is_the_coupling_skipped,
+    _can_both_sides_be_read,
     _is_the_source_known,
     _is_the_source_late,
     _is_the_source_gone,

@@ -61,8 +61,8 @@ class Ask:
     is_forced: bool = False
     #: the person was offered records to couple with, and wants a new one
     creates_new: bool = False
-    #: how many children up the chain wait for this parent
-    depth: int = 0
+    #: the rows (table and id) that wait for this one, the first asked first
+    wanted_by: tuple[tuple[str, str], ...] = ()
     #: a command or a run asks for this mapping alone; what waits in the lane stays there
     mapping: str = ""
     toward: Direction = Direction.FROM

@@ -69,7 +69,7 @@ def _table_of(at: Lookups, one: Transfer) -> Converted:
     reference = at.value(one)
     if not isinstance(reference, Reference):
         return Found(None)
-    coupled = at.known.local_of(one.related, reference.id)
+    coupled = at.known.local_of([name for name in one.related if name in at.mappings], reference.id)
     return Found(at.mappings[coupled[0]].local_table) if coupled else _not_coupled(at, one, reference)
 
 
@@ -99,22 +99,24 @@ def _row_of(at: Lookups, one: Transfer) -> Converted:
     key = at.value(one)
     if is_empty(key):  # type: ignore[arg-type]  # a local key is text
         return Found(None)
-    for name in _related_of(at, one):
+    related = _related_of(at, one)
+    for name in related:
         coupled = at.known.coupling(name, Direction.TO, str(key))
         if coupled is not None:
             return Found(Reference(at.mappings[name].dataverse_table, coupled.dataverse_id))
-    caption = " or ".join(BY_NAME[at.mappings[name].local_table].caption for name in _related_of(at, one))
+    caption = " or ".join(BY_NAME[at.mappings[name].local_table].caption for name in related)
     return NotCoupled(f"{caption} {key} ({one.source}) is not coupled to Dataverse. Couple it first.")
 
 
 def _related_of(at: Lookups, one: Transfer) -> tuple[str, ...]:
-    """Where another field says which table a key is of, only the mappings of that table."""
+    """Where another field says which table a key is of, only the mappings of that table; none that stands still."""
+    related = tuple(name for name in one.related if name in at.mappings)
     says = (row for row in at.mapping.fields if row.conversion is Conversion.LOOKUP_TABLE)
     for row in says:
         table = at.source.get(row.local_column or "")
         if row.dataverse_column == one.destination and not is_empty(table):
-            return tuple(name for name in one.related if at.mappings[name].local_table == table)
-    return one.related
+            return tuple(name for name in related if at.mappings[name].local_table == table)
+    return related
 
 
 def _currency_of(at: Lookups, one: Transfer) -> Converted:
@@ -156,6 +158,11 @@ def _not_coupled(at: Lookups, one: Transfer, reference: Reference) -> NotCoupled
     names = " or ".join(one.related)
     waits = reference in at.outside
     remedy = "It lies outside their filters." if waits else "Couple it, or let its mapping create it."
+    if (table, reference.id) in at.work.wanted_by:
+        remedy = (
+            "The two need each other: switch Clear Value on Failed Sync on for one of the lookups between them, or "
+            "couple one of them."
+        )
     said = f"{table} {reference.id} ({one.source}) is not coupled by {names}. {remedy}"
     return NotCoupled(said, Reference(table, reference.id), waits)
 

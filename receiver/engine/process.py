@@ -16,7 +16,7 @@ from receiver.core.values import Reference
 from receiver.engine.coalesce import NOTHING_ASKED, Ask, read_notification
 from receiver.engine.look_at_lane import Look, known_of, look_at
 from receiver.engine.wording import Settled
-from receiver.engine.work import Outcome, Work, not_at_once
+from receiver.engine.work import Outcome, Trouble, Work, not_at_once
 from receiver.engine.write_dataverse import written_to_dataverse
 from receiver.engine.write_lanes import write
 from receiver.errors import (
@@ -109,11 +109,14 @@ def _work_on(services: Services, lease: Lease, ask: Ask) -> list[Settled]:
     """
     started = services.clock()
     read = [read_notification(services, row) for row in lease.notifications]
+    trouble = Trouble(lease.attempts, lease.last_error)
     for _ in range(DECISIONS_A_LANE):
         with services.database.reading() as connection:
             mappings = services.mappings(connection)
             known = known_of(services, connection, mappings, [(lease, read)])
-        look = look_at(Work(services, mappings, known, partial(_pull, services, ask.depth)), lease, read, started, ask)
+        pull = partial(_pull, services, (*ask.wanted_by, (lease.table, lease.id)))
+        work = Work(services, mappings, known, pull, wanted_by=ask.wanted_by, trouble=trouble)
+        look = look_at(work, lease, read, started, ask)
         try:
             look = replace(look, outcomes=_written(look))
             with services.database.writing() as connection:
@@ -132,19 +135,19 @@ def _written(look: Look) -> list[Outcome]:
     return outcomes
 
 
-def _pull(services: Services, depth: int, reference: Reference) -> bool:
+def _pull(services: Services, wanted_by: tuple[tuple[str, str], ...], reference: Reference) -> bool:
     """Bring a missing parent in, in its own lane and transaction; whether it lies outside every mapping's filter.
 
     Raises: ParentIsBusyError when another worker holds the parent's lane: a worker that holds one lane never waits
     for another.
     """
-    if depth >= DEEPEST_PULL:
+    if len(wanted_by) > DEEPEST_PULL:
         return False
     held = leased(services, [(reference.table, reference.id)], patience=0.0)
     if not held:
         raise ParentIsBusyError(key_of(reference.table, reference.id))
     (lease,) = held.values()
-    settled = process(services, lease, Ask(is_wanted=True, depth=depth + 1))
+    settled = process(services, lease, Ask(is_wanted=True, wanted_by=wanted_by))
     reasons = (Reason.OUTSIDE_FILTER, Reason.OTHER_COMPANY, Reason.MAPPING_IS_OFF, Reason.DIRECTION)
     outside = {reason.name for reason in reasons}
     return bool(settled) and all(outcome.reason in outside for outcome in settled)

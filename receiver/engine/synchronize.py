@@ -141,7 +141,8 @@ def _pulled_missing_parents(work: Work, now: Situation, decision: Decision) -> b
         return False
     if now.toward is Direction.TO:
         return False
-    missing = {one.reference for one in missing_parents(now) if one.reference is not None} - set(work.pulled)
+    named = {one.reference for one in missing_parents(now) if one.reference is not None} - set(work.pulled)
+    missing = {one for one in named if (one.table, one.id) not in work.wanted_by}
     for reference in sorted(missing):
         if reference.table in {mapping.dataverse_table for mapping in work.mappings.values()}:
             work.pulled[reference] = work.pull(reference)

@@ -14,9 +14,10 @@ from sqlalchemy import Connection, select
 from receiver.core.decision import Fail, Insert, Modify, Record, Refusal
 from receiver.core.mapping import Direction
 from receiver.core.message import Version
+from receiver.dataverse.answers import Asked
 from receiver.dataverse.rows import Change, DataverseRow
 from receiver.engine.work import Outcome, Work
-from receiver.errors import DataverseError, MovedError, VersionMismatchError
+from receiver.errors import DataverseError, ExistsAlreadyError, MovedError, RowGoneError, VersionMismatchError
 from receiver.lanes import lane as lanes
 from receiver.services import Services, read_columns
 from receiver.store.models import pending_coupling
@@ -72,21 +73,25 @@ def _change(work: Work, outcome: Outcome, ids: Mapping[tuple[str, str], str]) ->
 
 
 def _carried_out(work: Work, outcome: Outcome, answer: DataverseRow | DataverseError) -> Outcome | Exception:
-    if isinstance(answer, VersionMismatchError):
-        found = _created_before(work, outcome, answer)
-        if found is None:
-            return MovedError()
-        answer = found
+    if isinstance(answer, ExistsAlreadyError) and _is_created_there(outcome):
+        answer = _created_before(work, outcome, answer)
+    if isinstance(answer, VersionMismatchError | RowGoneError):
+        return MovedError()  # read again, it says what it is now
     if isinstance(answer, DataverseError):
+        answer = work.judged(answer, _asked(outcome))
         return answer if answer.waiting_helps else replace(outcome, decision=Fail(Refusal.REFUSED, (str(answer),)))
     work.versions[answer.id] = answer.version
     return replace(outcome, written=Record(answer.id, answer.values))
 
 
-def _created_before(work: Work, outcome: Outcome, error: DataverseError) -> DataverseRow | DataverseError | None:
-    """Our pending id exists already: the answer to our create was lost. None: a row that we update has moved."""
-    if not _is_created_there(outcome):
-        return None
+def _asked(outcome: Outcome) -> Asked:
+    now = outcome.now
+    operation = "create" if _is_created_there(outcome) else "write"
+    return Asked(operation, now.mapping.dataverse_table, now.coupling.dataverse_id if now.coupling else "")
+
+
+def _created_before(work: Work, outcome: Outcome, error: DataverseError) -> DataverseRow | DataverseError:
+    """Our pending id exists already: the answer to our create was lost. Else it is another row's, and a refusal."""
     now = outcome.now
     table, id_ = now.mapping.dataverse_table, intended_ids_of(work.services, now.mapping.name, [now.source.id])
     return work.dataverse.read(table, id_[now.source.id], read_columns(work.mappings, table)) or error

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, update
 
 from receiver.core.decision import Reason
-from receiver.core.mapping import TableMapping
+from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, Version
 from receiver.dataverse.rows import version_of
 from receiver.engine.coalesce import Read, due_again, is_own
@@ -22,7 +22,7 @@ from receiver.errors import MovedError
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
 from receiver.lanes.waits import wait_for, wake_waiting
-from receiver.services import Services, mappings_of
+from receiver.services import Services, mappings_of, unknown_table
 from receiver.store import couplings
 from receiver.store.models import inbox, tombstone
 
@@ -112,12 +112,16 @@ def _finish(
 ) -> None:
     """Write each notification's state and outcome; a synchronous hint that is not done waits for its next look."""
     rows: list[dict[str, Any]] = []
+    standing = services.standing_still(connection)
     for look, outcomes in settled:
-        waits, plain = any(one.waits for one in outcomes), [one.plain() for one in outcomes]
+        still = [one for one in mappings_of(standing, look.lease.table) if one.is_enabled]
+        waits, plain = any(one.waits for one in outcomes), [one.plain() for one in outcomes] + list(map(_stood, still))
         for one in look.read:
             is_hint = one.is_hint_of_open_transaction and look.own and one.requests
             due = due_again(services, one, started) if is_hint else None
             state, note = _state_of(one, look.lease, outcomes, look.own)
+            if still and one.requests:
+                state, note = "failed", ""
             rows.append(
                 {
                     "is_id": one.row.id,
@@ -131,6 +135,13 @@ def _finish(
             )
     if rows:
         connection.execute(_FINISHING, rows)
+
+
+def _stood(mapping: TableMapping) -> dict[str, Any]:
+    """What a notification says of a mapping that stands still: it comes in once it is processed again."""
+    remedy = "Then process the notification again."
+    said = Settled(mapping.name, Direction.FROM, "Fail", "failed", "STANDS_STILL", unknown_table(mapping), remedy)
+    return said.plain()
 
 
 def _state_of(one: Read, lease: Lease, settled: list[Settled], own: list[TableMapping]) -> tuple[str, str]:

@@ -58,6 +58,8 @@ class Lease:
     wish: str
     version: Version | None
     notifications: tuple[Row[Any], ...]
+    #: of the attempt before
+    last_error: str = ""
     #: what it was before it was taken
     ready_at: datetime | None = None
 
@@ -199,6 +201,7 @@ def _leased(
         # what is taken makes its lane ready no more: where the worker dies, the lane itself must be found
         "ready_at": case((lane.c.key.in_(waiting), literal(now, lane.c.ready_at.type)), else_=lane.c.ready_at),
         "is_first": or_(lane.c.is_first, lane.c.key.in_(clicked)),
+        "waits_for_gate": False,
     }
     connection.execute(update(lane).where(lane.c.key.in_(keys)).values(held))
     return [_lease_of(row, owner, waiting.get(row.key, [])) for row in rows]
@@ -229,6 +232,7 @@ def _lease_of(row: Row[Any], owner: str, waiting: Sequence[Row[Any]]) -> Lease:
         wish=row.wish,
         version=_version(row),
         notifications=tuple(waiting),
+        last_error=row.last_error,
         ready_at=row.ready_at,
     )
 
@@ -322,6 +326,7 @@ def postpone(
         "ready_at": case((is_unmoved, literal(until, lane.c.ready_at.type)), else_=lane.c.ready_at),
         "attempts": held.attempts + int(charge),
         "last_error": error,
+        "waits_for_gate": gate,
     }
     is_ours = and_(lane.c.key == held.key, lane.c.owner == held.owner)
     if connection.execute(update(lane).where(is_ours).values(given)).rowcount != 1:

@@ -16,7 +16,6 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
-from receiver.core.decision import Record
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, freshness
 from receiver.core.values import Reference, to_plain_values
@@ -29,9 +28,8 @@ from receiver.engine.wording import Settled, in_words
 from receiver.engine.work import Outcome, Work, not_at_once
 from receiver.engine.write_dataverse import intended_ids_of, written_to_dataverse
 from receiver.engine.write_lanes import write
-from receiver.errors import NotAtOnceError, ReceiverError, StoreUnavailableError
+from receiver.errors import ReceiverError, RefusedError, StoreUnavailableError
 from receiver.lanes import lane as lanes
-from receiver.lanes.failure import close_gate_after
 from receiver.lanes.held import BUSY, leased, leave
 from receiver.lanes.lane import Lease
 from receiver.services import Services, read_columns
@@ -39,6 +37,8 @@ from receiver.store.mappings import Mappings
 
 log = logging.getLogger(__name__)
 
+#: what was said of a row that was asked for by its id
+Answered = DataverseRow | ReceiverError | None
 #: lanes that share a request to Dataverse and a transaction; more, where the rows have just been read
 TOGETHER, READ_TOGETHER = 100, 500
 
@@ -74,9 +74,12 @@ def wanted_from(mapping: str, table: str, ids: Iterable[str], ask: Ask) -> list[
 
 
 def wanted_to(services: Services, mapping: str, keys: Sequence[str], ask: Ask) -> list[Wanted]:
-    """Ask for local records, toward Dataverse; an uncoupled one stands in the lane of the row that it would become."""
+    """Ask for local records, toward Dataverse; an uncoupled one stands in the lane of the row that it would become.
+
+    Raises: RefusedError when the mapping was deleted meanwhile.
+    """
     with services.database.reading() as connection:
-        table = services.mappings(connection)[mapping].dataverse_table
+        table = _named(services.mappings(connection), mapping).dataverse_table
         known = Known(services.database)
         known.look_up_records(mapping, keys, services.mappings(connection), connection)
     coupled = {key: known.coupling(mapping, Direction.TO, key) for key in keys}
@@ -153,7 +156,7 @@ def _together_if_possible(
 
 def _together(services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime) -> dict[str, Settled]:
     """What could be done in one go, by lane; all the rest is done one by one."""
-    looks = [look for look in _looks(services, pairs, started, not_at_once) if look is not None]
+    looks = [look for look in _looks(services, pairs, started, not_at_once) if isinstance(look, Look)]
     answers = iter(written_to_dataverse([(look.work, outcome) for look in looks for outcome in look.outcomes]))
     good: list[Look] = []
     for look in looks:
@@ -173,41 +176,43 @@ def _alone(services: Services, one: Wanted, lease: Lease) -> Done:
         settled = attempted(services, lease, one.ask)
     except ReceiverError as error:
         leave(services, [lease])
-        close_gate_after(services, error)
         return Done(one, error=error)
     return Done(one, settled[0] if settled else None)
 
 
 def _looks(
     services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime, pull: Callable[[Reference], bool]
-) -> Iterator[Look | None]:
-    """A look at each, with every row and record read together; None where one must be looked at by itself."""
+) -> Iterator[Look | ReceiverError]:
+    """A look at each, with every row and record read together; or what stands in the way of looking at it so."""
     with services.database.reading() as connection:
         mappings = services.mappings(connection)
         known = _known(services, connection, mappings, [one for one, _ in pairs])
     rows = _rows(services, mappings, known, pairs)
     for one, lease in pairs:
         work = Work(services, mappings, known, pull)
-        for id_ in {lease.id, _coupled_row(known, one)} - {""}:
-            if (lease.table, id_) in rows:
-                found = rows[lease.table, id_]
-                work.rows[lease.table, id_] = Record(id_, exists=False) if found is None else Record(id_, found.values)
-                if found is not None:
-                    work.versions[id_] = found.version
         try:
+            for id_ in {lease.id, _coupled_row(known, one)} - {""}:
+                if (lease.table, id_) in rows:
+                    work.know(lease.table, id_, rows[lease.table, id_])
             yield look_at(work, lease, [], started, one.ask)
-        except NotAtOnceError:
-            yield None
+        except ReceiverError as error:
+            yield error
 
 
 def _known(services: Services, connection: Connection, mappings: Mappings, wanted: Sequence[Wanted]) -> Known:
     known = Known(services.database)
-    own = [mappings[name] for name in sorted({one.ask.mapping for one in wanted})]
+    own = [_named(mappings, name) for name in sorted({one.ask.mapping for one in wanted})]
     known.look_up([one.id for one in wanted], own, connection)
     for mapping in own:
         keys = [one.ask.key for one in wanted if one.ask.mapping == mapping.name and one.ask.key]
         known.look_up_records(mapping.name, keys, mappings, connection)
     return known
+
+
+def _named(mappings: Mappings, name: str) -> TableMapping:
+    if name not in mappings:
+        raise RefusedError(f"The mapping {name} was deleted meanwhile. What was done stays.")
+    return mappings[name]
 
 
 def _coupled_row(known: Known, one: Wanted) -> str:
@@ -219,9 +224,9 @@ def _coupled_row(known: Known, one: Wanted) -> str:
 
 def _rows(
     services: Services, mappings: Mappings, known: Known, pairs: Sequence[tuple[Wanted, Lease]]
-) -> dict[tuple[str, str], DataverseRow | None]:
+) -> dict[tuple[str, str], Answered]:
     """The Dataverse rows that the looks need, each table's in as few requests as may be; None: it does not exist."""
-    found: dict[tuple[str, str], DataverseRow | None] = {}
+    found: dict[tuple[str, str], Answered] = {}
     asked: dict[str, set[str]] = {}
     for one, lease in pairs:
         is_late = one.row is not None and freshness(one.row.version, lease.version) == Freshness.LATE
@@ -232,9 +237,16 @@ def _rows(
         elif _coupled_row(known, one):
             asked.setdefault(one.table, set()).add(_coupled_row(known, one))
     for table, ids in asked.items():
-        read = services.dataverse.read_many(table, sorted(ids), read_columns(mappings, table))
-        found |= {(table, id_): read.get(id_) for id_ in ids}
+        found |= {(table, id_): row for id_, row in _read(services, table, ids, read_columns(mappings, table)).items()}
     return found
+
+
+def _read(services: Services, table: str, ids: Iterable[str], columns: frozenset[str]) -> dict[str, Answered]:
+    """Each row: by a list, and what the list lacks by its id, since a list that lacks a row proves nothing."""
+    wanted = sorted(ids)
+    read: dict[str, Answered] = dict(services.dataverse.read_many(table, wanted, columns))
+    missing = [id_ for id_ in wanted if id_ not in read]
+    return read | (services.dataverse.read_each(table, missing, columns) if missing else {})
 
 
 @dataclass(frozen=True)
@@ -251,7 +263,10 @@ def preview(services: Services, wanted: Iterable[Wanted]) -> Preview:
     for chunk in _chunks(wanted):
         pairs = [(one, _unheld(one)) for one in chunk]
         for one, look in zip(chunk, _looks(services, pairs, started, _not_pulled), strict=True):
-            assert look is not None  # only what is not pulled has to be alone
+            if isinstance(look, ReceiverError):
+                digest.update(str(look).encode())
+                done.append(Done(one, error=look))
+                continue
             (outcome,) = look.outcomes or (None,)
             digest.update(_seen(outcome))
             done.append(Done(one, None if outcome is None else _foretold(outcome)))

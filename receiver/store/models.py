@@ -92,6 +92,8 @@ lane = Table(
     Column("generation", Number, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_error", Text, nullable=False, server_default=""),
+    #: it is ready as soon as the gate opens, whenever its own time would come
+    Column("waits_for_gate", Boolean, nullable=False, server_default=false()),
     #: why it was touched when no notification did: woken by a parent, brought in by a person
     Column("wish", String(200), nullable=False, server_default=""),
     Column("version_number", Number),
@@ -366,7 +368,23 @@ worker = Table(
     Column("seen_at", Moment, nullable=False),
 )
 
-#: One row: what the last test of the connection to Dataverse found, and the gate.
+#: What keeps requests from being sent to Dataverse: a pause that it asked for, or a set-up that a person must mend.
+gate = Table(
+    "receiver_gate",
+    metadata,
+    #: everything, writes, or an operation on one table, such as "read account"
+    Column("name", String(100), primary_key=True),
+    Column("closed_at", Moment, nullable=False),
+    #: then one request may look whether it is open again
+    Column("until", Moment, nullable=False),
+    #: how often one has looked
+    Column("looks", Integer, nullable=False, server_default="0"),
+    Column("is_set_up", Boolean, nullable=False, server_default=false()),
+    #: what Dataverse said, and what a person can do
+    Column("reason", Text, nullable=False),
+)
+
+#: One row: what the last test of the connection to Dataverse found.
 connection = Table(
     "receiver_connection",
     metadata,
@@ -379,8 +397,6 @@ connection = Table(
     Column("lacking", JSON),
     #: {table: {column: characters}}: texts that hold less in this environment than in a plain one
     Column("shortened", JSON),
-    Column("closed_until", Moment),
-    Column("closed_reason", Text, nullable=False, server_default=""),
     #: refused for a missing or wrong key, since the start of time
     Column("refused_keys", Number, nullable=False, server_default="0"),
 )

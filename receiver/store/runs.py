@@ -11,6 +11,7 @@ from sqlalchemy import Connection, exists, literal, or_, select, update
 from receiver.core.coupling import VERSION, Result
 from receiver.core.mapping import Direction, TableMapping
 from receiver.store.models import coupling, lane, passed_over, uncoupling
+from receiver.store.models import job as job_rows
 from receiver.store.models import mapping as mapping_rows
 from receiver.tables import BY_NAME
 
@@ -59,6 +60,21 @@ def remember_failed(connection: Connection, mapping: str, row_ids: Sequence[str]
     ]
     if rows:
         connection.execute(sa.insert(passed_over), rows)
+
+
+def asked_before(connection: Connection, mapping: str, job: int | None, row_ids: Sequence[str]) -> set[str]:
+    """Which of these Dataverse rows the run of this job has decided: their coupling, or that they failed, says so."""
+    coupled = select(coupling.c.dataverse_id).where(
+        coupling.c.mapping == mapping, coupling.c.from_job == job, coupling.c.dataverse_id.in_(row_ids)
+    )
+    began = select(job_rows.c.started_at).where(job_rows.c.id == job).scalar_subquery()
+    failed = select(passed_over.c.row_id).where(
+        passed_over.c.mapping == mapping,
+        passed_over.c.reason == FAILED,
+        passed_over.c.since >= began,
+        passed_over.c.row_id.in_(row_ids),
+    )
+    return set(connection.execute(sa.union(coupled, failed)).scalars())
 
 
 def coupled_rows_after(connection: Connection, mapping: TableMapping, after: str) -> list[str]:
@@ -122,7 +138,7 @@ def _key_of(mapping: TableMapping) -> sa.Column[str]:
 def watermark(connection: Connection, mapping: str) -> datetime | None:
     """Rows changed before it have been read; None: none has."""
     query = select(mapping_rows.c.dataverse_watermark).where(mapping_rows.c.name == mapping)
-    mark: datetime | None = connection.execute(query).scalar_one()
+    mark: datetime | None = connection.execute(query).scalar()
     return mark
 
 
@@ -142,7 +158,7 @@ def clear_watermark(connection: Connection, mapping: str) -> None:
 def change_token(connection: Connection, mapping: str) -> str:
     """Change tracking's, empty before the first."""
     query = select(mapping_rows.c.change_token).where(mapping_rows.c.name == mapping)
-    return str(connection.execute(query).scalar_one())
+    return connection.execute(query).scalar() or ""
 
 
 def remember_token(connection: Connection, mapping: str, token: str) -> None:

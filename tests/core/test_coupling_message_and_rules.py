@@ -43,6 +43,19 @@ FAILURES = [
     ("the same failure, but not in a row", ("no company", "no currency", "no company"), False),
     ("once skipped, always skipped", ("no company", "no company", "no currency"), True),
     ("failures without a text", ("", ""), False),
+    ("the same of other values", ("fax is “1” here, “2” there", "fax is “3” here, “” there"), True),
+    ("the same of another field", ("fax is “1” here, “2” there", "telephone1 is “1” here, “2” there"), False),
+    (
+        "the same of another row",
+        (
+            "account a0000000-0000-4000-8000-000000000001 is missing",
+            "account A0000000-0000-4000-8000-000000000002 is missing",
+        ),
+        True,
+    ),
+    ("the same with another number", ("Request 17 was refused at 12:30:01.5", "Request 4 was refused at 12:31"), True),
+    ("another code of Dataverse", ("refused: 400 0x80040265", "refused: 400 0x80048306"), False),
+    ("another numbered column", ("address1_city is too long", "address2_city is too long"), False),
 ]
 
 

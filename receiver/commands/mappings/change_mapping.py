@@ -14,7 +14,7 @@ from receiver.core.mapping_problems import problems
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.errors import InvalidMappingError, NotFoundError, RefusedError
 from receiver.lanes import lane as lanes
-from receiver.services import Services
+from receiver.services import Services, unknown_table
 from receiver.store import mappings as stored
 from receiver.store.local_tables import columns_of
 from receiver.store.models import coupling, job, passed_over
@@ -158,6 +158,10 @@ def _save(
 
 def _check(connection: Connection, mapping: TableMapping, coming: frozenset[str] = frozenset()) -> None:
     """*coming* are the names of mappings that are saved in the same transaction. Raises: InvalidMappingError."""
+    if unknown := unknown_table(mapping):
+        if mapping.is_enabled:
+            raise InvalidMappingError([unknown])
+        return
     local = columns_of(BY_NAME[mapping.local_table].table)
     dataverse = DATAVERSE_TABLES[mapping.dataverse_table].columns
     found = problems(mapping, local, dataverse, frozenset(stored.load(connection)) | coming)

@@ -9,13 +9,16 @@ from sqlalchemy import select
 from receiver.core.filters import columns_of
 from receiver.core.mapping import Direction, TableMapping
 from receiver.dataverse.columns import OPTIONAL_COLUMNS, TABLES
-from receiver.services import Services
+from receiver.services import Services, unknown_table
 from receiver.store import mappings as stored
 from receiver.store.models import connection as state
 
 
 def misfits(services: Services) -> dict[str, tuple[str, ...]]:
-    """By mapping: a sentence for each column that Dataverse no longer has, or that holds less than it did."""
+    """By mapping: a sentence for each column that Dataverse no longer has, or that holds less than it did.
+
+    Of one that stands still, the sentence that says why.
+    """
     query = select(state.c.lacking, state.c.shortened)
     with services.database.reading() as connection:
         found, row = stored.load(connection), connection.execute(query).first()
@@ -28,6 +31,9 @@ def misfits(services: Services) -> dict[str, tuple[str, ...]]:
 
 def misfits_of(mapping: TableMapping, lacking: Sequence[str], shortened: Mapping[str, int]) -> Iterator[str]:
     """The same of one mapping, whose table lacks these columns, and holds so many characters in these."""
+    if unknown := unknown_table(mapping):
+        yield unknown
+        return
     missing, table = frozenset(lacking) - OPTIONAL_COLUMNS, mapping.dataverse_table
     for name in sorted(columns_of(mapping.dataverse_filter) & missing):
         yield (
