@@ -13,7 +13,7 @@ from receiver.core.mapping import FieldMapping, TableMapping
 from receiver.core.mapping_problems import problems
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.errors import InvalidMappingError, NotFoundError, RefusedError
-from receiver.lanes import lane as lanes
+from receiver.lanes.touch import Touch, touch
 from receiver.services import Services, unknown_table
 from receiver.store import mappings as stored
 from receiver.store.local_tables import columns_of
@@ -180,9 +180,9 @@ def bring_in(services: Services, name: str) -> int:
             .all()
         )
         wish = f"brought in by {mapping.name}"
-        touches = [lanes.Touch(mapping.dataverse_table, row_id, now, wish) for row_id in rows]
+        touches = [Touch(mapping.dataverse_table, row_id, now, wish) for row_id in rows]
         for start in range(0, len(touches), TOUCHED_AT_ONCE):
-            lanes.touch(connection, touches[start : start + TOUCHED_AT_ONCE])
+            touch(connection, touches[start : start + TOUCHED_AT_ONCE])
     services.waker.ring()
     return len(rows)
 
