@@ -109,9 +109,18 @@ def lease_found(
 
 def _make(connection: Connection, rows: Mapping[str, tuple[str, str]]) -> None:
     """Rows for lanes that have none, in the order of their keys: two who make the same cannot block each other."""
-    values = [{"key": key, "table_name": table, "row_id": id_} for key, (table, id_) in sorted(rows.items())]
-    if values:
-        connection.execute(upsert(connection, lane).on_conflict_do_nothing(index_elements=["key"]), values)
+    if not rows:
+        return
+    values = [(key, *rows[key]) for key in sorted(rows)]
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_MAKING.format("VALUES (?, ?, ?)"), values)
+    else:
+        columns = tuple(list(column) for column in zip(*values, strict=True))
+        connection.exec_driver_sql(_MAKING.format("SELECT * FROM unnest(%s::text[], %s::text[], %s::text[])"), columns)
+
+
+#: written out, since on PostgreSQL it is then one message, however many they are
+_MAKING = "INSERT INTO receiver_lane (key, table_name, row_id) {} ON CONFLICT (key) DO NOTHING"
 
 
 def _leased(
