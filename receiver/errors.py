@@ -60,6 +60,10 @@ class RefusedError(ReceiverError):
     """A command was refused before anything was changed; the text says why, and what to do."""
 
 
+class ChangedMeanwhileError(RefusedError):
+    """It was changed since you looked; nothing of yours was saved. Look at it as it is now, then change it again."""
+
+
 class NotAtOnceError(ReceiverError):
     """The decision needs Dataverse, so the record is looked at by itself."""
 

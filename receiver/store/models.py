@@ -189,6 +189,8 @@ mapping = Table(
     #: up to where the Dataverse table has been read by runs: modifiedon, and the token of change tracking
     Column("dataverse_watermark", Moment),
     Column("change_token", Text, nullable=False, server_default=""),
+    #: the number of its newest change: who edits says which one he looked at
+    Column("version", Number, nullable=False, server_default="0"),
 )
 
 field_mapping = Table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select
@@ -12,7 +12,7 @@ from receiver.core.filters import FilterError, parse
 from receiver.core.mapping import FieldMapping, TableMapping
 from receiver.core.mapping_problems import problems
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
-from receiver.errors import InvalidMappingError, NotFoundError, RefusedError
+from receiver.errors import ChangedMeanwhileError, InvalidMappingError, NotFoundError, RefusedError
 from receiver.lanes import lane as lanes
 from receiver.services import Services, unknown_table
 from receiver.store import mappings as stored
@@ -22,6 +22,8 @@ from receiver.tables import BY_NAME, TABLES
 
 #: a statement may have some thousand placeholders
 TOUCHED_AT_ONCE = 500
+#: how many changes of others are told to one who is refused
+LAST_CHANGES = 5
 
 
 def named(services: Services, name: str) -> TableMapping:
@@ -35,6 +37,18 @@ def _named(connection: Connection, name: str) -> TableMapping:
     if found is None:
         raise NotFoundError(f"There is no mapping {name}. `receiver mappings list` names them all.")
     return found
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What the person looked at: the mapping's version, or the values of settings and, by number, of field mappings."""
+
+    version: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+
+
+NOT_TOLD = Looked()
 
 
 @dataclass(frozen=True)
@@ -66,21 +80,43 @@ def change(
     changes: Mapping[str, Any],
     fields: Mapping[int, Mapping[str, Any]] | None = None,
     *,
+    looked_at: Looked = NOT_TOLD,
     is_preview: bool = False,
 ) -> Change:
     """Change a mapping's own settings and, by number, those of its field mappings: all of it or nothing.
 
-    Raises: as `set_mapping`.
+    Raises: as `set_mapping`; ChangedMeanwhileError when what was *looked_at* is another by now.
     """
     wanted = {**changes, **_parsed(changes)}
     with services.database.writing() as connection:
+        stored.hold(connection)
         before = _named(connection, name)
         changed = replace(before, **wanted)
         changed = replace(changed, fields=_with_fields(changed, fields or {}))
+        if changed != before:
+            _check_unchanged(connection, before, looked_at)
         _check(connection, changed)
         if not is_preview:
             stored.save(connection, changed, who, services.clock())
     return Change(changed, tuple(stored.differences(before, changed)), is_preview)
+
+
+def _check_unchanged(connection: Connection, now: TableMapping, looked_at: Looked) -> None:
+    rows = {row.number: row for row in now.fields}
+    told = [(now, looked_at.settings), *((rows.get(number), seen) for number, seen in looked_at.fields.items())]
+    is_moved = looked_at.version not in {None, now.version}
+    if not is_moved and all(getattr(one, name) == value for one, seen in told for name, value in seen.items()):
+        return
+    names = [
+        *looked_at.settings,
+        *(f"field mapping {row} {name}" for row, seen in looked_at.fields.items() for name in seen),
+    ]
+    since = stored.changes_since(connection, now.name, looked_at.version or 0)
+    changes = [one for one in since if is_moved or one.startswith(tuple(f"{name} " for name in names))]
+    raise ChangedMeanwhileError(
+        f"{now.name} was changed since you looked: {'; '.join(changes[-LAST_CHANGES:])}. Nothing of yours was saved. "
+        f"Look at it as it is now, version {now.version}, then change it again."
+    )
 
 
 def _parsed(changes: Mapping[str, Any]) -> dict[str, Any]:
