@@ -20,7 +20,7 @@ from receiver.store.local_tables import columns_of
 from receiver.store.models import coupling, job, passed_over
 from receiver.tables import BY_NAME, TABLES
 
-#: a statement may have some thousand placeholders
+#: a statement may have some thousand placeholders, and the door waits for no more on SQLite
 TOUCHED_AT_ONCE = 500
 #: how many changes of others are told to one who is refused
 LAST_CHANGES = 5
@@ -208,16 +208,17 @@ def _check(connection: Connection, mapping: TableMapping, coming: frozenset[str]
 def bring_in(services: Services, name: str) -> int:
     """Look again at every row that *Synch. Only Coupled Records* kept out; how many. Raises: NotFoundError."""
     now = services.clock()
-    with services.database.writing() as connection:
+    with services.database.reading() as connection:
         mapping = _named(connection, name)
         rows = (
             connection.execute(select(passed_over.c.row_id).where(passed_over.c.mapping == mapping.name))
             .scalars()
             .all()
         )
-        wish = f"brought in by {mapping.name}"
-        touches = [lanes.Touch(mapping.dataverse_table, row_id, now, wish) for row_id in rows]
-        for start in range(0, len(touches), TOUCHED_AT_ONCE):
+    wish = f"brought in by {mapping.name}"
+    touches = [lanes.Touch(mapping.dataverse_table, row_id, now, wish) for row_id in rows]
+    for start in range(0, len(touches), TOUCHED_AT_ONCE):
+        with services.database.writing() as connection:
             lanes.touch(connection, touches[start : start + TOUCHED_AT_ONCE])
     services.waker.ring()
     return len(rows)
