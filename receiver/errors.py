@@ -82,6 +82,10 @@ class LeaseLostError(ReceiverError):
     waiting_helps = True
 
 
+class TaskLostError(LeaseLostError):
+    """The task was taken over by another worker, which counts in its job from now on."""
+
+
 class ParentIsBusyError(ReceiverError):
     """The parent record is being synchronized by another worker; this one steps back until it is released."""
 

@@ -114,6 +114,7 @@ def _asked_source(work: Work, lease: Lease, ask: Ask) -> Request:
         creates_new=ask.creates_new,
         may_create=ask.may_create,
         job=ask.job,
+        job_holder=ask.job_holder,
         why=ask.why,
     )
 

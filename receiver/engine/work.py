@@ -31,6 +31,8 @@ class Request:
     may_create: bool = False
     #: the job that counts it; None: one of its own
     job: int | None = None
+    #: the lease of the task that counts in it
+    job_holder: str | None = None
     #: as the history tells it
     why: str = ""
 

@@ -28,7 +28,7 @@ from receiver.engine.wording import Settled, in_words
 from receiver.engine.work import Outcome, Work, not_at_once
 from receiver.engine.write_dataverse import intended_ids_of, written_to_dataverse
 from receiver.engine.write_lanes import write
-from receiver.errors import NotAtOnceError, ReceiverError, RefusedError, StoreUnavailableError
+from receiver.errors import NotAtOnceError, ReceiverError, RefusedError, StoreUnavailableError, TaskLostError
 from receiver.lanes import lane as lanes
 from receiver.lanes.failure import close_gate_after
 from receiver.lanes.held import BUSY, leased, leave
@@ -101,7 +101,10 @@ def wanted_of_pairs(
 
 
 def carry_out(services: Services, wanted: Iterable[Wanted]) -> Iterator[Done]:
-    """Do what is asked, some hundred at a time, in any order. Raises: StoreUnavailableError."""
+    """Do what is asked, some hundred at a time, in any order.
+
+    Raises: StoreUnavailableError; TaskLostError when another counts in the job by now.
+    """
     for chunk in _chunks(wanted):
         yield from _carried_out(services, chunk)
 
@@ -129,9 +132,10 @@ def _carried_out(services: Services, chunk: Sequence[Wanted]) -> Iterator[Done]:
     pairs = [(by_lane[key], lease) for key, lease in held.items()]
     try:
         settled = _together(services, pairs, started)
-    except ReceiverError as error:
-        if isinstance(error, StoreUnavailableError):
-            raise
+    except (StoreUnavailableError, TaskLostError):
+        leave(services, held.values())
+        raise
+    except ReceiverError:
         settled = {}
     done = [Done(one, settled[lease.key]) for one, lease in pairs if lease.key in settled]
     left = [(one, lease) for one, lease in pairs if lease.key not in settled]
@@ -165,6 +169,8 @@ def _alone(services: Services, one: Wanted, lease: Lease) -> Done:
         settled = work_on(services, lease, one.ask)
     except ReceiverError as error:
         leave(services, [lease])
+        if isinstance(error, TaskLostError):
+            raise
         close_gate_after(services, error)
         return Done(one, error=error)
     return Done(one, settled[0] if settled else None)

@@ -110,6 +110,9 @@ def run_part(services: Services, part: Part, position: Position | None = None) -
     stays open.
     """
     now = position or _begun(services, part)
+    if position is not None and part.ask.job_holder is not None:
+        with services.database.writing() as connection:
+            jobs.take(connection, now.job, part.ask.job_holder)
     if position is None:
         yield Progress(now)
     counted = replace(part, ask=replace(part.ask, job=now.job))
@@ -151,7 +154,8 @@ def _begun(services: Services, part: Part) -> Position:
     with services.database.writing() as connection:
         if part.toward is Direction.FROM and part.scope is not Scope.MODIFIED:
             stored.clear_watermark(connection, part.mapping.name)
-        number = jobs.begin(connection, part.mapping.name, part.toward, started, "Synchronization")
+        holder = part.ask.job_holder or ""
+        number = jobs.begin(connection, part.mapping.name, part.toward, started, "Synchronization", holder)
     return Position(number, started)
 
 
@@ -204,7 +208,8 @@ def _decided(services: Services, wanted: Sequence[Wanted], now: Position) -> Ite
 def _in_step(services: Services, wanted: Sequence[Wanted], now: Position) -> list[Done]:
     """Rows that have nothing to do need no lane: they are only counted."""
     with services.database.writing() as connection:
-        jobs.add(connection, now.job, ["unchanged"] * len(wanted), (), services.clock())
+        holder = wanted[0].ask.job_holder
+        jobs.add(connection, now.job, ["unchanged"] * len(wanted), (), services.clock(), holder)
     ask = wanted[0].ask
     said = Settled(
         ask.mapping, ask.toward, "IgnoreUnchanged", "unchanged", Reason.NOTHING_MOVED.name, Reason.NOTHING_MOVED.what
@@ -217,7 +222,8 @@ def _count_errors(services: Services, job: int, done: Sequence[Done]) -> None:
     errors = [jobs.JobError(one.wanted.ask.key or one.wanted.id, "", str(one.error)) for one in done if one.error]
     if errors:
         with services.database.writing() as connection:
-            jobs.add(connection, job, ["failed"] * len(errors), errors, services.clock())
+            holder = done[0].wanted.ask.job_holder
+            jobs.add(connection, job, ["failed"] * len(errors), errors, services.clock(), holder)
 
 
 def _remember_failed(services: Services, done: Sequence[Done]) -> None:

@@ -229,6 +229,8 @@ job = Table(
     Column("started_at", Moment, nullable=False),
     Column("finished_at", Moment),
     Column("message", String(250), nullable=False, default=""),
+    #: the lease of the task that counts in it; who lost it counts no more
+    Column("holder", String(64), nullable=False, server_default=""),
     *(
         Column(name, Integer, nullable=False, server_default="0")
         for name in ("inserted", "modified", "deleted", "unchanged", "skipped", "failed", "uncoupled", "coupled")
