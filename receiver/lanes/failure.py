@@ -19,7 +19,6 @@ from receiver.errors import (
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
 from receiver.services import Services
-from receiver.store import schema
 from receiver.store.models import connection as connection_state
 from receiver.store.models import inbox
 from receiver.store.models import lane as lane_rows
@@ -60,6 +59,8 @@ def record_failure(services: Services, lease: Lease, error: Exception) -> None:
 
 def _of_schema(services: Services) -> SchemaError | None:
     """While another version changes the database, what nobody foresaw is that, and no record's failure."""
+    from receiver.store import schema  # it loads Alembic, which a command that fails nowhere can do without
+
     try:
         schema.check(services.database)
     except SchemaError as error:
