@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from company import Company
 from scenarios.pairs import ACCOUNT, EURO, RESTORE, SECOND_ACCOUNT, account, couple_customer
 
+from receiver.cli import receiver
 from receiver.commands.coupling.create import create_in_dataverse
 from receiver.commands.coupling.delete_coupling import uncouple
 from receiver.commands.coupling.set_up_coupling import couple
@@ -55,7 +58,7 @@ def test_a_row_that_looks_like_an_uncoupled_record_is_kept_aside_with_the_comman
     (asked,) = questions(matching)
     assert (asked.source_id, asked.candidates) == (ACCOUNT, ((key, NAME.upper()),))
     assert asked.commands == (
-        f"receiver couple CUSTOMER {key} {ACCOUNT}",
+        f"receiver couple CUSTOMER {key} --row {ACCOUNT}",
         f"receiver create from CUSTOMER {ACCOUNT}",
     )
 
@@ -94,11 +97,18 @@ def test_a_twin_is_made_where_the_mapping_says_so(matching, way):
     assert matching.coupled_record("CUSTOMER", ACCOUNT)["no"] != key
 
 
-def test_a_question_ends_when_a_person_answers_it(matching):
-    key = matching.insert_local("customer", name=NAME)
-    by_run(matching)
-    assert not couple(matching.services, "CUSTOMER", key, ACCOUNT, "Ann").has_errors
-    assert questions(matching) == []
+@pytest.mark.parametrize("which", [0, 1], ids=["couple", "create"])
+def test_a_question_ends_with_any_of_the_commands_that_it_names(small_company, which):
+    small_company.set_field("CUSTOMER", "name", match_on_this_field=True)
+    small_company.open_for_all("CUSTOMER")
+    key = small_company.insert_local("customer", name=NAME)
+    by_run(small_company)
+    terminal = small_company.app.test_cli_runner()
+    assert f"  {questions(small_company)[0].commands[which]}\n" in terminal.invoke(receiver, ["errors", "list"]).stdout
+    assert terminal.invoke(receiver, shlex.split(questions(small_company)[0].commands[which])[1:]).exit_code == 0
+
+    assert (small_company.coupled_record("CUSTOMER", ACCOUNT)["no"] == key) is (which == 0)
+    assert questions(small_company) == []
 
 
 def test_a_question_ends_when_it_does_not_arise_any_more(matching):
@@ -124,7 +134,7 @@ def test_a_record_that_looks_like_an_uncoupled_row_is_kept_aside_and_asked_for_b
     assert sorted(one.settled.decision for one in done if one.settled) == [*["Insert"] * 20, "Skip"]
     (asked,) = questions(matching)
     assert (asked.toward, asked.source_id, asked.candidates) == (Direction.TO, keys[0], ((ACCOUNT, NAME),))
-    assert asked.commands[0] == f"receiver couple CUSTOMER {keys[0]} {ACCOUNT}"
+    assert asked.commands[0] == f"receiver couple CUSTOMER {keys[0]} --row {ACCOUNT}"
 
 
 def test_a_record_is_coupled_with_the_one_row_that_looks_like_it_where_the_mapping_says_so(matching):
@@ -219,8 +229,8 @@ def test_a_record_whose_twin_stands_there_is_not_restored_but_asked_about(compan
     (asked,) = questions(company)
     assert (asked.reason, asked.candidates) == ("TWIN_EXISTS", ((twin, NAME),))
     assert asked.commands == (
-        f"receiver uncouple CUSTOMER {key}    (then one of these)",
-        f"receiver couple CUSTOMER {twin} {ACCOUNT}",
+        f"receiver uncouple CUSTOMER {key}",
+        f"receiver couple CUSTOMER {twin} --row {ACCOUNT}",
         f"receiver create from CUSTOMER {ACCOUNT}",
     )
 

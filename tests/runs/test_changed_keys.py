@@ -102,7 +102,7 @@ def test_where_several_say_what_it_said_a_person_says_which(company):
     assert coupling.local_id == key
     (asked,) = open_questions.listed(company.services, "CUSTOMER", 10)
     assert asked.reason == "KEY_CHANGED"
-    assert set(asked.commands) == {f"receiver couple CUSTOMER {one} {ACCOUNT}" for one in (twin, NEW)}
+    assert set(asked.commands) == {f"receiver couple CUSTOMER {one} --row {ACCOUNT}" for one in (twin, NEW)}
     assert not couple(company.services, "CUSTOMER", NEW, ACCOUNT, "Ann").has_errors
     assert open_questions.listed(company.services, "", 10) == []
 
