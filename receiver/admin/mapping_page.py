@@ -127,12 +127,11 @@ def _filters(mapping: TableMapping) -> list[dict[str, str]]:
     """Both table filters: as they act in this environment, and as they are stored."""
     now = _in_environment(mapping)
     local = columns_of(BY_NAME[mapping.local_table].table)
-    theirs = DATAVERSE_TABLES[mapping.dataverse_table].columns
     return [
         {"caption": "Table Filter", "words": readable(now.local_filter, local), "text": mapping.local_filter_text},
         {
             "caption": "Integration Table Filter",
-            "words": readable(now.dataverse_filter, theirs),
+            "words": readable(now.dataverse_filter, now.described.columns),
             "text": mapping.dataverse_filter_text,
         },
     ]

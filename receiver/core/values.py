@@ -83,6 +83,10 @@ class Column:
     #: what people read instead of the name
     caption: str = ""
     is_read_only: bool = False
+    #: decimal places
+    precision: int | None = None
+    #: money: 0 its own precision, 1 the organisation's pricing precision, 2 that of the row's currency
+    precision_source: int | None = None
 
 
 def same(one: Value, other: Value) -> bool:

@@ -27,7 +27,6 @@ from receiver.core.mapping import Direction, TableMapping
 from receiver.core.merge import Converted, NotCoupled
 from receiver.core.message import Freshness
 from receiver.core.values import Column
-from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.engine.look_alikes import candidates_for
 from receiver.engine.lookups import Lookups
 from receiver.engine.work import Outcome, Request, Work
@@ -119,11 +118,6 @@ def _local_limits(table: str) -> Mapping[str, int]:
     return _lengths(columns_of(BY_NAME[table].table))
 
 
-@cache
-def _dataverse_limits(table: str) -> Mapping[str, int]:
-    return _lengths(DATAVERSE_TABLES[table].columns)
-
-
 def _lengths(columns: Mapping[str, Column]) -> Mapping[str, int]:
     return {name: column.max_length for name, column in columns.items() if column.max_length is not None}
 
@@ -132,7 +126,7 @@ def limits_of(mapping: TableMapping, toward: Direction) -> Mapping[str, int]:
     """The characters that each text column of the destination holds."""
     if toward is Direction.FROM:
         return _local_limits(mapping.local_table)
-    return {**_dataverse_limits(mapping.dataverse_table), **mapping.shortened}
+    return mapping.described.lengths
 
 
 def _pulled_missing_parents(work: Work, now: Situation, decision: Decision) -> bool:

@@ -14,7 +14,7 @@ from receiver.core.mapping import TableMapping
 from receiver.errors import ReceiverError
 from receiver.lanes import lane as lanes
 from receiver.services import Services
-from receiver.store import mappings
+from receiver.store import descriptions, mappings
 from receiver.store.models import connection as state
 
 
@@ -55,9 +55,8 @@ def remember(services: Services, found: ConnectionTest, learnt: Findings) -> Non
     values = {"tested_at": services.clock(), "is_good": found.is_good, "said": found.said}
     if found.organization_id:
         values["organization_id"] = found.organization_id
-    if learnt.lacking is not None:
-        values |= {"lacking": learnt.lacking, "shortened": learnt.shortened}
     with services.database.writing() as connection:
+        descriptions.keep(connection, learnt.facts or {}, services.clock())
         statement = lanes.upsert(connection, state).values(id=1, **values)
         connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 

@@ -1,0 +1,47 @@
+"""Asking Dataverse for its tables, and keeping what it said for everybody who works with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+
+from receiver.dataverse.client import DataverseClient
+from receiver.dataverse.column_rights import with_rights
+from receiver.dataverse.columns import TABLES
+from receiver.dataverse.metadata import TableFacts, common_facts, facts_of
+from receiver.store import descriptions
+from receiver.store.database import Database
+
+#: the columns that a mapping may name, of any table
+_KNOWN = frozenset(name for table in TABLES.values() for name in table.columns)
+#: what one kind of column has alone; a look at rights leaves it as it was read
+_TYPED = frozenset({"length", "precision", "precision_source", "labels"})
+
+
+def read(client: DataverseClient, tables: Collection[str]) -> dict[str, TableFacts]:
+    """All that is described of these tables. Raises: DataverseError, SignInError, DataverseUnreachableError."""
+    found = facts_of(client, tables)
+    with_rights(client, found, _KNOWN)
+    return found
+
+
+def read_again(
+    database: Database, client: DataverseClient, tables: Collection[str], clock: Callable[[], datetime]
+) -> bool:
+    """Ask which columns there are and what we may do with them; whether anything is another than was stored.
+
+    Lengths and labels stay as they were read. Raises: as `read`; StoreUnavailableError.
+    """
+    found = common_facts(client, tables)
+    with_rights(client, found, _KNOWN)
+    with database.writing() as connection:
+        stored = descriptions.load(connection)
+        typed = {name: _with_typed(columns, stored.get(name, {})) for name, columns in found.items()}
+        return descriptions.keep(connection, typed, clock())
+
+
+def _with_typed(columns: TableFacts, stored: Mapping[str, Mapping[str, object]]) -> TableFacts:
+    return {
+        name: {**facts, **{key: kept for key, kept in stored.get(name, {}).items() if key in _TYPED}}
+        for name, facts in columns.items()
+    }
