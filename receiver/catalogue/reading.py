@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from receiver.dataverse.client import DataverseClient
@@ -25,9 +25,7 @@ def read(client: DataverseClient, tables: Collection[str]) -> dict[str, TableFac
     return found
 
 
-def read_again(
-    database: Database, client: DataverseClient, tables: Collection[str], clock: Callable[[], datetime]
-) -> bool:
+def read_again(database: Database, client: DataverseClient, tables: Collection[str], now: datetime) -> bool:
     """Ask which columns there are and what we may do with them; whether anything is another than was stored.
 
     Lengths and labels stay as they were read. Raises: as `read`; StoreUnavailableError.
@@ -37,7 +35,7 @@ def read_again(
     with database.writing() as connection:
         stored = descriptions.load(connection)
         typed = {name: _with_typed(columns, stored.get(name, {})) for name, columns in found.items()}
-        return descriptions.keep(connection, typed, clock())
+        return descriptions.keep(connection, typed, now)
 
 
 def _with_typed(columns: TableFacts, stored: Mapping[str, Mapping[str, object]]) -> TableFacts:

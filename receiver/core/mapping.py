@@ -179,10 +179,20 @@ class TableMapping:
         return columns_of(self.dataverse_filter) | mapped
 
     def without_columns(self, lacking: frozenset[str]) -> TableMapping:
-        """The mapping in an environment whose table lacks these columns (bcbi_companyid, say)."""
+        """The mapping in an environment whose table lacks these columns (bcbi_companyid, say).
+
+        A group of criteria that loses one matches nothing: with fewer, it would couple what does not belong together.
+        """
         if not lacking:
             return self
-        rows = tuple(row for row in self.fields if row.dataverse_column not in lacking)
+        blind = {
+            row.match_priority for row in self.fields if row.match_on_this_field and row.dataverse_column in lacking
+        }
+        rows = tuple(
+            replace(row, match_on_this_field=row.match_on_this_field and row.match_priority not in blind)
+            for row in self.fields
+            if row.dataverse_column not in lacking
+        )
         template = {name: value for name, value in self.dataverse_template.items() if name not in lacking}
         pruned = without_columns(self.dataverse_filter, lacking)
         return replace(self, fields=rows, dataverse_filter=pruned, dataverse_template=template)

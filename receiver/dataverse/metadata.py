@@ -32,6 +32,10 @@ _TYPED: Mapping[ColumnType, Mapping[str, str]] = {
     ColumnType.MONEY: {"Precision": "precision", "PrecisionSource": "precision_source"},
 }
 _CHOICES = (ColumnType.CHOICE, ColumnType.CHOICES, ColumnType.STATE, ColumnType.STATUS)
+#: refusals after which the stored facts may be old: no such property, attribute or member; a secured column named
+SPEAKS_OF_COLUMNS = frozenset({"0x80060888", "0x80041103", "0x80048d19", "0x8004f502", "0x8004f504", "0x8004f507"})
+#: past the server's cache of metadata
+_STRONG = {"Consistency": "Strong"}
 _VALID = {"r": "IsValidForRead", "c": "IsValidForCreate", "u": "IsValidForUpdate"}
 
 
@@ -53,7 +57,8 @@ def common_facts(client: DataverseClient, tables: Collection[str]) -> dict[str, 
     if not tables:
         return {}
     asked = {"$select": "LogicalName", "$expand": _EXPANDED, "$filter": _named(tables)}
-    return {str(one["LogicalName"]): _table_facts(one) for one in client.rows("EntityDefinitions", asked)}
+    found = client.call("GET", "EntityDefinitions", params=asked, headers=_STRONG)["value"]  # metadata has no pages
+    return {str(one["LogicalName"]): _table_facts(one) for one in found}
 
 
 def untracked(client: DataverseClient, tables: list[str]) -> list[str]:

@@ -15,11 +15,12 @@ from receiver.core.decision import Reason
 from receiver.core.values import Reference
 from receiver.engine.coalesce import NOTHING_ASKED, Ask, read_notification
 from receiver.engine.look_at_lane import Look, known_of, look_at
+from receiver.engine.stale import is_described_anew
 from receiver.engine.wording import Settled
 from receiver.engine.work import Outcome, Work, not_at_once
 from receiver.engine.write_dataverse import written_to_dataverse
 from receiver.engine.write_lanes import write
-from receiver.errors import LeaseLostError, MovedError, NotAtOnceError, ParentIsBusyError, ReceiverError
+from receiver.errors import DataverseError, LeaseLostError, MovedError, NotAtOnceError, ParentIsBusyError, ReceiverError
 from receiver.lanes.failure import record_failure
 from receiver.lanes.held import leased
 from receiver.lanes.lane import Lease, key_of
@@ -98,13 +99,17 @@ def work_on(services: Services, lease: Lease, ask: Ask) -> list[Settled]:
         with services.database.reading() as connection:
             mappings = services.mappings(connection)
             known = known_of(services, connection, mappings, [(lease, read)])
-        look = look_at(Work(services, mappings, known, partial(_pull, services, ask.depth)), lease, read, started, ask)
+        work = Work(services, mappings, known, partial(_pull, services, ask.depth))
         try:
+            look = look_at(work, lease, read, started, ask)
             look = replace(look, outcomes=_written(look))
             with services.database.writing() as connection:
                 return write(connection, services, [look], started)[0]
         except MovedError:
             continue
+        except DataverseError as error:
+            if not is_described_anew(services, lease.table, error):
+                raise
     raise MovedError("The record changed each time it was about to be written; it is tried again shortly.")
 
 

@@ -29,6 +29,7 @@ from receiver.core.message import Freshness
 from receiver.core.values import Column
 from receiver.engine.look_alikes import candidates_for
 from receiver.engine.lookups import Lookups
+from receiver.engine.stale import check_blanks
 from receiver.engine.work import Outcome, Request, Work
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
@@ -37,7 +38,7 @@ from receiver.tables import BY_NAME
 def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
     """Decide one record's fate under *mapping*; `dataverse_write` and `settlement` then carry it out.
 
-    Raises: what Dataverse and the database raise.
+    Raises: what Dataverse and the database raise; MovedError where the mapping is served otherwise by now.
     """
     now = _situation(work, mapping, request)
     decision = decide(now)
@@ -52,7 +53,9 @@ def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
         decision = decide(now)
     if isinstance(decision, TurnAround):
         return synchronize(work, mapping, _turned_around(request, now))
-    return Outcome(request, now, decision)
+    outcome = Outcome(request, now, decision)
+    check_blanks(work, outcome)
+    return outcome
 
 
 def _read_whole(work: Work, mapping: TableMapping, request: Request) -> tuple[Request, Situation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from receiver.core.decision import Decision, Record, Situation
 from receiver.core.mapping import Direction
@@ -59,6 +60,8 @@ class Work:
     #: False where many rows are decided together: none of them may keep the others waiting for Dataverse
     may_ask_dataverse: bool = True
     rows: dict[tuple[str, str], Record] = field(default_factory=dict)
+    #: when the last of them was there; None: none was read
+    rows_read_at: datetime | None = None
     versions: dict[str, Version] = field(default_factory=dict)
     pulled: dict[Reference, bool] = field(default_factory=dict)
 
@@ -73,6 +76,7 @@ class Work:
         """The whole Dataverse row; a record that does not exist says so."""
         if (table, id_) not in self.rows:
             found = self.dataverse.read(table, id_, read_columns(self.mappings, table))
+            self.rows_read_at = self.services.clock()
             self.rows[table, id_] = Record(id_, exists=False) if found is None else Record(id_, found.values)
             if found is not None:
                 self.versions[id_] = found.version

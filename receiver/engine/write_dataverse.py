@@ -15,6 +15,7 @@ from receiver.core.decision import Fail, Insert, Modify, Record, Refusal
 from receiver.core.mapping import Direction
 from receiver.core.message import Version
 from receiver.dataverse.rows import Change, DataverseRow
+from receiver.engine.stale import is_described_anew
 from receiver.engine.work import Outcome, Work
 from receiver.errors import DataverseError, MovedError, VersionMismatchError
 from receiver.lanes import lane as lanes
@@ -77,6 +78,8 @@ def _carried_out(work: Work, outcome: Outcome, answer: DataverseRow | DataverseE
         if found is None:
             return MovedError()
         answer = found
+    if is_described_anew(work.services, outcome.now.mapping.dataverse_table, answer):
+        return MovedError()
     if isinstance(answer, DataverseError):
         return answer if answer.waiting_helps else replace(outcome, decision=Fail(Refusal.REFUSED, (str(answer),)))
     work.versions[answer.id] = answer.version

@@ -175,8 +175,9 @@ def _looks(
         mappings = services.mappings(connection)
         known = _known(services, connection, mappings, [one for one, _ in pairs])
     rows = _rows(services, mappings, known, pairs)
+    read_at = services.clock()
     for one, lease in pairs:
-        work = Work(services, mappings, known, pull)
+        work = Work(services, mappings, known, pull, rows_read_at=read_at)
         for id_ in {lease.id, _coupled_row(known, one)} - {""}:
             if (lease.table, id_) in rows:
                 found = rows[lease.table, id_]
