@@ -28,11 +28,11 @@ def described(table: str, stored: TableFacts | None) -> Description:
         columns={name: _column(known[name], one) for name, one in there.items() if name not in DERIVED_COLUMNS}
         | {name: known[name] for name in there if name in DERIVED_COLUMNS},
         lacking=frozenset(facts.keys() - there.keys()),
-        unreadable=frozenset(name for name, one in there.items() if not _may(one, "r")),
-        masked=frozenset(name for name, one in there.items() if _may(one, "r") and one.get("masked")),
-        not_created=frozenset(name for name, one in there.items() if not _may(one, "c")),
+        unreadable=frozenset(name for name, one in there.items() if not may(one, "r")),
+        masked=frozenset(name for name, one in there.items() if may(one, "r") and one.get("masked")),
+        not_created=frozenset(name for name, one in there.items() if not may(one, "c")),
         secured=frozenset(name for name, one in there.items() if one.get("secured")),
-        not_updated=frozenset(name for name, one in there.items() if not _may(one, "u")),
+        not_updated=frozenset(name for name, one in there.items() if not may(one, "u")),
     )
 
 
@@ -50,7 +50,9 @@ def _labels(stored: Mapping[str, Any]) -> dict[int, str]:
     return {int(number): str(label) for number, label in stored.items()}
 
 
-def _may(facts: Facts, what: str) -> bool:
-    """Whether the column is valid for it; a secured one also wants the right, and nobody saw one is no right."""
+def may(facts: Facts, what: str) -> bool:
+    """Whether the column is valid for *what* (r, c or u); a secured one also wants the right, one that is in effect."""
+    if what == "r" and "given_at" in facts:
+        return False
     is_allowed = what in facts.get("rights", "") if facts.get("secured") else True
     return is_allowed and what in facts.get("valid", what)

@@ -50,7 +50,7 @@ def described_since(work: Work, table: str, moment: datetime) -> bool:
 
 
 def look_again(work: Work, table: str) -> bool:
-    """Ask what the table is like for us; whether that is another than it was. Raises: as `read_again`, NotAtOnceError."""
+    """Ask what the table is like for us; whether it is another now. Raises: as `read_again`; NotAtOnceError."""
     services = work.services
     return read_again(services.database, work.dataverse, [table], services.clock())
 

@@ -8,13 +8,14 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from receiver.catalogue.reading import keep
 from receiver.commands.connection.connection_steps import Findings, connection_steps
 from receiver.commands.connection.finding import Step, Verdict
 from receiver.core.mapping import TableMapping
 from receiver.errors import ReceiverError
 from receiver.lanes import lane as lanes
 from receiver.services import Services
-from receiver.store import descriptions, mappings
+from receiver.store import mappings
 from receiver.store.models import connection as state
 
 
@@ -56,7 +57,7 @@ def remember(services: Services, found: ConnectionTest, learnt: Findings) -> Non
     if found.organization_id:
         values["organization_id"] = found.organization_id
     with services.database.writing() as connection:
-        descriptions.keep(connection, learnt.facts or {}, services.clock())
+        keep(connection, learnt.facts or {}, services.clock())
         statement = lanes.upsert(connection, state).values(id=1, **values)
         connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 

@@ -13,7 +13,7 @@ from receiver.store import descriptions
 from receiver.store import mappings as stored
 
 SEEN_AGAIN = (
-    "Give the application user a column security profile that lets it read the column; the field then follows by itself"
+    "Give the application user a column security profile that lets it read the column; minutes later the field follows"
 )
 
 
