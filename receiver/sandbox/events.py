@@ -40,6 +40,7 @@ class Call:
     row_version: str | None = None
     depth: int = 1
     is_synchronous: bool = False
+    runs_plug_ins: bool = True
     request_id: str = field(default_factory=lambda: str(uuid4()))
     correlation_id: str = field(default_factory=lambda: str(uuid4()))
 

@@ -1,7 +1,8 @@
 """Switches that make the sandbox misbehave, as Dataverse and the network between do now and then.
 
 Counts: 0 is off, n means the next n, -1 means until switched off; with a chance below 1 the seed decides which calls
-are struck. A new fault is one field here and one question where it bites; the Faults page shows it by itself.
+are struck. A new fault is one field here and one question where it bites; the Faults page shows it by itself if it
+has a label.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
+
+from receiver.sandbox.answer import Answer
 
 ALWAYS = -1
 
@@ -59,6 +62,9 @@ class Faults:
         default=0, metadata={"label": "Call the secret of the next n sign-ins expired", "group": "Sign-in"}
     )
 
+    answers: list[Answer] = field(default_factory=list)
+    """Scripted answers; the first that fits a request strikes it, and leaves the list when its times are used up."""
+
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._generators: dict[str, random.Random] = {}
@@ -74,12 +80,26 @@ class Faults:
                 setattr(self, name, left - 1)
             return True
 
+    def answer_for(self, method: str, address: str, *, in_batch: bool) -> Answer | None:
+        """The scripted answer that strikes this request, with the chance that is set; uses up one of its times."""
+        with self._lock:
+            for at, answer in enumerate(self.answers):
+                if not answer.times or not answer.fits(method, address, in_batch=in_batch):
+                    continue
+                if self._generator("answers").random() >= self.chance:
+                    return None
+                if answer.times > 0:
+                    # one instance may be in several lists: the count is kept in the list, not in the answer
+                    self.answers[at : at + 1] = [replace(answer, times=answer.times - 1)] if answer.times > 1 else []
+                return answer
+        return None
+
     def shuffled(self, items: list[Any]) -> list[Any]:
         with self._lock:
             return self._generator("reorder").sample(items, len(items))
 
     @contextmanager
-    def switched(self, **switches: float) -> Iterator[None]:
+    def switched(self, **switches: float | str | list[Answer]) -> Iterator[None]:
         """These switches for the calls inside the block alone. Raises TypeError for a switch that does not exist."""
         before = {name: getattr(self, name) for name in self._known(switches)}
         for name, value in switches.items():
@@ -98,7 +118,7 @@ class Faults:
             for switch in fields(Faults):
                 setattr(self, switch.name, getattr(fresh, switch.name))
 
-    def _known(self, switches: dict[str, float]) -> set[str]:
+    def _known(self, switches: dict[str, Any]) -> set[str]:
         unknown = set(switches) - {switch.name for switch in fields(Faults)}
         if unknown:
             raise TypeError(f"There is no fault {', '.join(sorted(unknown))}.")

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from receiver.sandbox import seed
+from receiver.sandbox.collation import Collation
+from receiver.sandbox.column_security import Secured
+from receiver.sandbox.customizations import Customizations
 from receiver.sandbox.events import Call
 from receiver.sandbox.faults import Faults
 from receiver.sandbox.limits import Protection
@@ -49,11 +52,17 @@ class Organization:
     rows: Rows
     tokens: Tokens
     faults: Faults
+    collation: Collation
+    customizations: Customizations
     protection: Protection
     requests: deque[RequestMade] = field(default_factory=deque)
     stopping: threading.Event = field(default_factory=threading.Event)
     withheld: set[str] = field(default_factory=set)
     """Names of privileges, such as prvWriteAccount, that the application user's role lacks."""
+    hidden: set[tuple[str, str]] = field(default_factory=set)
+    """Rows, by table and id, that the application user may not see."""
+    secured: dict[tuple[str, str], Secured] = field(default_factory=dict)
+    """Secured columns, by table and name."""
     untracked: set[str] = field(default_factory=set)
     """Tables whose change tracking somebody switched off."""
 
@@ -80,15 +89,19 @@ def make_organization(settings: SandboxSettings, folder: Path | None) -> Organiz
         versionnumber_in_images=settings.versionnumber_in_images,
     )
     pipeline = Pipeline(settings, store, registry, environment, faults)
+    collation, customizations = Collation(settings.language), Customizations()
+    rows = Rows(settings, schema, store, registry, pipeline, collation, customizations, on_write=mark_unpublished)
     organization = Organization(
         settings=settings,
         schema=schema,
         store=store,
         registry=registry,
         pipeline=pipeline,
-        rows=Rows(settings, schema, store, registry, pipeline, on_write=mark_unpublished),
+        rows=rows,
         tokens=Tokens(settings.now),
         faults=faults,
+        collation=collation,
+        customizations=customizations,
         protection=Protection(settings.limits),
         requests=deque(maxlen=settings.log_length),
     )
@@ -99,7 +112,7 @@ def make_organization(settings: SandboxSettings, folder: Path | None) -> Organiz
 def _fill(organization: Organization) -> None:
     settings = organization.settings
     if organization.store.is_empty:
-        rows = seed.foundation(settings.organization_id, settings.client_id)
+        rows = seed.foundation(settings.organization_id, settings.client_id, settings.language)
         rows += seed.company() if settings.seeded else []
         for table_name, row_id, values in rows:
             table = organization.schema.table(table_name)

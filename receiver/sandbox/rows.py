@@ -10,7 +10,9 @@ from typing import Any
 from uuid import uuid4
 
 from receiver.sandbox import events, filling
+from receiver.sandbox.collation import Collation
 from receiver.sandbox.context import NO_ID, Bag
+from receiver.sandbox.customizations import Customizations
 from receiver.sandbox.errors import (
     ApiError,
     duplicate_key,
@@ -40,7 +42,8 @@ from receiver.sandbox.table import Kind, Table
 from receiver.sandbox.values import Reference, check, guid_of
 
 _STATE_COLUMNS = frozenset({"statecode", "statuscode"})
-_MONEY_PLACES = 2
+_USUAL_PLACES = 2
+_BASE = Reference("transactioncurrency", BASE_CURRENCY)
 _INACTIVE = {"statecode": 1, "statuscode": 2}
 
 
@@ -54,6 +57,8 @@ class Rows:
         store: Store,
         registry: Registry,
         pipeline: Pipeline,
+        collation: Collation,
+        customizations: Customizations,
         on_write: Callable[[str, dict[str, Any]], None],
     ) -> None:
         """*on_write* is told of a table and of what is written to it, and may add to it."""
@@ -63,6 +68,8 @@ class Rows:
         self._store = store
         self._registry = registry
         self._pipeline = pipeline
+        self._collation = collation
+        self._customizations = customizations
 
     def create(self, table: Table, submitted: dict[str, Any], call: Call, row_id: str | None = None) -> Row:
         """Raises ApiError."""
@@ -102,6 +109,7 @@ class Rows:
             before = _existing(transaction, table, row_id, version)
             if table.name == "transactioncurrency" and row_id == BASE_CURRENCY:
                 raise invalid_argument("The base currency of an organization cannot be deleted.")
+            self._plugged_in("Delete", table, row_id, before.values, call)
             if table.name == STEP:
                 remove_images(transaction, row_id)
             self._remove_links(transaction, Reference(table.name, row_id), call)
@@ -134,7 +142,7 @@ class Rows:
 
     def put(self, table: Table, row_id: str, submitted: dict[str, Any], call: Call) -> Row:
         """Writes the row as given, whatever was there, and tells nobody."""
-        silent = replace(call, skipped_modes=frozenset({0, 1}))
+        silent = replace(call, skipped_modes=frozenset({0, 1}), runs_plug_ins=False)
         with self.transaction() as transaction:
             if transaction.row(table.name, row_id) is None:
                 return self._create(transaction, table, submitted, silent, row_id)
@@ -158,8 +166,9 @@ class Rows:
         own_id = submitted.get(table.id_column) or row_id or str(uuid4())
         if transaction.row(table.name, own_id) is not None:
             raise duplicate_key(table.name)
-        accepted = self._accepted(transaction, table, submitted, "c")
-        _refuse_duplicate_keys(transaction, table, own_id, accepted)
+        accepted = self._customizations.numbered(table, self._accepted(transaction, table, submitted, "c"))
+        accepted = self._plugged_in("Create", table, own_id, accepted, call)
+        self._refuse_duplicate_keys(transaction, table, own_id, accepted)
         values = filling.of_new_row(table, own_id, accepted, self._author(call))
         row = transaction.put(table.name, own_id, self._kept(transaction, table, values))
         if table.name == CUSTOM_API:
@@ -179,7 +188,8 @@ class Rows:
         """A state change mixed with other columns is two updates. Source: DP/special-update-operation-behavior.md."""
         row = _existing(transaction, table, row_id, version)
         accepted = self._accepted(transaction, table, submitted, "u")
-        _refuse_duplicate_keys(transaction, table, row_id, accepted)
+        accepted = self._plugged_in("Update", table, row_id, accepted, call)
+        self._refuse_duplicate_keys(transaction, table, row_id, accepted)
         state = {name: value for name, value in accepted.items() if name in _STATE_COLUMNS}
         others = {name: value for name, value in accepted.items() if name not in _STATE_COLUMNS}
         for part in [part for part in (others, state) if part] or [{}]:
@@ -199,13 +209,42 @@ class Rows:
             self._pipeline.run(transaction, event)
 
     def _kept(self, transaction: Transaction, table: Table, values: dict[str, Any]) -> dict[str, Any]:
-        rounded = filling.as_kept(table, values, _MONEY_PLACES)
+        rounded = filling.as_kept(table, values, self._places_by_source(transaction, table, values))
         filling.derive(table, rounded, lambda currency: _rate(transaction, currency))
         if table.name == ENDPOINT:
             rounded["isauthvalueset"] = bool(rounded.get("authvalue"))
         check_registration(transaction, table.name, rounded)
         self._on_write(table.name, rounded)
         return rounded
+
+    def _plugged_in(
+        self, message: str, table: Table, row_id: str, values: dict[str, Any], call: Call
+    ) -> dict[str, Any]:
+        return self._customizations.applied(message, table, row_id, values) if call.runs_plug_ins else values
+
+    def _places_by_source(self, transaction: Transaction, table: Table, values: dict[str, Any]) -> list[int]:
+        """Of money: the usual places, the organization's, and those of the row's currency."""
+        if not table.money_columns:
+            return []
+        organization = transaction.row("organization", self._settings.organization_id)
+        currency = transaction.row("transactioncurrency", (values.get("transactioncurrencyid") or _BASE).id)
+        pricing = organization.get("pricingdecimalprecision") if organization else None
+        own = currency.get("currencyprecision") if currency else None
+        return [_USUAL_PLACES if places is None else places for places in (None, pricing, own)]
+
+    def _refuse_duplicate_keys(
+        self, transaction: Transaction, table: Table, row_id: str, submitted: dict[str, Any]
+    ) -> None:
+        """Texts that the database holds for equal are one key."""
+        for key in table.alternate_keys:
+            value = submitted.get(key)
+            if value is None:
+                continue
+            wanted = self._collation.of(value)
+            others = (row for row in transaction.rows(table.name) if row.id != row_id)
+            if any(self._collation.of(row.get(key)) == wanted for row in others):
+                text = f"A record that has the attribute values {key} = {value} already exists."
+                raise ApiError(412, "0x80060892", text)
 
     def _accepted(
         self, transaction: Transaction, table: Table, submitted: dict[str, Any], operation: str
@@ -261,15 +300,6 @@ def _existing(transaction: Transaction, table: Table, row_id: str, version: int 
     if version is not None and row.version != version:
         raise version_mismatch(table.name)
     return row
-
-
-def _refuse_duplicate_keys(transaction: Transaction, table: Table, row_id: str, submitted: dict[str, Any]) -> None:
-    for key in table.alternate_keys:
-        value = submitted.get(key)
-        if value is None:
-            continue
-        if any(row.get(key) == value and row.id != row_id for row in transaction.rows(table.name)):
-            raise ApiError(412, "0x80060892", f"A record that has the attribute values {key} = {value} already exists.")
 
 
 def _rate(transaction: Transaction, currency: Reference) -> Decimal:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from receiver.sandbox.administering import Administering
 from receiver.sandbox.certificates import server_context
 from receiver.sandbox.context import Bag
 from receiver.sandbox.delivery import Delivery
@@ -28,7 +29,7 @@ from receiver.sandbox.web_server import WebServer, open_server
 _BOTH_MODES = frozenset({SYNCHRONOUS, ASYNCHRONOUS})
 
 
-class Sandbox:
+class Sandbox(Administering):
     """A Dataverse environment on this machine. Use it as a context manager, or call `start` and `stop`."""
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,13 @@ class Store:
             gone = {row_id: at for row_id, at in self._gone[table].items() if at > version}
             now = self._version
         return sorted(rows, key=lambda row: row.id), gone, now
+
+    def forget_column(self, table: str, column: str) -> None:
+        """No row holds it any more, under the version that it has."""
+        with self._writing, self._reading:
+            for row in list(self._rows[table].values()):
+                values = {name: value for name, value in row.values.items() if name != column}
+                self._rows[table][row.id] = replace(row, values=values)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

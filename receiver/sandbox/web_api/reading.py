@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Response
 
 from receiver.sandbox.errors import invalid_argument, row_missing, unknown_property
+from receiver.sandbox.organization import Organization
 from receiver.sandbox.seed import BUSINESS_UNIT
 from receiver.sandbox.storage import Row
 from receiver.sandbox.table import Table
-from receiver.sandbox.web_api import paging
+from receiver.sandbox.web_api import paging, privileges, secured, sight
 from receiver.sandbox.web_api.asked import Asked
 from receiver.sandbox.web_api.filtering import filter_of
 from receiver.sandbox.web_api.rendering import behind, expansions, selected, shown
@@ -38,6 +40,7 @@ def row(asked: Asked, resource: Resource) -> Response:
     """Raises ApiError."""
     organization = asked.organization
     table = organization.schema.entity_set(resource.name)
+    privileges.require(organization, "Read", table)
     _refuse_other_options(asked, _OF_ONE_ROW)
     columns = selected(table, asked.option("$select"))
     expanded = expansions(organization, table, asked.option("$expand"))
@@ -47,7 +50,9 @@ def row(asked: Asked, resource: Resource) -> Response:
         raise row_missing(table.name, row_id)
     if asked.known_version == found.version:
         return Response(status=304)
-    members = shown(organization, found, columns, is_annotated=asked.wants_annotations)
+    members = shown(
+        organization, found, columns, is_annotated=asked.wants_annotations, unmasked=asked.wants_unmasked_data
+    )
     members |= behind(organization, found, expanded, is_annotated=asked.wants_annotations)
     context = f"{asked.base}/$metadata#{_context(asked, table)}/$entity"
     return asked.answer({"@odata.context": context, **members}, headers={"ETag": found.etag})
@@ -63,17 +68,27 @@ def _refuse_other_options(asked: Asked, answered: frozenset[str]) -> None:
 def rows(asked: Asked, resource: Resource) -> Response:
     """Raises ApiError."""
     table = asked.organization.schema.entity_set(resource.name)
+    privileges.require(asked.organization, "Read", table)
     _refuse_other_options(asked, _OF_ROWS)
     skipped = asked.option("$skiptoken")
     if skipped is not None:
         return _page(asked, table, paging.resumed(asked.organization, skipped))
     since = asked.option("$deltatoken")
     if since is not None:
+        privileges.require_whole_table(asked.organization, table)
         return _page(asked, table, paging.changes(asked.organization, table, since))
     if asked.preference("odata.track-changes") is not None:
         _refuse_with_tracking(asked, table)
+        privileges.require_whole_table(asked.organization, table)
         return _page(asked, table, paging.whole_table(asked.organization, table))
     return _page(asked, table, paging.Remaining(tuple(_found(asked, table))))
+
+
+def few(asked: Asked, table: Table, found: list[Row]) -> Response:
+    """Rows that a relationship leads to; they are selected, not filtered. Raises ApiError."""
+    privileges.require(asked.organization, "Read", table)
+    _refuse_other_options(asked, frozenset({"$select"}))
+    return _page(asked, table, paging.Remaining(tuple(sight.in_sight(asked.organization, found))))
 
 
 def _refuse_with_tracking(asked: Asked, table: Table) -> None:
@@ -86,13 +101,13 @@ def _refuse_with_tracking(asked: Asked, table: Table) -> None:
 
 def _found(asked: Asked, table: Table) -> list[Row]:
     """Filtered, ordered and cut to `$top`."""
-    found = asked.organization.store.rows(table.name)
+    found = sight.in_sight(asked.organization, asked.organization.store.rows(table.name))
     condition = asked.option("$filter")
     if condition is not None:
         holds = filter_of(asked.organization, table, condition)
         found = [one for one in found if holds(one)]
     for name, is_descending in reversed(_order(table, asked.option("$orderby"))):
-        found.sort(key=lambda one: _sort_key(one.get(name)), reverse=is_descending)
+        found.sort(key=partial(_sort_key, asked.organization, name), reverse=is_descending)
     top = asked.option("$top")
     return found[: int(top)] if top and top.isdigit() else found
 
@@ -109,12 +124,13 @@ def _order(table: Table, orderby: str | None) -> list[tuple[str, bool]]:
     return order
 
 
-def _sort_key(value: Any) -> tuple[bool, Any]:
+def _sort_key(organization: Organization, name: str, one: Row) -> tuple[bool, Any]:
     """Empty columns first."""
+    value = secured.seen(organization, one, name)
     if value is None:
         return False, 0
     if isinstance(value, str):
-        return True, value.casefold()
+        return True, organization.collation.key(value)
     return True, getattr(value, "id", value)
 
 
@@ -125,7 +141,7 @@ def _page(asked: Asked, table: Table, remaining: paging.Remaining) -> Response:
     page, rest = remaining.split(paging.page_size(asked))
     is_annotated = asked.wants_annotations
     value = [
-        shown(organization, one, columns, is_annotated=is_annotated)
+        shown(organization, one, columns, is_annotated=is_annotated, unmasked=asked.wants_unmasked_data)
         | behind(organization, one, expanded, is_annotated=is_annotated)
         if isinstance(one, Row)
         else one
