@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,13 +18,6 @@ from receiver.services import Services
 from receiver.store.models import dataverse_table
 
 
-def change_columns(company: Company, **changed: dict[str, Any]) -> None:
-    """Somebody changes columns of the account in Dataverse."""
-    tables = company.sandbox.organization.schema.tables
-    columns = tuple(replace(one, **changed.get(one.name, {})) for one in tables["account"].columns)
-    tables["account"] = replace(tables["account"], columns=columns)
-
-
 def described(services: Services, mapping: str = "CUSTOMER") -> Description:
     with services.database.reading() as connection:
         return services.mappings(connection)[mapping].described
@@ -40,7 +32,8 @@ def account_column(company: Company, name: str) -> Column:
     [
         ("address1_city", {"length": 33}, "max_length", 33),
         ("description", {"length": 50}, "max_length", 50),
-        ("creditlimit", {"scale": 3}, "precision", 3),
+        ("creditlimit", {"precision": 3}, "precision", 3),
+        ("creditlimit", {"precision_source": 1}, "precision_source", 1),
         ("paymenttermscode", {"options": ((1, "At once"), (7, "In a year"))}, "labels", {1: "At once", 7: "In a year"}),
         ("statecode", {"options": ((0, "Offen"), (1, "Zu"))}, "labels", {0: "Offen", 1: "Zu"}),
     ],
@@ -49,7 +42,7 @@ def test_a_column_is_described_as_the_environment_has_it_today(
     small_company: Company, column: str, change: dict[str, Any], fact: str, today: object
 ) -> None:
     assert getattr(account_column(small_company, column), fact) != today
-    change_columns(small_company, **{column: change})
+    small_company.sandbox.change_column("account", column, **change)
 
     look_at_dataverse(small_company.services)
 
@@ -59,7 +52,7 @@ def test_a_column_is_described_as_the_environment_has_it_today(
 def test_what_one_process_learns_another_works_with_without_a_restart(small_company: Company) -> None:
     other: Services = create_app(small_company.environment, small_company.now).extensions["receiver"]
     assert described(other).columns["address1_city"].max_length == 80
-    change_columns(small_company, address1_city={"length": 33})
+    small_company.sandbox.change_column("account", "address1_city", length=33)
 
     look_at_dataverse(small_company.services)
 
@@ -78,7 +71,7 @@ def test_before_the_first_connection_a_table_is_what_a_plain_environment_has(sma
 def test_a_label_of_the_environment_is_the_code_here(small_company: Company) -> None:
     small_company.set_field("CUSTOMER", "payment_terms_code", is_enabled=True)
     key = couple_customer(small_company)
-    change_columns(small_company, paymenttermscode={"options": ((1, "Sofort"), (2, "30 Tage"))})
+    small_company.sandbox.change_column("account", "paymenttermscode", options=((1, "Sofort"), (2, "30 Tage")))
     look_at_dataverse(small_company.services)
 
     small_company.sandbox.update("account", ACCOUNT, {"paymenttermscode": 2})
@@ -91,7 +84,7 @@ def test_a_label_of_the_environment_is_the_code_here(small_company: Company) -> 
 
 def test_a_column_that_became_read_only_is_not_sent_and_is_told(small_company: Company) -> None:
     key = couple_customer(small_company)
-    change_columns(small_company, fax={"access": "r"})
+    small_company.sandbox.change_column("account", "fax", access="r")
     look_at_dataverse(small_company.services)
 
     small_company.change_local("customer", key, fax_no="12", city="Bremen")

@@ -9,6 +9,7 @@ from scenarios.pairs import ACCOUNT, couple_customer
 
 from receiver.cli import receiver
 from receiver.commands.connection.test_connection import test_connection as look_at_dataverse
+from receiver.commands.coupling.create import create_in_dataverse
 from receiver.commands.mappings.mapping_fit import misfits
 from receiver.commands.synchronizing.synchronize_now import Choice, synchronize_now
 
@@ -49,7 +50,7 @@ def told(company: Company) -> str:
 
 @pytest.mark.parametrize("is_noticed", [False, True], ids=["by the read alone", "by a test of the connection"])
 @pytest.mark.parametrize("rights", [{}, {"update": True}, {"masked": MASK}], ids=["none", "write only", "masked"])
-def test_a_value_that_we_may_not_read_is_kept(company: Company, rights: dict[str, object], is_noticed: bool) -> None:  # noqa: FBT001
+def test_a_value_that_we_may_not_read_is_kept(company: Company, rights: dict[str, object], is_noticed: bool) -> None:
     key = coupled_with_mail(company)
     company.sandbox.secure("account", "emailaddress1", **rights)
     if is_noticed or "masked" in rights:  # a mask looks like a value: nothing but the metadata tells
@@ -166,7 +167,7 @@ def test_a_pair_coupled_while_it_could_not_be_read_is_not_emptied_when_it_can(sm
 @pytest.mark.parametrize("is_noticed", [False, True], ids=["by the refusal alone", "by a test of the connection"])
 def test_a_column_that_may_be_read_and_not_changed_is_not_sent_until_it_may(
     company: Company,
-    is_noticed: bool,  # noqa: FBT001
+    is_noticed: bool,
 ) -> None:
     key = coupled_with_mail(company)
     company.sandbox.secure("account", "emailaddress1", read=True, create=True)
@@ -193,7 +194,7 @@ def test_a_column_that_may_not_be_filled_in_a_new_row_is_sent_with_the_next_chan
     look_at_dataverse(company.services)
     key = company.insert_local("customer", name="Neu GmbH", e_mail="neu@neu.example")
 
-    synchronize_now(company.services, "CUSTOMER", [key], Choice.SEND, "Ada")
+    create_in_dataverse(company.services, "CUSTOMER", [key], "Ada")
     (made,) = [one for one in company.sandbox.rows("account") if one["name"] == "Neu GmbH"]
     assert made["emailaddress1"] is None
 
