@@ -18,16 +18,18 @@ from receiver.core.filters import columns_of
 from receiver.core.mapping import Conversion, TableMapping
 from receiver.core.values import Reference
 from receiver.dataverse.client import DataverseClient
-from receiver.dataverse.columns import CHANGE_COLUMNS, COMPUTED_COLUMNS, DERIVED_COLUMNS, OPTIONAL_COLUMNS
+from receiver.dataverse.columns import CHANGE_COLUMNS, COMPUTED_COLUMNS, DERIVED_COLUMNS, OPTIONAL_COLUMNS, TABLES
 from receiver.dataverse.metadata import TableFacts
-from receiver.errors import GateClosedError, NotConnectedError
+from receiver.errors import NotConnectedError
 from receiver.store import descriptions
 from receiver.store import mappings as stored_mappings
 from receiver.store.database import Database
+from receiver.store.gatekeeper import Gatekeeper
 from receiver.store.group_commit import GroupCommit
+from receiver.store.left_behind import LeftBehind
 from receiver.store.mappings import Mappings
-from receiver.store.models import connection as connection_state
 from receiver.store.wake import Waker
+from receiver.tables import BY_NAME
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Options:
     synchronous_first_read_seconds: float = 5.0
     synchronous_second_read_seconds: float = 150.0
     longest_back_off_seconds: float = 900.0
+    longest_pause_seconds: float = 900.0
     largest_body_bytes: int = 1024 * 1024
     history_days: int = 365
 
@@ -59,6 +62,12 @@ class MappingCache:
         self._lock = threading.Lock()
         self._stamp: tuple[object, ...] = ()
         self._mappings: Mappings = {}
+        self._standing: Mappings = {}
+
+    def standing(self, connection: Connection, options: Options) -> Mappings:
+        """The mappings that stand still, since this version does not know one of their tables."""
+        self.get(connection, options)
+        return self._standing
 
     def get(self, connection: Connection, options: Options) -> Mappings:
         asked = select(stored_mappings.newest_change(), descriptions.newest_change())
@@ -66,8 +75,13 @@ class MappingCache:
         with self._lock:
             if stamp != self._stamp:
                 stored = descriptions.load(connection)
-                loaded = stored_mappings.load(connection, options.company_id).values()
-                self._mappings = {one.name: in_environment(one, described_in(stored, one), options) for one in loaded}
+                loaded = stored_mappings.load(connection, options.company_id)
+                self._standing = {name: one for name, one in loaded.items() if unknown_table(one)}
+                self._mappings = {
+                    name: in_environment(one, described_in(stored, one), options)
+                    for name, one in loaded.items()
+                    if name not in self._standing
+                }
                 self._stamp = stamp
             return self._mappings
 
@@ -84,6 +98,7 @@ class Services:
     notifications: GroupCommit[Any, int]
     options: Options = field(default_factory=Options)
     cache: MappingCache = field(default_factory=MappingCache)
+    left_behind: LeftBehind = field(default_factory=LeftBehind)
 
     @property
     def dataverse(self) -> DataverseClient:
@@ -95,17 +110,21 @@ class Services:
     def connected(self, client: DataverseClient) -> Services:
         return replace(self, client=client)
 
+    @property
+    def gatekeeper(self) -> Gatekeeper:
+        return Gatekeeper(self.database, self.clock, self.options.longest_pause_seconds)
+
     def check_gate(self) -> None:
-        """Raises: GateClosedError while Dataverse asked everybody to wait."""
-        query = select(connection_state.c.closed_until, connection_state.c.closed_reason)
-        with self.database.reading() as connection:
-            row = connection.execute(query).first()
-        if row is not None and row.closed_until is not None and row.closed_until > self.clock():
-            raise GateClosedError(row.closed_until, row.closed_reason)
+        """Raises: GateClosedError while nothing may be sent to Dataverse at all."""
+        self.gatekeeper.check()
 
     def mappings(self, connection: Connection) -> Mappings:
-        """Every mapping by name, without the columns that this environment lacks."""
+        """Every mapping by name, without the columns that this environment lacks; none that stands still."""
         return self.cache.get(connection, self.options)
+
+    def standing_still(self, connection: Connection) -> Mappings:
+        """Every mapping of which this version does not know a table, by name; `unknown_table` says which."""
+        return self.cache.standing(connection, self.options)
 
     def close(self) -> None:
         if self.client is not None:
@@ -153,6 +172,20 @@ def _stamped(mapping: TableMapping, options: Options) -> TableMapping:
     )
     fields = tuple(row for row in mapping.fields if team is None or row.conversion is not Conversion.OWNER)
     return replace(mapping, stamps=stamps, fields=fields)
+
+
+def unknown_table(mapping: TableMapping) -> str:
+    """Which of its tables this version does not know, and what to do, as a person reads it; empty: it knows both."""
+    if mapping.local_table not in BY_NAME:
+        unknown = f"the local table {mapping.local_table}"
+    elif mapping.dataverse_table not in TABLES:
+        unknown = f"the Dataverse table {mapping.dataverse_table}"
+    else:
+        return ""
+    return (
+        f"{mapping.name} stands still: this version of the receiver does not know {unknown}. "
+        f"Start a version that does, or switch {mapping.name} off."
+    )
 
 
 def mappings_of(mappings: Mappings, table: str) -> list[TableMapping]:

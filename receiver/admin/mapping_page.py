@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -16,8 +16,10 @@ from receiver.commands.mappings import change_mapping as mappings
 from receiver.commands.mappings.mapping_fit import misfits
 from receiver.core.filters import readable
 from receiver.core.mapping import FieldMapping, TableMapping
+from receiver.core.values import Column
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.errors import InvalidMappingError
+from receiver.services import unknown_table
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
 from receiver.web.sign_in import admin_only
@@ -104,8 +106,7 @@ def _line(mapping: TableMapping, number: int) -> FieldLine:
 
 
 def _lines(mapping: TableMapping) -> list[FieldLine]:
-    local = columns_of(BY_NAME[mapping.local_table].table)
-    theirs = DATAVERSE_TABLES[mapping.dataverse_table].columns
+    local, theirs = _columns(mapping)
     there = {field.number for field in _in_environment(mapping).fields}
     return [
         FieldLine(
@@ -119,14 +120,21 @@ def _lines(mapping: TableMapping) -> list[FieldLine]:
     ]
 
 
-def _caption(columns: Any, name: str | None) -> str:
-    return "" if name is None else columns[name].caption or name
+def _columns(mapping: TableMapping) -> tuple[Mapping[str, Column], Mapping[str, Column]]:
+    """Of both tables; none of a mapping that stands still."""
+    if unknown_table(mapping):
+        return {}, {}
+    return columns_of(BY_NAME[mapping.local_table].table), DATAVERSE_TABLES[mapping.dataverse_table].columns
+
+
+def _caption(columns: Mapping[str, Column], name: str | None) -> str:
+    return "" if name is None else (columns[name].caption if name in columns else "") or name
 
 
 def _filters(mapping: TableMapping) -> list[dict[str, str]]:
     """Both table filters: as they act in this environment, and as they are stored."""
     now = _in_environment(mapping)
-    local = columns_of(BY_NAME[mapping.local_table].table)
+    local, _ = _columns(mapping)
     return [
         {"caption": "Table Filter", "words": readable(now.local_filter, local), "text": mapping.local_filter_text},
         {
@@ -139,4 +147,4 @@ def _filters(mapping: TableMapping) -> list[dict[str, str]]:
 
 def _in_environment(mapping: TableMapping) -> TableMapping:
     with services().database.reading() as connection:
-        return services().mappings(connection)[mapping.name]
+        return services().mappings(connection).get(mapping.name, mapping)

@@ -17,7 +17,7 @@ from flask.typing import ResponseReturnValue
 from receiver.admin.shared import services, settings
 from receiver.admin.words import value_of
 from receiver.commands.following.records import FieldPair, RecordView, view
-from receiver.core.coupling import Coupling
+from receiver.core.coupling import Coupling, notes_of
 from receiver.core.mapping import Conversion, FieldMapping
 from receiver.core.values import same, to_plain_values
 from receiver.store.local_tables import columns_of
@@ -74,7 +74,13 @@ def _state(found: RecordView) -> str:
 
 def _coupling_state(coupling: Coupling) -> list[Any]:
     runs = [[run.result, run.job, run.error] for run in (coupling.last_from, coupling.last_to)]
-    return [coupling.dataverse_id, coupling.is_skipped, to_plain_values(coupling.dataverse_base or {}), runs]
+    return [
+        coupling.dataverse_id,
+        coupling.is_skipped,
+        to_plain_values(coupling.dataverse_base or {}),
+        runs,
+        notes_of(coupling),
+    ]
 
 
 def _pairs(found: RecordView, *, is_read: bool) -> list[Pair]:
@@ -109,6 +115,8 @@ def _is_known(found: RecordView, *, is_read: bool) -> bool:
 
 
 def _mark(pair: FieldPair, *, is_read: bool, differs: bool) -> str:
+    if pair.note:
+        return pair.note[0].upper() + pair.note[1:]
     if pair.local_changed and is_read and pair.dataverse_changed:
         return "Changed on both sides"
     if pair.local_changed:

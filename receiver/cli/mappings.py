@@ -22,7 +22,7 @@ from receiver.cli.shared import (
 from receiver.commands.mappings import change_mapping as mapping_commands
 from receiver.commands.mappings.mapping_fit import misfits
 from receiver.commands.mappings.multi_company import set_multi_company
-from receiver.core.mapping import DeletionConflict, Direction, TableMapping, UpdateConflict
+from receiver.core.mapping import DeletionConflict, Direction, MatchExists, TableMapping, UpdateConflict
 from receiver.store import mappings as stored_mappings
 
 CAPTIONS = {
@@ -36,6 +36,7 @@ CAPTIONS = {
     "integration_table_filter": "Integration Table Filter",
     "resolve_deletion_conflicts": "Resolve Deletion Conflicts",
     "resolve_update_conflicts": "Resolve Update Conflicts",
+    "when_a_match_exists": "When a Match Exists",
     "depends_on": "Depends on",
 }
 SWITCH = click.Choice(["on", "off"])
@@ -47,6 +48,7 @@ SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "direction": ("direction", Direction),
     "resolve_deletion_conflicts": ("resolve_deletion_conflicts", DeletionConflict),
     "resolve_update_conflicts": ("resolve_update_conflicts", UpdateConflict),
+    "when_a_match_exists": ("when_a_match_exists", MatchExists),
     "table_filter": ("local_filter_text", str),
     "integration_table_filter": ("dataverse_filter_text", str),
 }
@@ -107,6 +109,11 @@ def show_mapping(name: str, is_json: bool) -> None:
     "--resolve-update-conflicts",
     type=click.Choice([one.value for one in UpdateConflict]),
     help="When both sides changed the same field.",
+)
+@click.option(
+    "--when-a-match-exists",
+    type=click.Choice([one.value for one in MatchExists]),
+    help="Instead of creating beside an uncoupled record that is equal in Match on this Field.",
 )
 @click.option("--table-filter", help="Which local records, in the filter grammar.")
 @click.option("--integration-table-filter", help="Which Dataverse rows, in the filter grammar.")
@@ -227,6 +234,7 @@ def _plain(mapping: TableMapping) -> dict[str, Any]:
         "integration_table_filter": mapping.dataverse_filter_text,
         "resolve_deletion_conflicts": mapping.resolve_deletion_conflicts.value,
         "resolve_update_conflicts": mapping.resolve_update_conflicts.value,
+        "when_a_match_exists": mapping.when_a_match_exists.value,
         "depends_on": list(mapping.depends_on),
         "fields": [
             {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from receiver.core.values import Column
 
@@ -30,11 +29,6 @@ class Description:
 
     #: only who has the right for it may read, create or change their values
     secured: frozenset[str] = frozenset()
-
-    @cached_property
-    def lengths(self) -> Mapping[str, int]:
-        """The characters that each text holds, of those that have a limit."""
-        return {name: one.max_length for name, one in self.columns.items() if one.max_length is not None}
 
     @property
     def unseen(self) -> frozenset[str]:

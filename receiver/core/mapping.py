@@ -52,6 +52,17 @@ class UpdateConflict(StrEnum):
         return {UpdateConflict.SEND: Direction.TO, UpdateConflict.GET: Direction.FROM}.get(self)
 
 
+class MatchExists(StrEnum):
+    """What is done instead of creating a record beside uncoupled ones that are equal in *Match on this Field*."""
+
+    #: it is kept aside, with those that may be meant, until a person says which
+    ASK = "ask"
+    #: if there is exactly one, the two are coupled; else it is asked about
+    COUPLE = "couple"
+    #: it is created all the same
+    CREATE = "create"
+
+
 class Conversion(StrEnum):
     """How a value means the same on the other side where it is not the same value."""
 
@@ -130,6 +141,7 @@ class TableMapping:
     #: match-based coupling: synchronize what was coupled, create what found no match
     synch_after_bulk_coupling: bool = False
     create_new_in_case_of_no_match: bool = False
+    when_a_match_exists: MatchExists = MatchExists.ASK
     #: its Dataverse table as this environment has it for us; never stored
     described: Description = NOTHING_DESCRIBED
     #: columns that it would read if the application user might see them; never stored

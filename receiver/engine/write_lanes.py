@@ -11,18 +11,18 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, update
 
 from receiver.core.decision import Reason
-from receiver.core.mapping import TableMapping
+from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, Version
 from receiver.dataverse.rows import version_of
 from receiver.engine.coalesce import Read, due_again, is_own
-from receiver.engine.look_at_lane import Look
+from receiver.engine.look_at_lane import TRAVELS_BACK, Look
 from receiver.engine.settle import settle
 from receiver.engine.wording import Settled
 from receiver.errors import MovedError
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
 from receiver.lanes.waits import wait_for, wake_waiting
-from receiver.services import Services, mappings_of
+from receiver.services import Services, mappings_of, unknown_table
 from receiver.store import couplings
 from receiver.store.models import inbox, tombstone
 
@@ -45,19 +45,17 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     outcomes = [outcome for look in looks for outcome in look.outcomes]
     written = settle(connection, outcomes, started, services.clock())
     _leave_tombstones(connection, [look.lease for look in looks if look.is_gone], started)
-    lanes.touch(connection, others)
+    # nobody else tells of it: a trigger of the company's that follows our write is no edit
+    back = [lanes.Touch(*one.row, started, wish=TRAVELS_BACK) for one in written if one.travels_back]
+    lanes.touch(connection, [*others, *back])
     if waits:
         wait_for(connection, waits)
     wake_waiting(connection, [one.row for one in written if one.couples], started)
     settled = iter([one.settled for one in written])
     by_lane = [(look, list(islice(settled, len(look.outcomes)))) for look in looks]
-    due = _finish(connection, services, by_lane, started)
+    _finish(connection, services, by_lane, started)
     lanes.release(
-        connection,
-        [
-            lanes.Release(one.lease, due.get(one.lease.key), _version_seen(one), is_done=not one.ask.mapping)
-            for one in looks
-        ],
+        connection, [lanes.Release(one.lease, _version_seen(one), is_done=not one.ask.mapping) for one in looks]
     )
     return [own for _, own in by_lane]
 
@@ -75,7 +73,7 @@ def _check_still_missing(connection: Connection, looks: Sequence[Look], wanted: 
 
 
 def _version_seen(look: Look) -> Version | None:
-    """A row read always counts, also downwards; an image counts unless it is late."""
+    """A row read always counts, also downwards; an image counts if it is newer than what was seen."""
     lease, source, read = look.lease, look.source, look.work.versions.get(look.lease.id)
     if read is not None:
         if lease.version is not None and read.number and lease.version.number and read.number < lease.version.number:
@@ -83,7 +81,7 @@ def _version_seen(look: Look) -> Version | None:
                 "%s was read at version %s after %s had been seen.", lease.key, read.number, lease.version.number
             )
         return read
-    if not look.outcomes or not source.source.is_whole or source.freshness == Freshness.LATE:
+    if not look.outcomes or not source.source.is_whole or source.freshness != Freshness.NEWER:
         return None
     return version_of(source.source.values)
 
@@ -107,29 +105,30 @@ def _others(look: Look, now: datetime) -> list[lanes.Touch]:
 _FINISHING = (
     update(inbox)
     .where(inbox.c.id == bindparam("is_id"))
-    .values({name: bindparam(f"new_{name}") for name in ("state", "note", "waits", "outcome", "finished_at")})
+    .values({name: bindparam(f"new_{name}") for name in ("state", "due_at", "note", "waits", "outcome", "finished_at")})
 )
 
 
 def _finish(
     connection: Connection, services: Services, settled: Sequence[tuple[Look, list[Settled]]], started: datetime
-) -> dict[str, datetime]:
-    """Write each notification's state and outcome; when a lane is next due, if a synchronous hint is not done."""
-    next_at: dict[str, datetime] = {}
+) -> None:
+    """Write each notification's state and outcome; a synchronous hint that is not done waits for its next look."""
     rows: list[dict[str, Any]] = []
+    standing = services.standing_still(connection)
     for look, outcomes in settled:
-        waits, plain = any(one.waits for one in outcomes), [one.plain() for one in outcomes]
+        still = [one for one in mappings_of(standing, look.lease.table) if one.is_enabled]
+        waits, plain = any(one.waits for one in outcomes), [one.plain() for one in outcomes] + list(map(_stood, still))
         for one in look.read:
             is_hint = one.is_hint_of_open_transaction and look.own and one.requests
             due = due_again(services, one, started) if is_hint else None
             state, note = _state_of(one, look.lease, outcomes, look.own)
-            if due is not None:
-                state, key = "waiting", look.lease.key
-                next_at[key] = min(due, next_at.get(key, due))
+            if still and one.requests:
+                state, note = "failed", ""
             rows.append(
                 {
                     "is_id": one.row.id,
-                    "new_state": state,
+                    "new_state": "waiting" if due else state,
+                    "new_due_at": due,
                     "new_note": note,
                     "new_waits": waits,
                     "new_outcome": plain,
@@ -138,7 +137,13 @@ def _finish(
             )
     if rows:
         connection.execute(_FINISHING, rows)
-    return next_at
+
+
+def _stood(mapping: TableMapping) -> dict[str, Any]:
+    """What a notification says of a mapping that stands still: it comes in once it is processed again."""
+    remedy = "Then process the notification again."
+    said = Settled(mapping.name, Direction.FROM, "Fail", "failed", "STANDS_STILL", unknown_table(mapping), remedy)
+    return said.plain()
 
 
 def _state_of(one: Read, lease: Lease, settled: list[Settled], own: list[TableMapping]) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """Local edits that a trigger tells of go to Dataverse within a second: PostgreSQL alone, one worker listens.
 
 Each is asked of the engine like any other record. What was edited while nobody listened goes out with a run, which is
-started when somebody listens again; so nothing depends on a notification that was lost.
+started when somebody listens again; so nothing depends on a notification that was lost. What cannot be sent for long is
+left to such a run as well: nothing is kept for ever, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 
 import psycopg
@@ -17,8 +18,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver.core.mapping import Direction, TableMapping
+from receiver.engine.changed_keys import follow_told
 from receiver.engine.coalesce import Ask
-from receiver.errors import RefusedError
+from receiver.errors import LostRaceError, ParentIsBusyError, RefusedError, StoreUnavailableError
 from receiver.runs import run_task
 from receiver.runs.carry_out import carry_out
 from receiver.runs.run_pages import Part, Scope, wanted_of_records
@@ -42,9 +44,13 @@ Edit = tuple[str, str]
 
 def mappings_sending(services: Services, table: str) -> list[TableMapping]:
     """The mappings by which a local table's edits go to Dataverse."""
+    found = _mappings_of(services, table)
+    return [one for one in found if one.is_enabled and one.direction.allows(Direction.TO)]
+
+
+def _mappings_of(services: Services, table: str) -> list[TableMapping]:
     with services.database.reading() as connection:
-        found = services.mappings(connection).values()
-    return [one for one in found if one.local_table == table and one.is_enabled and one.direction.allows(Direction.TO)]
+        return [one for one in services.mappings(connection).values() if one.local_table == table]
 
 
 def send(services: Services, edits: Collection[Edit]) -> list[Edit]:
@@ -61,6 +67,15 @@ def send(services: Services, edits: Collection[Edit]) -> list[Edit]:
     return list(dict.fromkeys(left))
 
 
+def follow_renamed(services: Services, renamed: Mapping[Edit, str]) -> None:
+    """The pairs of records whose key was changed go on; *renamed* has the old keys. Raises: StoreUnavailableError."""
+    for (table, key), old in renamed.items():
+        for mapping in _mappings_of(services, table):
+            # one that cannot be followed now is found by what it says, when it is sent
+            with contextlib.suppress(ParentIsBusyError, LostRaceError):
+                follow_told(services, mapping, old, key)
+
+
 class LocalChanges:
     """One worker's ear: `step` listens a moment and sends what it heard."""
 
@@ -68,9 +83,14 @@ class LocalChanges:
         self._services = services
         self._connection: Connection | None = None
         self._tables: frozenset[str] = frozenset()
+        #: tables whose mappings are owed a run, and the mappings, by name, whose run has not begun yet
+        self._tables_owed: set[str] = set()
+        self._owed: dict[str, TableMapping] = {}
         self._looked = -LOOK_AGAIN_SECONDS
         #: edits to send, by when they are due and how often they were tried
         self._due: dict[Edit, tuple[float, int]] = {}
+        #: the key that an edited record had before
+        self._renamed: dict[Edit, str] = {}
 
     @property
     def is_listening(self) -> bool:
@@ -91,7 +111,10 @@ class LocalChanges:
         self._forget()
 
     def _look(self) -> None:
-        """Which tables tell of their edits now; those that are new to us are run once."""
+        """Which tables tell of their edits now; those that are new to us are run once.
+
+        A run that is under way may have passed by what is owed: another one follows it.
+        """
         with self._services.database.reading() as connection:
             tables = triggers.installed(connection)
         if tables and self._connection is None:
@@ -100,11 +123,15 @@ class LocalChanges:
             self._forget()
         if self._connection is None:
             return
-        for table in sorted(tables - self._tables):
-            for mapping in mappings_sending(self._services, table):
-                with contextlib.suppress(RefusedError):  # it is being run already
-                    run_task.begin(self._services, mapping, WHO, Direction.TO)
+        self._tables_owed |= tables - self._tables
         self._tables = tables
+        for table in sorted(self._tables_owed):
+            self._owed |= {one.name: one for one in mappings_sending(self._services, table)}
+            self._tables_owed.discard(table)
+        for name, mapping in sorted(self._owed.items()):
+            with contextlib.suppress(RefusedError):  # it is being run already
+                run_task.begin(self._services, mapping, WHO, Direction.TO)
+                del self._owed[name]
 
     def _listen(self) -> None:
         try:
@@ -127,17 +154,37 @@ class LocalChanges:
             log.warning("The connection that hears of local edits broke: %s", error)
             self._forget()
             return
-        self._due |= {edit: (time.monotonic(), 0) for edit in heard if edit is not None}
+        told = [one for one in heard if one is not None]
+        self._renamed |= {(one.table, one.key): one.old_key for one in told if one.old_key != one.key}
+        self._due |= {(one.table, one.key): (time.monotonic(), 0) for one in told}
 
     def _send(self) -> None:
         now = time.monotonic()
         due = {edit: attempts for edit, (at, attempts) in self._due.items() if at <= now}
         if not due:
             return
-        left = send(self._services, due)
+        follow_renamed(self._services, {edit: self._renamed.pop(edit) for edit in due if edit in self._renamed})
+        left = self._unsent(due)
         for edit in due:
             del self._due[edit]
-        self._due |= {edit: (now + TRIED_AGAIN_SECONDS, due[edit] + 1) for edit in left if due[edit] + 1 < ATTEMPTS}
+        for edit in left:
+            if due[edit] + 1 < ATTEMPTS:
+                self._due[edit] = (now + TRIED_AGAIN_SECONDS, due[edit] + 1)
+            else:
+                log.warning("The edit of %s %s could not be sent for long; a run of its table asks for it.", *edit)
+                self._tables_owed.add(edit[0])
+
+    def _unsent(self, due: Collection[Edit]) -> list[Edit]:
+        """Where one edit is in the way of all, each is sent by itself. Raises: StoreUnavailableError."""
+        try:
+            return send(self._services, due)
+        except StoreUnavailableError:
+            raise
+        except Exception:
+            if len(due) == 1:
+                log.exception("The edit of %s %s met something nobody foresaw.", *next(iter(due)))
+                return list(due)
+            return [edit for one in due for edit in self._unsent([one])]
 
     def _forget(self) -> None:
         """The lock goes with the connection: another worker may listen."""

@@ -16,8 +16,7 @@ from receiver.core.decision import Reason
 from receiver.core.mapping import Direction, TableMapping
 from receiver.engine.coalesce import Ask
 from receiver.engine.wording import Settled
-from receiver.errors import GateClosedError, ReceiverError, RefusedError, ThrottledError
-from receiver.lanes.failure import close_gate_after
+from receiver.errors import GateClosedError, ReceiverError, RefusedError, SetUpError, SignInError, ThrottledError
 from receiver.runs.carry_out import Done, Wanted, carry_out
 from receiver.runs.run_pages import Page, Part, Scope, pages
 from receiver.services import Services
@@ -105,8 +104,9 @@ def wanted_of(services: Services, parts: Iterable[Part]) -> Iterator[Wanted]:
 def run_part(services: Services, part: Part, position: Position | None = None) -> Iterator[Progress]:
     """Run one part, from the start or from where it was interrupted; each progress says what was done.
 
-    While Dataverse asks for a pause it waits, and goes on. Raises: what else Dataverse and the database raise; the
-    last position then still holds, and the job stays open.
+    While Dataverse asks for a pause it waits, and goes on. Raises: RefusedError when the mapping was deleted or
+    switched off meanwhile; what else Dataverse and the database raise. The last position then still holds, and the job
+    stays open.
     """
     now = position or _begun(services, part)
     if position is None:
@@ -114,7 +114,10 @@ def run_part(services: Services, part: Part, position: Position | None = None) -
     counted = replace(part, ask=replace(part.ask, job=now.job))
     while True:
         try:
+            counted = replace(counted, mapping=_as_it_is(services, part))
             for page in pages(services, counted, now.step, now.after):
+                if _as_it_is(services, part) != counted.mapping:
+                    break  # what it asks for may be another page now
                 if page.in_step:
                     yield Progress(now, done=_in_step(services, page.in_step, now))
                 for some in _decided(services, page.wanted, now):
@@ -122,13 +125,26 @@ def run_part(services: Services, part: Part, position: Position | None = None) -
                     yield replace(some, position=now)
                 now = _after(services, part, now, page)
                 yield Progress(now, page.looked_at)
-            break
+            else:
+                break
         except (ThrottledError, GateClosedError) as error:
-            yield from _pauses(services, now, [error])
+            if _needs_a_person(error):
+                raise
+            yield from _pauses(services, now)
     with services.database.writing() as connection:
         if part.toward is Direction.FROM and (mark := _read_up_to(now)) is not None:
             stored.advance_watermark(connection, part.mapping.name, mark)
         jobs.finish(connection, now.job, services.clock())
+
+
+def _as_it_is(services: Services, part: Part) -> TableMapping:
+    """The mapping as somebody may have changed it since the run began. Raises: RefusedError."""
+    with services.database.reading() as connection:
+        now = services.mappings(connection).get(part.mapping.name)
+    if now is None:
+        raise RefusedError(f"{part.mapping.name} was deleted during its run. What the run has done stays.")
+    parts_of(now, part.toward, part.scope, "")
+    return now
 
 
 def _begun(services: Services, part: Part) -> Position:
@@ -176,13 +192,14 @@ def _decided(services: Services, wanted: Sequence[Wanted], now: Position) -> Ite
                 done.append(one)
             else:
                 again.append(one)
-                close_gate_after(services, one.error)  # so that the others need not find out by themselves
         _count_errors(services, now.job, done)
         _remember_failed(services, done)
         yield Progress(now, done=done)
         if not again:
             return
-        yield from _pauses(services, now, [one.error for one in again if one.error])
+        if stop := next((one.error for one in again if _needs_a_person(one.error)), None):
+            raise stop  # it is said once, not of each record
+        yield from _pauses(services, now)
         wanted = [one.wanted for one in again]
 
 
@@ -217,10 +234,14 @@ def _remember_failed(services: Services, done: Sequence[Done]) -> None:
             stored.remember_failed(connection, failed[0].ask.mapping, ids, services.clock())
 
 
-def _pauses(services: Services, now: Position, errors: Sequence[ReceiverError]) -> Iterator[Progress]:
+def _needs_a_person(error: ReceiverError | None) -> bool:
+    """Set-up: waiting alone opens nothing."""
+    is_closed = isinstance(error, GateClosedError) and error.is_set_up
+    return is_closed or isinstance(error, SetUpError | SignInError)
+
+
+def _pauses(services: Services, now: Position) -> Iterator[Progress]:
     """Wait until the gate opens, or a moment; a progress each second, so that who watches can end it."""
-    for error in errors:
-        close_gate_after(services, error)
     until = services.clock() + timedelta(seconds=LOOK_AGAIN_SECONDS)
     while True:
         try:

@@ -55,6 +55,29 @@ class Faults:
     no_application_user: int = field(
         default=0, metadata={"label": "Know no application user for the next n requests", "group": "Web API"}
     )
+    other_host: str = field(
+        default="", metadata={"label": "Other host name of the environment, written into links", "group": "Web API"}
+    )
+    link_to_itself: int = field(
+        default=0, metadata={"label": "Let the next n next-links lead to their own page", "group": "Web API"}
+    )
+    no_next_link: int = field(default=0, metadata={"label": "Leave out the next n next-links", "group": "Web API"})
+    no_delta_link: int = field(default=0, metadata={"label": "Leave out the next n delta links", "group": "Web API"})
+    no_representation: int = field(
+        default=0, metadata={"label": "Answer the next n writes without the row that was asked for", "group": "Web API"}
+    )
+    batch_without_reason: int = field(
+        default=0, metadata={"label": "Answer the next n batches without reason phrases", "group": "Web API"}
+    )
+    batch_line_ends_lf: int = field(
+        default=0, metadata={"label": "Answer the next n batches with LF line ends", "group": "Web API"}
+    )
+    batch_cut_short: int = field(
+        default=0, metadata={"label": "Cut the answer to the next n batches short", "group": "Web API"}
+    )
+    batch_parts_missing: int = field(
+        default=0, metadata={"label": "Answer the next n batches without their last part", "group": "Web API"}
+    )
     clock_ahead_seconds: float = field(
         default=0.0, metadata={"label": "Say a time that is ahead by (seconds)", "group": "Web API"}
     )

@@ -280,8 +280,5 @@ def test_only_what_the_application_user_may_fill_in_is_sent(toward, creates, ope
     assert [one.destination for one in found] == open_ones
 
 
-def test_what_comes_back_as_null_or_masked_is_unseen_and_texts_without_limit_have_no_length():
-    columns = {"name": Column("name", max_length=160), "note": Column("note", ColumnType.MEMO)}
-    found = Description(columns, unreadable=frozenset({"name"}), masked=frozenset({"note"}))
-    assert found.unseen == {"name", "note"}
-    assert found.lengths == {"name": 160}
+def test_what_comes_back_as_null_or_masked_is_unseen():
+    assert Description(unreadable=frozenset({"name"}), masked=frozenset({"note"})).unseen == {"name", "note"}

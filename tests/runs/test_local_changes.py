@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -14,10 +15,13 @@ from company import Company
 from scenarios.pairs import ACCOUNT, SECOND_ACCOUNT, account, couple_customer
 
 from receiver.cli import receiver
+from receiver.commands.following.undo import undo
 from receiver.commands.mappings.local_changes import install, remove, show
+from receiver.commands.procedures import PROCEDURES
+from receiver.commands.synchronizing import run_mapping
 from receiver.errors import NotFoundError, RefusedError
 from receiver.runs.local_edits import LOOK_AGAIN_SECONDS, LocalChanges, send
-from receiver.runs.tasks import newest
+from receiver.runs.tasks import cancel, carry_out_next, newest
 from receiver.sandbox import Sandbox
 from receiver.server.worker import Worker
 from receiver.store import triggers
@@ -265,3 +269,85 @@ def test_an_unknown_mapping_is_named(firm: Company) -> None:
 @pytest.mark.parametrize("payload", ["", "customer", "{}", "[]", '["customer"]', '["customer", 7]', "[1, 2, 3]", "7"])
 def test_what_others_say_on_the_channel_is_passed_by(payload: str) -> None:
     assert triggers.told(payload) is None
+
+
+@contextmanager
+def refusing(company: Company, key: str) -> Iterator[None]:
+    """Whatever is to be remembered of one pair meets an error that nobody foresaw."""
+    with another_program(company) as program:
+        program.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$"
+        )
+        program.execute(
+            f"CREATE TRIGGER refuse BEFORE UPDATE ON receiver_coupling FOR EACH ROW WHEN (NEW.local_id = '{key}')"
+            " EXECUTE FUNCTION refuse()"
+        )
+        yield
+        program.execute("DROP FUNCTION refuse CASCADE")
+
+
+def test_an_edit_that_meets_what_nobody_foresaw_keeps_no_other_back_and_is_left_to_a_run(
+    firm: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("receiver.runs.local_edits.TRIED_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("receiver.runs.local_edits.LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("receiver.runs.local_edits.ATTEMPTS", 3)
+    key, other = couple_customer(firm), couple_customer(firm, SECOND_ACCOUNT)
+    install(firm.services, "CUSTOMER")
+    with closing(LocalChanges(firm.services)) as heard, another_program(firm) as program:
+        heard.step(0.0)
+        begun = newest(firm.services)[0].id
+        cancel(firm.services, begun)
+        assert carry_out_next(firm.services, PROCEDURES, threading.Event())
+        with refusing(firm, key):
+            program.execute("UPDATE customer SET city = 'Graz'")
+            for _ in range(6):
+                heard.step(0.1)
+
+            assert account(firm, SECOND_ACCOUNT)["address1_city"] == "Graz"
+
+    assert newest(firm.services)[0].id > begun
+    assert carry_out_next(firm.services, PROCEDURES, threading.Event())
+    assert account(firm)["address1_city"] == "Graz"
+    assert firm.local("customer", other)["city"] == "Graz"  # type: ignore[index]  # it is there
+
+
+def test_a_run_that_is_under_way_is_followed_by_the_one_that_is_owed(
+    firm: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have passed by what was edited while nobody listened."""
+    monkeypatch.setattr("receiver.runs.local_edits.LOOK_AGAIN_SECONDS", 0.0)
+    couple_customer(firm)
+    install(firm.services, "CUSTOMER")
+    first = run_mapping.start(firm.services, "CUSTOMER", "Ann")
+    with closing(LocalChanges(firm.services)) as heard:
+        heard.step(0.0)
+        assert newest(firm.services)[0].id == first
+        assert carry_out_next(firm.services, PROCEDURES, threading.Event())
+        heard.step(0.0)
+
+    assert [one.who for one in newest(firm.services)] == ["local changes", "Ann"]
+
+
+def test_an_undo_and_who_hears_of_its_edit_cannot_come_between_each_other(firm: Company) -> None:
+    """From the write here to the answer of Dataverse one lease holds the record: whoever hears of the edit waits."""
+    key = couple_customer(firm)
+    firm.sandbox.update("account", ACCOUNT, {"fax": "7"})
+    firm.work()
+    with another_program(firm) as program:
+        program.execute("CREATE TABLE holders (owner text)")
+        program.execute(
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN INSERT INTO holders VALUES (NEW.owner); RETURN NULL; END $$"
+        )
+        program.execute(
+            "CREATE TRIGGER note AFTER UPDATE ON receiver_lane FOR EACH ROW"
+            " WHEN (NEW.owner IS DISTINCT FROM OLD.owner) EXECUTE FUNCTION note()"
+        )
+        undo(firm.services, "customer", key, "Ann")
+        holders = [owner for (owner,) in program.execute("SELECT owner FROM holders")]
+
+    assert [owner is None for owner in holders] == [False, True]
+    send(firm.services, [("customer", key)])
+    firm.work()
+    assert (account(firm)["fax"] or "") == firm.local("customer", key)["fax_no"] == ""  # type: ignore[index]  # it is there

@@ -10,6 +10,7 @@ from company import Company
 from scenarios.pairs import couple_customer
 
 from receiver.commands.coupling import uncouple_all
+from receiver.commands.mappings import change_mapping as mapping_commands
 from receiver.commands.procedures import PROCEDURES
 from receiver.commands.synchronizing import run_mapping as run
 from receiver.core.mapping import Direction
@@ -86,3 +87,61 @@ def test_a_task_that_is_refused_half_way_leaves_no_job_open(
     assert task_of(small_company.services, number).state == "failed"
     assert open_jobs(small_company) == []
     assert "switched off" in small_company.jobs("CUSTOMER")[-1]["message"]
+
+
+def deleted(company: Company) -> None:
+    """With the pairs that it has made: else nobody may delete it."""
+    assert carry_out_next(
+        company.services, PROCEDURES, threading.Event(), uncouple_all.start(company.services, "CUSTOMER", WHO)
+    )
+    company.set("CONTACT", depends_on=())
+    for number in (2, 3):
+        mapping_commands.set_field(company.services, "CONTACT", number, WHO, is_enabled=False)
+    mapping_commands.delete(company.services, "CUSTOMER", WHO)
+
+
+CHANGED: dict[str, Callable[[Company], object]] = {
+    "was deleted": deleted,
+    "is switched off": lambda company: company.set("CUSTOMER", is_enabled=False),
+    "is not configured for ToIntegrationTable synchronization": lambda company: company.set(
+        "CUSTOMER", direction=Direction.FROM
+    ),
+}
+
+
+def meanwhile(company: Company, number: int, change: Callable[[Company], object]) -> None:
+    """Go on with the run, and change something after its next piece."""
+    left = [change]
+
+    def watch(_task: stored.Task) -> None:
+        if left:
+            left.pop()(company)
+
+    assert carry_out_next(company.services, PROCEDURES, threading.Event(), number, watch)
+
+
+@pytest.mark.parametrize("said", CHANGED)
+def test_a_mapping_that_is_taken_away_during_its_run_ends_the_run_with_a_sentence(
+    small_company: Company, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    number = begun(small_company, monkeypatch, START["run"])
+
+    meanwhile(small_company, number, CHANGED[said])
+
+    task = task_of(small_company.services, number)
+    assert (task.state, open_jobs(small_company)) == ("failed", [])
+    assert said in task.message
+
+
+def test_a_run_goes_on_with_a_mapping_as_it_was_changed_during_the_run(
+    small_company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = begun(small_company, monkeypatch, START["run"])
+    small_company.open_for_all("CUSTOMER")
+
+    meanwhile(small_company, number, lambda company: company.set("CUSTOMER", local_filter_text="name = 'Firm 2'"))
+
+    assert task_of(small_company.services, number).state == "done"
+    made = {row["name"] for row in small_company.sandbox.rows("account")}
+    assert made >= {"Firm 2"}
+    assert "Firm 1" not in made

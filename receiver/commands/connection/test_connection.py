@@ -14,7 +14,7 @@ from receiver.commands.connection.finding import Step, Verdict
 from receiver.core.mapping import TableMapping
 from receiver.errors import ReceiverError
 from receiver.lanes import lane as lanes
-from receiver.services import Services
+from receiver.services import Services, unknown_table
 from receiver.store import mappings
 from receiver.store.models import connection as state
 
@@ -96,5 +96,6 @@ def trouble(services: Services) -> str:
 
 
 def _mappings(services: Services) -> list[TableMapping]:
+    """But for those that stand still."""
     with services.database.reading() as connection:
-        return list(mappings.load(connection).values())
+        return [one for one in mappings.load(connection).values() if not unknown_table(one)]

@@ -40,7 +40,7 @@ def create_in_dataverse(
         coupled = couplings.of_records(connection, found.name, chosen)
     if missing:
         raise unknown_records(found, missing)
-    ask = Ask(is_click=True, may_create=True, why=f"Create in Dataverse by {who}")
+    ask = Ask(is_click=True, creates_new=True, may_create=True, why=f"Create in Dataverse by {who}")
 
     def wanted(some: Sequence[str]) -> list[Wanted]:
         return wanted_to(services, found.name, some, ask)

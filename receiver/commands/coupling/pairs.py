@@ -16,8 +16,8 @@ from receiver.core.mapping import Direction, TableMapping
 from receiver.dataverse.columns import CHANGE_COLUMNS
 from receiver.dataverse.rows import DataverseRow
 from receiver.engine.look_alikes import name_of
-from receiver.errors import NotFoundError
-from receiver.services import Services
+from receiver.errors import NotFoundError, RefusedError
+from receiver.services import Services, unknown_table
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
 from receiver.store.models import coupling as coupling_rows
@@ -66,9 +66,12 @@ class Pair:
 
 
 def mapping_named(services: Services, name: str) -> TableMapping:
-    """The mapping as this environment can serve it. Raises: NotFoundError."""
+    """The mapping as this environment can serve it. Raises: NotFoundError; RefusedError for one that stands still."""
     with services.database.reading() as connection:
         found = services.mappings(connection).get(name.upper())
+        stands = services.standing_still(connection).get(name.upper())
+    if stands is not None:
+        raise RefusedError(unknown_table(stands))
     if found is None:
         raise NotFoundError(f"There is no mapping {name}. `receiver mappings list` names them all.")
     return found

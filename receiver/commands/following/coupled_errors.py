@@ -150,7 +150,7 @@ def _would_restore(_services: Services, pair: Pair, _who: str) -> Line:
 
 def _restore(services: Services, pair: Pair, who: str) -> Line:
     _uncouple(services, pair)
-    ask = Ask(is_click=True, creates_new=True, may_create=True, why=f"Restore Records by {who}")
+    ask = Ask(is_click=True, is_restored=True, may_create=True, why=f"Restore Records by {who}")
     if pair.row is None:
         wanted = wanted_to(services, pair.mapping.name, [pair.key], ask)
     else:

@@ -1,7 +1,8 @@
 """Undo: the last change of a coupled record is taken back on both sides, as one ordinary change.
 
-The values before are written here, in the record's lane, and the engine carries them to Dataverse. It is done only
-where both sides still hold what the change wrote, so nobody's later work is lost.
+The values before are written here, and the engine carries them to Dataverse, all in the record's lane: whoever hears of
+the edit meanwhile waits, and finds both sides equal. It is done only where both sides still hold what the change wrote,
+so nobody's later work is lost.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from sqlalchemy import func, select, update
 from receiver.commands.coupling.pairs import Pair, mapping_named, pairs_of
 from receiver.commands.following.history import Entry, last
 from receiver.commands.result import CommandResult, Line, line_of
-from receiver.commands.synchronizing.compare import converted_from, differences_of
+from receiver.commands.synchronizing.compare import compared, converted_from
 from receiver.core.company import COMPANY_ID
 from receiver.core.mapping import Conversion, Direction, FieldMapping
 from receiver.core.values import Value, Values, from_plain, same, shown, to_plain
 from receiver.engine.coalesce import Ask
-from receiver.errors import RefusedError
-from receiver.lanes.held import give_back, leased
-from receiver.runs.carry_out import Wanted, carry_out
+from receiver.engine.process import attempted
+from receiver.errors import ReceiverError, RefusedError
+from receiver.lanes.held import leased, leave
+from receiver.lanes.lane import Lease
+from receiver.runs.carry_out import Done, Wanted
 from receiver.services import Services, read_columns
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
@@ -58,19 +61,13 @@ def undo(services: Services, table: str, id_: str, who: str, *, is_preview: bool
     _check_it_can_be_taken_back(services, entry)
     if is_preview:
         return CommandResult((_foretold(_taking_back(services, entry)),), is_preview=True)
-    with _held(services, entry):
+    with _held(services, entry) as lease:
         asked = _taking_back(services, entry)
         _write(services, asked, asked.now, asked.values)
-    ask = Ask(
-        mapping=entry.mapping, toward=Direction.TO, key=entry.local_id, is_click=True, why=f"{asked.why} by {who}"
-    )
-    wanted = Wanted(asked.pair.mapping.dataverse_table, entry.dataverse_id, ask)
-    (line,) = map(line_of, carry_out(services, [wanted]))
-    if line.decision == "Modify":
+        done = _carried_on(services, asked, lease, who)
+    if done.settled is not None and done.settled.decision == "Modify":
         _note(services, entry)
-    else:
-        _write(services, asked, asked.values, asked.now)
-    return CommandResult((line,))
+    return CommandResult((line_of(done),))
 
 
 def _mapped(entry: Entry) -> Entry:
@@ -167,10 +164,10 @@ def _check_both_sides_hold_it(services: Services, pair: Pair, entry: Entry, fiel
                 f"{column} of {pair.caption if side is pair.local else pair.row_caption} is “{shown(now)}”, no longer "
                 f"“{shown(after)}”: it was changed since, and that would be lost."
             )
-    (differing,) = differences_of(services, pair.mapping, [pair])
+    (found,) = compared(services, pair.mapping, [pair])
     for one in fields.values():
-        if one.local_column in differing:
-            here, there = (shown(from_plain(value)) for value in differing[one.local_column])
+        if one.local_column in found.differences:
+            here, there = (shown(from_plain(value)) for value in found.differences[one.local_column])
             raise RefusedError(
                 f"{one.local_column} of {pair.caption} is “{here}” here and “{there}” in Dataverse: it was changed "
                 "since, and that would be lost. Synchronize the record first."
@@ -187,6 +184,23 @@ def _write(services: Services, asked: _TakingBack, held: Values, values: Values)
                 f"{asked.pair.caption} was changed this very moment; nothing was taken back. Look again."
             )
         local.modify(asked.entry.local_id, values)
+
+
+def _carried_on(services: Services, asked: _TakingBack, lease: Lease, who: str) -> Done:
+    """To Dataverse, in the lane that is held; where that fails, the record is again as it was before the undo."""
+    entry = asked.entry
+    ask = Ask(
+        mapping=entry.mapping, toward=Direction.TO, key=entry.local_id, is_click=True, why=f"{asked.why} by {who}"
+    )
+    wanted = Wanted(asked.pair.mapping.dataverse_table, entry.dataverse_id, ask)
+    try:
+        (settled,) = attempted(services, lease, ask)
+    except ReceiverError as error:
+        _write(services, asked, asked.values, asked.now)
+        return Done(wanted, error=error)
+    if settled.decision != "Modify":
+        _write(services, asked, asked.values, asked.now)
+    return Done(wanted, settled)
 
 
 def _foretold(asked: _TakingBack) -> Line:
@@ -207,14 +221,13 @@ def _note(services: Services, entry: Entry) -> None:
 
 
 @contextmanager
-def _held(services: Services, entry: Entry) -> Iterator[None]:
+def _held(services: Services, entry: Entry) -> Iterator[Lease]:
     """The record's lane, so that nobody synchronizes it meanwhile. Raises: RefusedError when it stays busy."""
     row = (mapping_named(services, entry.mapping).dataverse_table, entry.dataverse_id)
     held = leased(services, [row])
     if not held:
         raise RefusedError(f"{entry.mapping} {entry.local_id} is being synchronized right now. Try again shortly.")
     try:
-        yield
+        yield from held.values()
     finally:
-        with services.database.writing() as connection:
-            give_back(connection, held.values())
+        leave(services, held.values())  # unless it was given back with what was written

@@ -8,7 +8,7 @@ from receiver.core.description import Description
 from receiver.core.filters import columns_of
 from receiver.core.mapping import Direction, FieldMapping, TableMapping
 from receiver.dataverse.columns import OPTIONAL_COLUMNS, TABLES
-from receiver.services import Services, described_in
+from receiver.services import Services, described_in, unknown_table
 from receiver.store import descriptions
 from receiver.store import mappings as stored
 
@@ -18,7 +18,10 @@ SEEN_AGAIN = (
 
 
 def misfits(services: Services) -> dict[str, tuple[str, ...]]:
-    """By mapping: a sentence for each column that Dataverse lacks, that we may not use, or that holds less."""
+    """By mapping: a sentence for each column that Dataverse lacks, that we may not use, or that holds less.
+
+    Of one that stands still, the sentence that says why.
+    """
     with services.database.reading() as connection:
         found, facts = stored.load(connection), descriptions.load(connection)
     return {name: tuple(misfits_of(one, described_in(facts, one))) for name, one in found.items()}
@@ -26,6 +29,9 @@ def misfits(services: Services) -> dict[str, tuple[str, ...]]:
 
 def misfits_of(mapping: TableMapping, description: Description) -> Iterator[str]:
     """The same of one mapping, whose table is described so."""
+    if unknown := unknown_table(mapping):
+        yield unknown
+        return
     table, filtered = mapping.dataverse_table, columns_of(mapping.dataverse_filter)
     for name in sorted(filtered & (description.lacking - OPTIONAL_COLUMNS)):
         yield (

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from receiver.commands.coupling.pairs import mapping_named
 from receiver.core.dependencies import CycleError, needs, ordered
 from receiver.core.mapping import Direction, TableMapping
 from receiver.errors import NotFoundError, RefusedError
@@ -150,8 +151,7 @@ def _finished(services: Services, progress: Progress, lines: Sequence[Line], at:
     missing = [name for name in line.needs if status.get(name) not in {FINISHED, Recommendation.NOTHING, None}]
     if missing:
         return _with(line, status=f"{WAITS} for {', '.join(missing)}")
-    with services.database.reading() as connection:
-        mapping = services.mappings(connection)[line.mapping]
+    mapping = mapping_named(services, line.mapping)
     parts = parts_of(mapping, None, Scope.FULL, progress.task.who, may_create=True)
     under_way = [one.plain() for one in lines]
     under_way[at]["status"] = IN_PROCESS

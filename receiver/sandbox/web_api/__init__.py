@@ -14,7 +14,16 @@ from receiver.sandbox import exact_json
 from receiver.sandbox.errors import ApiError, invalid_argument, unknown_resource
 from receiver.sandbox.organization import Organization, RequestMade
 from receiver.sandbox.sign_in import sign_in
-from receiver.sandbox.web_api import actions, associations, metadata, privileges, reading, scripted, writing
+from receiver.sandbox.web_api import (
+    actions,
+    associations,
+    error_annotations,
+    metadata,
+    privileges,
+    reading,
+    scripted,
+    writing,
+)
 from receiver.sandbox.web_api.asked import CONTENT_TYPE, Asked
 from receiver.sandbox.web_api.batch import INNER, answer_batch
 from receiver.sandbox.web_api.resource import Resource, parse_resource
@@ -55,8 +64,12 @@ def make_web_api(organization: Organization) -> Flask:
 
     @app.errorhandler(ApiError)
     def failed(problem: ApiError) -> Response:
-        body = {"error": {"code": problem.code, "message": problem.message}}
-        return _json_answer(body, problem.status, problem.headers)
+        told = {
+            "code": problem.code,
+            "message": problem.message,
+            **error_annotations.of(Asked(organization, request, ""), problem),
+        }
+        return _json_answer({"error": told}, problem.status, problem.headers)
 
     @app.after_request
     def finish(answer: Response) -> Response:

@@ -49,6 +49,11 @@ class Asked:
                 return value.strip().strip('"')
         return None
 
+    def wants_annotation(self, name: str) -> bool:
+        """Whether `odata.include-annotations` lists it, by itself or by a pattern: `*`, `Microsoft.Dynamics.CRM.*`."""
+        asked_for = _listed(self.preference("odata.include-annotations") or "")
+        return any(one == name or (one.endswith("*") and name.startswith(one[:-1])) for one in asked_for)
+
     @property
     def wants_annotations(self) -> bool:
         return bool(self.preference("odata.include-annotations"))

@@ -12,13 +12,14 @@ from receiver.sandbox.organization import Organization
 from receiver.sandbox.seed import BUSINESS_UNIT
 from receiver.sandbox.storage import Row
 from receiver.sandbox.table import Table
-from receiver.sandbox.web_api import paging, privileges, secured, sight
+from receiver.sandbox.web_api import fetch_xml, paging, privileges, secured, sight
 from receiver.sandbox.web_api.asked import Asked
 from receiver.sandbox.web_api.filtering import filter_of
 from receiver.sandbox.web_api.rendering import behind, expansions, selected, shown
 from receiver.sandbox.web_api.resource import Resource, id_by_key
 
 _NOT_WITH_TRACKING = ("$filter", "$orderby", "$expand", "$top")
+_MORE_RECORDS = "Microsoft.Dynamics.CRM.morerecords"
 _MOST_COUNTED = 5000
 _OF_ONE_ROW = frozenset({"$select", "$expand"})
 _OF_ROWS = _OF_ONE_ROW | {"$filter", "$orderby", "$top", "$count", "$skiptoken", "$deltatoken"}
@@ -48,7 +49,8 @@ def row(asked: Asked, resource: Resource) -> Response:
     found = organization.store.row(table.name, row_id)
     if found is None:
         raise row_missing(table.name, row_id)
-    if asked.known_version == found.version:
+    # Whoever wants every annotation is never told that nothing changed.
+    if asked.known_version == found.version and asked.preference("odata.include-annotations") != "*":
         return Response(status=304)
     members = shown(
         organization, found, columns, is_annotated=asked.wants_annotations, unmasked=asked.wants_unmasked_data
@@ -68,6 +70,8 @@ def _refuse_other_options(asked: Asked, answered: frozenset[str]) -> None:
 def rows(asked: Asked, resource: Resource) -> Response:
     """Raises ApiError."""
     table = asked.organization.schema.entity_set(resource.name)
+    if asked.option(fetch_xml.OPTION):
+        return fetch_xml.deleted_rows(asked, table)
     privileges.require(asked.organization, "Read", table)
     _refuse_other_options(asked, _OF_ROWS)
     skipped = asked.option("$skiptoken")
@@ -150,16 +154,23 @@ def _page(asked: Asked, table: Table, remaining: paging.Remaining) -> Response:
     members: dict[str, Any] = {"@odata.context": f"{asked.base}/$metadata#{_context(asked, table)}"}
     if (asked.option("$count") or "").lower() == "true":
         members["@odata.count"] = min(len(remaining.items), _MOST_COUNTED)
+    if asked.wants_annotation(_MORE_RECORDS):
+        members[f"@{_MORE_RECORDS}"] = bool(rest.items)
     members["value"] = value
     members |= _links(asked, rest)
     return asked.answer(members)
 
 
 def _links(asked: Asked, rest: paging.Remaining) -> dict[str, str]:
+    faults = asked.organization.faults
     if rest.items:
+        if faults.strikes("no_next_link"):
+            return {}
+        if faults.strikes("link_to_itself"):
+            return {"@odata.nextLink": paging.own_link(asked)}
         token = paging.remembered(asked.organization, rest)
         return {"@odata.nextLink": paging.link(asked, "$skiptoken", token)}
-    if rest.delta_token is not None:
+    if rest.delta_token is not None and not faults.strikes("no_delta_link"):
         return {"@odata.deltaLink": paging.link(asked, "$deltatoken", rest.delta_token)}
     return {}
 

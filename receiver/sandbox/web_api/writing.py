@@ -107,7 +107,7 @@ def change_reference(asked: Asked, resource: Resource) -> Response:
 def _written(asked: Asked, table: Table, row: Row, status: int) -> Response:
     """The row itself where it was asked for, else only where it is."""
     address = {"OData-EntityId": asked.address_of(table, row), "Location": asked.address_of(table, row)}
-    if not asked.wants_representation:
+    if not asked.wants_representation or asked.organization.faults.strikes("no_representation"):
         del address["Location"]
         return asked.answer_nothing(address)
     columns = selected(table, asked.option("$select"))
