@@ -138,12 +138,14 @@ class GateClosedError(ReceiverError):
 
     waiting_helps = True
 
-    def __init__(self, until: datetime, reason: str = "", *, is_set_up: bool = False) -> None:
+    def __init__(self, until: datetime, reason: str = "", *, is_set_up: bool = False, seconds: float = 0.0) -> None:
         opening = "Nothing is sent to Dataverse" if is_set_up else "Dataverse asked us to wait"
         super().__init__(f"{opening} until {until:%H:%M:%S} UTC. {reason}".strip())
         self.until = until
         #: a person must do what the reason says; waiting alone opens nothing
         self.is_set_up = is_set_up
+        #: until then, from the moment when it was looked at
+        self.seconds = seconds
 
 
 class AnswerClass(StrEnum):

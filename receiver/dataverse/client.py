@@ -218,10 +218,14 @@ class DataverseClient(WebApi):
             raise BrokenAnswerError(
                 f"Dataverse answered {len(answers)} of {len(parts)} requests of a batch. It is tried again."
             )
-        return [
-            json_of(answer) if is_success(answer) else self._refused(answer, one)
-            for one, answer in zip(asked, answers, strict=True)
-        ]
+        return [self._part(answer, one) for one, answer in zip(asked, answers, strict=True)]
+
+    def _part(self, answer: batch.Answer, asked: Asked) -> Any:
+        if is_success(answer):
+            return json_of(answer)
+        error = self._refusal(answer, asked)
+        self._closed_by(error)
+        return error
 
     def _confirmed(self, error: SetUpError, asked: Asked) -> ReceiverError:
         """A privilege that our roles do give is missing in somebody's plug-in: then it is this record's trouble.

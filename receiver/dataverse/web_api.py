@@ -24,7 +24,7 @@ import requests
 from receiver.dataverse.answers import Answer, Asked, json_of, refusal
 from receiver.dataverse.columns import TABLES
 from receiver.dataverse.known_answers import NO_PRIVILEGE
-from receiver.errors import BrokenAnswerError, DataverseUnreachableError, ReceiverError, SetUpError, SignInError
+from receiver.errors import BrokenAnswerError, DataverseUnreachableError, ReceiverError, SetUpError
 
 TIMEOUT = (5, 30)
 LATELY_SECONDS, FAILED_KEPT = 900.0, 8
@@ -62,6 +62,9 @@ class Gate(Protocol):
     def passed(self, gate: str) -> None:
         """The request that looked behind *gate* went through: it is open."""
 
+    def left(self, gate: str) -> None:
+        """The request that looked behind *gate* did not go through: another may look, unless its answer closes it."""
+
 
 class OpenGate:
     """Where nobody has to wait: a person tests the connection."""
@@ -73,6 +76,8 @@ class OpenGate:
     def refused(self, error: ReceiverError) -> None: ...
 
     def passed(self, gate: str) -> None: ...
+
+    def left(self, gate: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -178,17 +183,24 @@ class WebApi:
         """Raises: as `call`."""
         gate = self._gate.enter(call.gates)
         try:
-            response = self._send(call, fresh=False)
-            if response.status_code == HTTPStatus.UNAUTHORIZED:
-                response = self._send(call, fresh=True)
-        except SignInError as error:
-            self._gate.refused(error)
+            response = self._sent(call)
+        except ReceiverError as error:
+            if gate:
+                self._gate.left(gate)
+            self._closed_by(error)
             raise
-        if not is_success(response):
-            raise self._refused(response, call.asked)
         if gate:
             self._gate.passed(gate)
         self._went[call.asked.what] = time.monotonic()
+        return response
+
+    def _sent(self, call: Call) -> requests.Response:
+        """The answer to a request that went through, with a new token where the first was refused."""
+        response = self._send(call, fresh=False)
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            response = self._send(call, fresh=True)
+        if not is_success(response):
+            raise self._refusal(response, call.asked)
         return response
 
     def serves(self, asked: Asked) -> bool:
@@ -213,15 +225,18 @@ class WebApi:
             return False
         return True
 
-    def _refused(self, answer: Answer, asked: Asked) -> ReceiverError:
-        """What a refusal says; one of everybody's concern closes a gate."""
+    def _refusal(self, answer: Answer, asked: Asked) -> ReceiverError:
+        """What a refusal says."""
         error: ReceiverError = refusal(answer, asked)
         self._remember_failed(asked)
         if isinstance(error, SetUpError) and error.code == NO_PRIVILEGE:
             error = self._confirmed(error, asked)
+        return error
+
+    def _closed_by(self, error: ReceiverError) -> None:
+        """An answer of everybody's concern closes a gate."""
         if not self._is_confirming:
             self._gate.refused(error)
-        return error
 
     @property
     def _is_confirming(self) -> bool:

@@ -28,6 +28,7 @@ from receiver.engine.coalesce import (
     references_of,
     source_of,
 )
+from receiver.engine.come_back import come_back
 from receiver.engine.guard import guarded
 from receiver.engine.known_records import Known
 from receiver.engine.settle import waits_of
@@ -90,6 +91,7 @@ def look_at(work: Work, lease: Lease, read: list[Read], started: datetime, ask: 
     if own and (concerns_row(read, lease) or lease.wish or ask.looks_anyway):
         _conclude_open_writes(work, lease, read)
         for mapping in own:
+            come_back(work, mapping, lease.id)
             follow(work, mapping, lease.id, ask.key if ask.toward is Direction.TO else "")
         source = _source(work, lease, read, ask)
         outcomes = [

@@ -38,7 +38,7 @@ from receiver.engine.wording import Settled, destination_id, error_of, in_words
 from receiver.engine.work import Outcome
 from receiver.errors import LostRaceError, MovedError, RecordError
 from receiver.lanes import lane as lanes
-from receiver.store import conclusions, couplings, jobs, open_writes
+from receiver.store import conclusions, couplings, former_pairs, jobs, open_writes
 from receiver.store.conclusions import Conclusion
 from receiver.store.local_tables import LocalTable
 from receiver.store.models import history, passed_over, question
@@ -254,6 +254,8 @@ def _remember(connection: Connection, written: Sequence[Written], numbers: Seque
         is_removed = isinstance(one.outcome.decision, RemoveCoupling)
         if before is not None and (is_removed or _is_other_pair(before, one.coupling)):
             couplings.remove(connection, before)
+            if is_removed:
+                former_pairs.remember(connection, before, clock)
         if isinstance(one.outcome.decision, Fail) and isinstance(one.outcome.decision.reason, Refusal):
             _forget_refused(connection, one.outcome.now)
     changed = [

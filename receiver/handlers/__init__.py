@@ -29,6 +29,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Associate": related_rows,
     "Disassociate": related_rows,
     "Delete": row_deleted,
+    "Restore": row_changed,
     "Merge": rows_merged,
 }
 

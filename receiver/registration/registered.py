@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,8 +98,12 @@ def _images(client: DataverseClient, step_ids: Sequence[str]) -> dict[str, list[
     return found
 
 
-def message_ids(client: DataverseClient, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], MessageIds]:
+def message_ids(
+    client: DataverseClient, wanted: Iterable[tuple[str, str]], optional: Collection[str] = ()
+) -> dict[tuple[str, str], MessageIds]:
     """By (table, message): where a step is registered. Ids are looked up, although those of Microsoft's are known.
+
+    What is *optional* and not in the environment is left out.
 
     Raises: RefusedError naming a message that takes no steps; what Dataverse raises.
     """
@@ -111,7 +115,10 @@ def message_ids(client: DataverseClient, wanted: Iterable[tuple[str, str]]) -> d
     filters = _filters(client, [table for table, _ in pairs if table != NO_TABLE], messages)
     found: dict[tuple[str, str], MessageIds] = {}
     for table, message in pairs:
-        if message not in known or (table != NO_TABLE and (table, message) not in filters):
+        is_missing = message not in known or (table != NO_TABLE and (table, message) not in filters)
+        if is_missing and message in optional:
+            continue
+        if is_missing:
             raise RefusedError(
                 f"Dataverse lets nobody register a step for {table}/{message}: switch the mappings of {table} off, "
                 "or ask the environment's administrator."

@@ -16,7 +16,14 @@ from uuid import UUID, uuid5
 
 from receiver.dataverse.client import DataverseClient
 from receiver.dataverse.web_api import dumps
-from receiver.errors import DataverseError, DataverseUnreachableError, ThrottledError
+from receiver.errors import (
+    DataverseError,
+    DataverseUnreachableError,
+    GateClosedError,
+    ReceiverError,
+    SetUpError,
+    ThrottledError,
+)
 
 T = TypeVar("T")
 
@@ -189,14 +196,20 @@ def patiently(call: Callable[[], T]) -> T:
     for _ in range(ATTEMPTS - 1):
         try:
             return call()
-        except (DataverseError, DataverseUnreachableError) as error:
-            if not error.waiting_helps:
+        except (DataverseError, DataverseUnreachableError, GateClosedError) as error:
+            if not error.waiting_helps or isinstance(error, SetUpError):
                 raise
-            pause = error.retry_after if isinstance(error, ThrottledError) else USUAL_PAUSE
+            pause = _pause_of(error)
             if pause > LONGEST_PAUSE:
                 raise
             time.sleep(pause)
     return call()
+
+
+def _pause_of(error: ReceiverError) -> float:
+    if isinstance(error, GateClosedError):
+        return LONGEST_PAUSE + 1 if error.is_set_up else error.seconds
+    return error.retry_after if isinstance(error, ThrottledError) else USUAL_PAUSE
 
 
 def _send(client: DataverseClient, action: Action, solution: str) -> None:

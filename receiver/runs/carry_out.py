@@ -24,7 +24,7 @@ from receiver.dataverse.rows import DataverseRow
 from receiver.engine.candidates import look_ahead
 from receiver.engine.coalesce import Ask
 from receiver.engine.known_records import Known
-from receiver.engine.look_at_lane import Look, look_at
+from receiver.engine.look_at_lane import Look, deleted_of, look_at
 from receiver.engine.process import attempted
 from receiver.engine.wording import Settled, in_words
 from receiver.engine.work import Outcome, Work, not_at_once
@@ -241,7 +241,9 @@ def _look_alikes(
 def _known(services: Services, connection: Connection, mappings: Mappings, wanted: Sequence[Wanted]) -> Known:
     known = Known(services.database)
     own = [_named(mappings, name) for name in sorted({one.ask.mapping for one in wanted})]
-    known.look_up([one.id for one in wanted], own, connection)
+    ids = {one.id for one in wanted}
+    known.look_up(ids, own, connection)
+    known.deleted |= deleted_of(connection, ids)
     for mapping in own:
         keys = [one.ask.key for one in wanted if one.ask.mapping == mapping.name and one.ask.key]
         known.look_up_records(mapping.name, keys, mappings, connection)

@@ -29,8 +29,8 @@ class Gatekeeper:
         """Raises: GateClosedError while one of these gates is closed."""
         with self._database.reading() as connection:
             found = gates.found(connection, names)
-        if found and found[0].until > self._clock():
-            raise _closed(found[0])
+        if found and found[0].until > (now := self._clock()):
+            raise _closed(found[0], now)
 
     def enter(self, names: Collection[str]) -> str:
         """The gate that this request looks behind, to see whether it is open again; empty where none is closed.
@@ -43,10 +43,10 @@ class Gatekeeper:
         if not found:
             return ""
         if found[0].until > now:
-            raise _closed(found[0])
+            raise _closed(found[0], now)
         with self._database.writing() as connection:
             if not gates.may_look(connection, found[0].name, now):
-                raise _closed(found[0])  # another looks already
+                raise _closed(found[0], now)  # another looks already
         return found[0].name
 
     def refused(self, error: ReceiverError) -> None:
@@ -68,6 +68,11 @@ class Gatekeeper:
         """A request that looked behind the gate went through: it is open."""
         self.open_([name])
 
+    def left(self, name: str) -> None:
+        """A request that looked behind the gate did not go through: the next may look."""
+        with self._database.writing() as connection:
+            gates.let_look(connection, name, self._clock())
+
     def open_(self, names: Sequence[str]) -> None:
         """Open these gates; what waited for them is looked at now."""
         with self._database.writing() as connection:
@@ -75,5 +80,6 @@ class Gatekeeper:
             gates.wake(connection, self._clock())
 
 
-def _closed(found: gates.Gate) -> GateClosedError:
-    return GateClosedError(found.until, found.reason, is_set_up=found.is_set_up)
+def _closed(found: gates.Gate, now: datetime) -> GateClosedError:
+    seconds = max((found.until - now).total_seconds(), 0.0)
+    return GateClosedError(found.until, found.reason, is_set_up=found.is_set_up, seconds=seconds)

@@ -44,6 +44,11 @@ def may_look(connection: Connection, name: str, now: datetime) -> bool:
     return connection.execute(taken.values(values)).rowcount == 1
 
 
+def let_look(connection: Connection, name: str, now: datetime) -> None:
+    """Who looked has found nothing out: the gate is as it was before."""
+    connection.execute(update(gate).where(gate.c.name == name).values(until=now))
+
+
 def pause(connection: Connection, name: str, now: datetime, until: datetime, reason: str) -> None:
     """Dataverse asked for a pause. The later end counts, and what a person must mend stays said."""
     row = {"name": name, "closed_at": now, "until": until, "is_set_up": False, "reason": reason}

@@ -212,6 +212,18 @@ question = Table(
     Column("since", Moment, nullable=False),
 )
 
+#: Pairs that a rule removed since one of their records was deleted: the row may come back.
+former_pair = Table(
+    "receiver_former_pair",
+    metadata,
+    Column("mapping", String(20), primary_key=True),
+    Column("dataverse_id", String(36), primary_key=True),
+    Column("local_id", String(100), nullable=False),
+    Column("local_base", JSON),
+    Column("dataverse_base", JSON),
+    Column("at", Moment, nullable=False),
+)
+
 #: What cannot be taken back by the next run: drawn lately, or kept back until a person has looked at it.
 conclusion = Table(
     "receiver_conclusion",

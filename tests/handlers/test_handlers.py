@@ -35,7 +35,7 @@ def requests(given: ExecutionContext) -> list[SynchRequest]:
     return handler(given)
 
 
-CHANGES = ("Create", "Update", "Upsert", "Assign")
+CHANGES = ("Create", "Update", "Upsert", "Assign", "Restore")
 MULTIPLE = ("CreateMultiple", "UpdateMultiple", "UpsertMultiple")
 STATES = ("SetState", "SetStateDynamicEntity")
 RELATED = ("Associate", "Disassociate")

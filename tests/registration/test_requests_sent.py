@@ -34,7 +34,7 @@ ENDPOINT = {
 }
 STEP = {
     "sdkmessageprocessingstepid": GUID,
-    "name": r"receiver: (Create|Update|Delete) of \w+",
+    "name": r"receiver: (Create|Update|Delete|Restore) of \w+",
     "description": r".+",
     "mode": 1,
     "stage": 40,

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from receiver.commands.connection.endpoint_place import doubt, place_of
-from receiver.commands.connection.steps import steps_to_register
+from receiver.commands.connection.steps import OPTIONAL_MESSAGES, steps_to_register
 from receiver.commands.synchronizing import run_mapping as run
 from receiver.core.mapping import Direction
 from receiver.core.message import image_alias
@@ -61,7 +61,7 @@ def register(
     now = registered(services.dataverse, place)
     of_endpoint, key = _plan_endpoint(services, place, now, is_preview=is_preview)
     endpoint_id = now.endpoint.id if now.endpoint else endpoint(place).id
-    ids = message_ids(services.dataverse, [(one["table"], one["message"]) for one in described])
+    ids = message_ids(services.dataverse, [_named(one) for one in described])
     steps = plan_steps(place, now, endpoint_id, described, ids)
     actions: list[Action] = [*plan_solution(services.dataverse), *of_endpoint, *steps.actions]
     unheard = {one["table"] for one in described if one["filtering_attributes"]} & steps.unheard
@@ -94,17 +94,24 @@ def _carry_out(
 
 
 def wanted_steps(services: Services) -> tuple[list[dict[str, Any]], list[str]]:
-    """The steps to register, that of the button only where the environment's Custom API takes one; why, if not.
+    """The steps to register, as far as the environment takes them; why it takes none of the button, if so.
 
     Raises: what Dataverse and the database raise.
     """
-    *of_tables, of_button = steps_to_register(services)
+    *all_of_tables, of_button = steps_to_register(services)
+    optional = [_named(one) for one in all_of_tables if one["message"] in OPTIONAL_MESSAGES]
+    lacking = set(optional) - message_ids(services.dataverse, optional, OPTIONAL_MESSAGES).keys()
+    of_tables = [one for one in all_of_tables if _named(one) not in lacking]
     name = of_button["message"]
     takes = custom_api_takes_steps(services.dataverse, name)
     if takes:
         return [*of_tables, of_button], []
     why = "lets no step be registered" if takes is False else "does not exist in the environment"
     return of_tables, [f"The Custom API {name} {why}: the button gets no step. Opening by address needs none."]
+
+
+def _named(described: Mapping[str, Any]) -> tuple[str, str]:
+    return described["table"], described["message"]
 
 
 def aliases_today(mappings: Mappings) -> dict[str, str]:

@@ -9,6 +9,9 @@ from receiver.dataverse.columns import CHANGE_COLUMNS
 from receiver.services import Services, image_columns, mappings_of
 from receiver.store.mappings import Mappings
 
+#: tables without a recycle bin know no such message; then a row that comes back is found by catching up
+OPTIONAL_MESSAGES = frozenset({"Restore"})
+
 
 def steps_to_register(services: Services) -> list[dict[str, Any]]:
     """One asynchronous post-operation step a table and message, and one for the button's Custom API."""
@@ -22,12 +25,12 @@ def steps_to_register(services: Services) -> list[dict[str, Any]]:
 def _of_table(mappings: Mappings, table: str) -> list[dict[str, Any]]:
     assert mappings_of(mappings, table)  # only tables with a mapping have steps
     columns = image_columns(mappings, table)
-    create, update, delete = (_step(table, message) for message in ("Create", "Update", "Delete"))
+    create, update, delete, restore = (_step(table, one) for one in ("Create", "Update", "Delete", "Restore"))
     update["filtering_attributes"] = sorted(columns - CHANGE_COLUMNS)
     create["image"] = _image("post", "Id", columns)
     update["image"] = _image("post", "Target", columns)
     delete["image"] = _image("pre", "Target", columns)
-    return [create, update, delete]
+    return [create, update, delete, restore]
 
 
 def _step(table: str, message: str) -> dict[str, Any]:
