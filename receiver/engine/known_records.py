@@ -32,6 +32,8 @@ class Known:
         self._uncoupled_records: dict[tuple[str, str], Uncoupled | None] = {}
         self._open_writes: dict[str, list[OpenWrite]] = {}
         self._records: dict[tuple[str, str], Record | None] = {}
+        #: by mapping: couplings whose local record is gone, once they were asked for
+        self.bereft: dict[str, list[Coupling]] = {}
         #: rows that were deleted once
         self.deleted: set[str] = set()
 
