@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from receiver.admin import changes
 from receiver.admin.mapping_list import STEPS_ARE_OLD, choices, columns_read
-from receiver.admin.shared import Notice, answered, is_on, services, wanted, who
+from receiver.admin.shared import Notice, answered, is_on, seen, services, wanted, who
 from receiver.admin.words import CAPTIONS, said, value_of
 from receiver.commands.mappings import change_mapping as mappings
 from receiver.commands.mappings.mapping_fit import misfits
 from receiver.core.filters import readable
 from receiver.core.mapping import FieldMapping, TableMapping
+from receiver.core.values import Column
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
-from receiver.errors import InvalidMappingError
+from receiver.errors import ChangedMeanwhileError, InvalidMappingError
+from receiver.services import unknown_table
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
 from receiver.web.sign_in import admin_only
@@ -71,7 +73,12 @@ def change_field(name: str, number: int) -> ResponseReturnValue:
     field, value = wanted(READERS)
     columns = columns_read(before)
     try:
-        changed = mappings.set_field(services(), before.name, number, who(), **{field: value})
+        looked_at = mappings.Looked(fields={number: seen(field, READERS)})
+        wish = {number: {field: value}}
+        changed = mappings.change(services(), before.name, who(), {}, wish, looked_at=looked_at).mapping
+    except ChangedMeanwhileError as error:
+        lost = f"{error} What you chose, {CAPTIONS[field]} {said(value)}, is not set."
+        return _row(mappings.named(services(), name), number, [Notice("danger", lost)], 409)
     except InvalidMappingError as error:
         problems = [Notice("danger", f"{before.name} stays as it was. {problem}") for problem in error.problems]
         return _row(before, number, problems, 422)
@@ -104,8 +111,7 @@ def _line(mapping: TableMapping, number: int) -> FieldLine:
 
 
 def _lines(mapping: TableMapping) -> list[FieldLine]:
-    local = columns_of(BY_NAME[mapping.local_table].table)
-    theirs = DATAVERSE_TABLES[mapping.dataverse_table].columns
+    local, theirs = _columns(mapping)
     there = {field.number for field in _in_environment(mapping).fields}
     return [
         FieldLine(
@@ -119,20 +125,26 @@ def _lines(mapping: TableMapping) -> list[FieldLine]:
     ]
 
 
-def _caption(columns: Any, name: str | None) -> str:
-    return "" if name is None else columns[name].caption or name
+def _columns(mapping: TableMapping) -> tuple[Mapping[str, Column], Mapping[str, Column]]:
+    """Of both tables; none of a mapping that stands still."""
+    if unknown_table(mapping):
+        return {}, {}
+    return columns_of(BY_NAME[mapping.local_table].table), DATAVERSE_TABLES[mapping.dataverse_table].columns
+
+
+def _caption(columns: Mapping[str, Column], name: str | None) -> str:
+    return "" if name is None else (columns[name].caption if name in columns else "") or name
 
 
 def _filters(mapping: TableMapping) -> list[dict[str, str]]:
     """Both table filters: as they act in this environment, and as they are stored."""
     now = _in_environment(mapping)
-    local = columns_of(BY_NAME[mapping.local_table].table)
-    theirs = DATAVERSE_TABLES[mapping.dataverse_table].columns
+    local, _ = _columns(mapping)
     return [
         {"caption": "Table Filter", "words": readable(now.local_filter, local), "text": mapping.local_filter_text},
         {
             "caption": "Integration Table Filter",
-            "words": readable(now.dataverse_filter, theirs),
+            "words": readable(now.dataverse_filter, now.described.columns),
             "text": mapping.dataverse_filter_text,
         },
     ]
@@ -140,4 +152,4 @@ def _filters(mapping: TableMapping) -> list[dict[str, str]]:
 
 def _in_environment(mapping: TableMapping) -> TableMapping:
     with services().database.reading() as connection:
-        return services().mappings(connection)[mapping.name]
+        return services().mappings(connection).get(mapping.name, mapping)

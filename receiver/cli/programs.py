@@ -10,7 +10,7 @@ import threading
 import click
 
 from receiver.cli.shared import services, settings, with_application
-from receiver.errors import StoreUnavailableError
+from receiver.errors import SchemaError, StoreUnavailableError
 
 
 @click.command()
@@ -45,13 +45,13 @@ def worker() -> None:
 
 
 def _schema_is_known(stop: threading.Event) -> bool:
-    """Whether the database answered; one that is away is asked again. Raises: SchemaError."""
+    """Whether the worker can begin, or is to stop; a database that is away, or of another version, is asked again."""
     from receiver.store import schema
     from receiver.store.wake import LOOK_AGAIN_SECONDS
 
     try:
         schema.check(services().database)
-    except StoreUnavailableError as error:
+    except (StoreUnavailableError, SchemaError) as error:
         logging.getLogger(__name__).warning("%s The worker waits for it.", error)
         return stop.wait(LOOK_AGAIN_SECONDS)
     return True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -39,8 +40,11 @@ class Coupling:
     dataverse_id: str
     local_base: Values | None = None
     dataverse_base: Values | None = None
-    #: local columns of lookups that found nothing and were cleared: never sent out as empty
+    #: local columns whose value has no counterpart, or whose lookup found nothing and was cleared: never sent as empty
     unresolved: frozenset[str] = frozenset()
+    #: local columns of which the side that was written made something else, and the way on which that still has to
+    #: travel back; None: it does not, since the field goes one way or the other side changes it again
+    altered: Mapping[str, Direction | None] = field(default_factory=dict)
     is_skipped: bool = False
     last_from: LastRun = field(default_factory=LastRun)
     last_to: LastRun = field(default_factory=LastRun)
@@ -58,6 +62,17 @@ class Coupling:
         return self.last_from if toward is Direction.FROM else self.last_to
 
 
+def notes_of(coupling: Coupling) -> dict[str, str]:
+    """What a person should know of a field, by its local column."""
+    left_alone = dict.fromkeys(
+        sorted(coupling.unresolved),
+        "a value without counterpart on the other side was left alone. It follows as soon as there is one.",
+    )
+    at_odds = [name for name, way in coupling.altered.items() if way is None]
+    said = "the side that is written makes something else of it. Nothing is sent again until somebody edits it."
+    return left_alone | dict.fromkeys(sorted(at_odds), said)
+
+
 def with_run(coupling: Coupling, toward: Direction, run: LastRun) -> Coupling:
     if toward is Direction.FROM:
         return replace(coupling, last_from=run)
@@ -70,14 +85,26 @@ def with_job(coupling: Coupling, toward: Direction, job: int) -> Coupling:
 
 
 def after_failure(coupling: Coupling, toward: Direction, error: str) -> Coupling:
-    """The coupling after a decided failure: the same message twice in a row in one direction makes it Skipped.
+    """The coupling after a decided failure: the same failure twice in a row in one direction makes it Skipped.
 
+    Another value, number or id in its words makes it no other failure; another field, reason or code of Dataverse does.
     Source: BC T5331.SetLastSynchResultFailed; reference §4.1.
     """
     last = coupling.last(toward)
-    again = last.result is Result.FAILURE and bool(error) and last.error == error
+    again = last.result is Result.FAILURE and bool(error) and _what_failed(last.error) == _what_failed(error)
     failed = with_run(coupling, toward, LastRun(Result.FAILURE, None, error))
     return replace(failed, is_skipped=coupling.is_skipped or again)
+
+
+#: a text as people read it; an id; a number, but not within a name or a code such as address1_city or 0x80040217
+_PASSING_WORDS = re.compile(
+    r"“[^”]*”|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![\w.])[+-]?\d[\d.,:]*(?![\w])", re.IGNORECASE
+)
+
+
+def _what_failed(error: str) -> str:
+    """The failure without what may be another each time: values, numbers, ids."""
+    return _PASSING_WORDS.sub("…", error)
 
 
 def at_version(base: Values, row: Values, columns: Collection[str], read: Collection[str]) -> Values:

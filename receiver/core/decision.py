@@ -24,7 +24,7 @@ from receiver.core.filters import matches
 from receiver.core.mapping import DeletionConflict, Direction, MatchExists, TableMapping
 from receiver.core.merge import Converted, Merged, NotCoupled, Sides, merge
 from receiver.core.message import Freshness
-from receiver.core.values import NO_VALUES, Value, Values
+from receiver.core.values import NO_VALUES, Column, Value, Values
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ class Situation:
     #: the coupled record of the other side; None: not coupled, or deleted
     destination: Record | None = None
     lookups: Mapping[int, Converted] = field(default_factory=dict)
-    limits: Mapping[str, int] = field(default_factory=dict)
+    #: what each side's columns keep of a value
+    source_columns: Mapping[str, Column] = field(default_factory=dict)
+    destination_columns: Mapping[str, Column] = field(default_factory=dict)
     #: how the source stands to the last version seen of its row
     freshness: str = Freshness.NEWER
     is_forced: bool = False
@@ -124,6 +126,10 @@ class Reason(Why):
     SKIPPED = (
         "the coupling is skipped because the same failure came twice in a row",
         "Mend the cause of the failure before, then Process Again.",
+    )
+    HELD_BACK = (
+        "too many records would come to this at once, so it waits for a person",
+        "Look at them, then confirm or mend the cause: `receiver mappings confirm {mapping}`.",
     )
     OUT_OF_SIGHT = (
         "the row is there, and the application user may not see or change it",
@@ -402,7 +408,7 @@ def sides_of(now: Situation) -> Sides:
     """What the merge looks at; a record to be inserted has no destination and no base."""
     coupling = now.coupling if now.destination is not None else None
     return Sides(
-        transfers=now.mapping.transfers(now.toward),
+        transfers=now.mapping.open_transfers(now.toward, creates=now.destination is None),
         toward=now.toward,
         source=now.source.values,
         destination=None if now.destination is None else now.destination.values,
@@ -410,8 +416,10 @@ def sides_of(now: Situation) -> Sides:
         destination_base=None if coupling is None else coupling.destination_base(now.toward),
         unresolved=coupling.unresolved if coupling else frozenset(),
         lookups=now.lookups,
-        limits=now.limits,
+        source_columns=now.source_columns,
+        destination_columns=now.destination_columns,
         is_forced=now.is_forced,
+        altered=coupling.altered if coupling else {},
     )
 
 

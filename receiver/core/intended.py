@@ -7,13 +7,15 @@ was nor as we sent it is Dataverse's own change.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from receiver.core.coupling import VERSION, Coupling
+from receiver.core.keeping import equal_as_kept
 from receiver.core.mapping import Transfer
-from receiver.core.merge import Merged, Sides, bases_after
-from receiver.core.values import NO_VALUES, Values, same
+from receiver.core.merge import Merged, Sides
+from receiver.core.remembering import remembered
+from receiver.core.values import NO_VALUES, Column, Values, same
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Intended:
 
 def intended_by(sides: Sides, merged: Merged, values: Values) -> Intended:
     """What a write of *values* toward Dataverse means to leave behind; *sides* has no destination for a create."""
-    local, dataverse = bases_after(sides, merged, {**(sides.destination or {}), **values})
+    left = remembered(sides, merged, values, {**(sides.destination or {}), **values})
+    local, dataverse = left.source_base, left.destination_base
     if sides.destination is None:
         return Intended(local, dataverse, merged.unresolved)
     sent = [one for one in sides.transfers if one.destination in values]
@@ -36,6 +39,13 @@ def intended_by(sides: Sides, merged: Merged, values: Values) -> Intended:
         {one.destination: dataverse.get(one.destination) for one in sent},
         merged.unresolved,
     )
+
+
+def as_kept(one: Intended, row: Values, columns: Mapping[str, Column]) -> Intended:
+    """The same, with what *row* holds where its column would hold just that of what was sent: rounded, it is ours."""
+    held = {name: row.get(name) for name in one.dataverse if name in row}
+    is_kept = {name for name, value in held.items() if equal_as_kept(columns.get(name), one.dataverse[name], value)}
+    return replace(one, dataverse={**one.dataverse, **{name: held[name] for name in is_kept}})
 
 
 def after_create(pending: Coupling, attempts: Sequence[Intended], row: Values) -> Coupling:

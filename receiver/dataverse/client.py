@@ -7,7 +7,7 @@ Source: reference/dataverse.md §6.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from receiver.core.filters import EVERYTHING, Filter, columns_of, matches
 from receiver.core.message import Version
-from receiver.core.values import Reference
+from receiver.core.values import Reference, Values
 from receiver.dataverse import batch, privileges
 from receiver.dataverse.answers import Asked, json_of
 from receiver.dataverse.columns import LOOKUP_TABLE, TABLES, DataverseTable
@@ -55,7 +55,7 @@ class DataverseClient(WebApi):
 
     def __init__(self, url: str, credentials: Credentials, gate: Gate | None = None) -> None:
         super().__init__(url, credentials, gate)
-        self._iso_codes: dict[str, str] = {}
+        self._currency_rows: dict[str, Values] = {}
         self._currencies: dict[str, Reference] = {}
 
     def who_am_i(self) -> tuple[str, str]:
@@ -100,6 +100,19 @@ class DataverseClient(WebApi):
                 row = row_of(described, raw, columns)
                 found[row.id] = row
         return found
+
+    def look_up(
+        self, table: str, ids: Iterable[str], columns: frozenset[str]
+    ) -> dict[str, DataverseRow | ReceiverError | None]:
+        """What is known of each row: from a list, and where that lacks it, from a read by its id.
+
+        None: it does not exist. An error: it cannot be read now, or by us. Raises: what keeps the request as a whole
+        from being answered.
+        """
+        wanted = sorted(set(ids))
+        found: dict[str, DataverseRow | ReceiverError | None] = dict(self.read_many(table, wanted, columns))
+        missing = [id_ for id_ in wanted if id_ not in found]
+        return found | (self.read_each(table, missing, columns) if missing else {})
 
     def pages(
         self, table: str, columns: frozenset[str], filter_: Filter = EVERYTHING, size: int = PAGE, order: str = ""
@@ -243,12 +256,22 @@ class DataverseClient(WebApi):
 
     def iso_code(self, currency: Reference) -> str | None:
         """A transaction currency's ISO code, which never changes; None if the currency does not exist."""
-        if currency.id not in self._iso_codes:
-            row = self.read("transactioncurrency", currency.id, frozenset({"isocurrencycode"}))
+        values = self._currency(currency)
+        return None if values is None else str(values["isocurrencycode"] or "")
+
+    def decimal_places(self, currency: Reference) -> int | None:
+        """How precisely amounts of a transaction currency are kept; None if that is not known."""
+        places = (self._currency(currency) or {}).get("currencyprecision")
+        return places if isinstance(places, int) else None
+
+    def _currency(self, currency: Reference) -> Values | None:
+        """One that was found is asked for once in a process's life."""
+        if currency.id not in self._currency_rows:
+            row = self.read("transactioncurrency", currency.id, frozenset({"isocurrencycode", "currencyprecision"}))
             if row is None:
                 return None
-            self._iso_codes[currency.id] = str(row.values["isocurrencycode"] or "")
-        return self._iso_codes[currency.id]
+            self._currency_rows[currency.id] = row.values
+        return self._currency_rows[currency.id]
 
     def currency_of(self, iso_code: str) -> Reference | None:
         """The transaction currency of an ISO code; one that was found is asked for once in a process's life."""
@@ -260,12 +283,6 @@ class DataverseClient(WebApi):
                 return None
             self._currencies[iso_code] = Reference("transactioncurrency", str(found["transactioncurrencyid"]))
         return self._currencies[iso_code]
-
-    def column_names(self, table: str) -> frozenset[str]:
-        """The columns that this environment's table has."""
-        path = f"EntityDefinitions(LogicalName='{table}')"
-        answer = self.call("GET", path, params={"$select": "LogicalName", "$expand": "Attributes($select=LogicalName)"})
-        return frozenset(str(column["LogicalName"]) for column in answer["Attributes"])
 
 
 def _read_answer(

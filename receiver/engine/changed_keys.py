@@ -97,7 +97,7 @@ def namesakes(connection: Connection, mapping: TableMapping, coupling: Coupling)
     said = _said(mapping, coupling)
     found = LocalTable(connection, BY_NAME[mapping.local_table]).equal(said) if said else []
     keys = [one.id for one in found]
-    taken = couplings.of_records(connection, mapping.name, keys).keys()
+    taken = set(couplings.of_records(connection, mapping.name, keys))
     taken |= couplings.uncoupled_records(connection, mapping.name, keys).keys()  # a person knows it as another
     return [one for one in found if one.id not in taken]
 

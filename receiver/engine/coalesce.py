@@ -75,8 +75,19 @@ class Ask:
     may_create: bool = False
     #: the job that counts it; None: one of its own
     job: int | None = None
+    #: the lease of the task that counts in it
+    job_holder: str | None = None
     #: why, as the history tells it
     why: str = ""
+    #: nobody named this record: what cannot be taken back is counted
+    is_by_itself: bool = False
+    #: a run that keeps to its end what cannot be taken back
+    keeper: str = ""
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether too many conclusions at once are kept back; what a person asked for by name is not."""
+        return self.is_by_itself or bool(self.keeper) or not (self.is_click or self.mapping)
 
     @property
     def looks_anyway(self) -> bool:
@@ -148,6 +159,7 @@ def source_of(
         Direction.FROM,
         Record(lease.id, newest),
         freshness(version_of(newest), lease.version),
+        lease.version,
         is_click=clicked,
     )
 
@@ -170,7 +182,10 @@ def _whole_row(image: Image, table: str, columns: frozenset[str]) -> Values:
 
 
 def _newest(rows: list[Values]) -> Values | None:
-    """The newest of several images of one row; None where their versions do not tell, and the row must be read."""
+    """The newest of several images of one row, as they came; None where the row must be read.
+
+    An image proves none of the others late: one with a far version would hide all that waits with it.
+    """
     best = rows[0]
     for row in rows[1:]:
         compared = freshness(version_of(row), version_of(best))

@@ -1,4 +1,4 @@
-"""What is kept aside: rows that only-coupled kept out, and questions that only a person can answer."""
+"""What is kept aside: rows that only-coupled kept out, questions to people, and conclusions that wait for them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from receiver.core.decision import IgnoreUnchanged, Reason, Skip
 from receiver.core.mapping import Direction
 from receiver.engine.written import Written
 from receiver.lanes import lane as lanes
+from receiver.store import conclusions
+from receiver.store.conclusions import Conclusion
 from receiver.store.models import passed_over, question
 
 
@@ -65,3 +67,24 @@ def note_passed_over(connection: Connection, written: Sequence[Written], clock: 
 _NO_LONGER_PASSED_OVER = delete(passed_over).where(
     passed_over.c.mapping == bindparam("is_mapping"), passed_over.c.row_id == bindparam("is_row")
 )
+
+
+def note_conclusions(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
+    """What cannot be taken back is counted by the hour, or kept back."""
+    drawn = [
+        Conclusion(
+            one.settled.mapping,
+            kind,
+            now.coupling.dataverse_id,
+            now.coupling.local_id,
+            now.toward,
+            is_kept=isinstance(one.outcome.decision, Skip),
+            keeper=one.outcome.keeper,
+        )
+        for one in written
+        for now in (one.outcome.now,)
+        for kind in sorted(one.outcome.conclusions)
+        if now.coupling is not None
+    ]
+    if drawn:
+        conclusions.note(connection, drawn, clock)

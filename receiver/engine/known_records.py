@@ -5,6 +5,7 @@ It is what a decision is made upon; settlement.py looks again, locked, before it
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
@@ -34,6 +35,8 @@ class Known:
         self._records: dict[tuple[str, str], Record | None] = {}
         #: by mapping: couplings whose local record is gone, once they were asked for
         self.bereft: dict[str, list[Coupling]] = {}
+        #: conclusions drawn but not yet written, by mapping and kind
+        self.concluded: Counter[tuple[str, str]] = Counter()
         #: rows that were deleted once
         self.deleted: set[str] = set()
 

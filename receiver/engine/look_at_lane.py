@@ -11,9 +11,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from receiver.core.coupling import Coupling
 from receiver.core.decision import Record
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness
+from receiver.core.values import Values, same
 from receiver.engine.changed_keys import follow
 from receiver.engine.coalesce import (
     Ask,
@@ -26,6 +28,7 @@ from receiver.engine.coalesce import (
     references_of,
     source_of,
 )
+from receiver.engine.guard import guarded
 from receiver.engine.known_records import Known
 from receiver.engine.settle import waits_of
 from receiver.engine.synchronize import synchronize
@@ -35,6 +38,11 @@ from receiver.lanes.lane import Lease
 from receiver.services import Services, mappings_of
 from receiver.store.mappings import Mappings
 from receiver.store.models import tombstone
+
+#: why a lane is ready again: what the company's database made of a value goes to Dataverse
+TRAVELS_BACK = "the database here made something else of a value"
+#: why the lane of a row that holds a value without counterpart is: there may be one now
+COUNTERPART = "the table of codes is another"
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,10 @@ def look_at(work: Work, lease: Lease, read: list[Read], started: datetime, ask: 
         for mapping in own:
             follow(work, mapping, lease.id, ask.key if ask.toward is Direction.TO else "")
         source = _source(work, lease, read, ask)
-        outcomes = [synchronize(work, mapping, source) for mapping in own]
+        outcomes = [
+            guarded(work, synchronize(work, mapping, _sent_back(work, mapping, lease, read, ask) or source), ask)
+            for mapping in own
+        ]
     row = work.rows.get((lease.table, lease.id))
     is_gone = bool(outcomes) and row is not None and not row.exists
     if is_gone and not may_conclude_gone(work.services, lease, read, started, ask):
@@ -110,6 +121,24 @@ def _source(work: Work, lease: Lease, read: list[Read], ask: Ask) -> Request:
     return _read_source(work, lease, source) if is_read or names_deletion(read, lease) else source
 
 
+def _sent_back(work: Work, mapping: TableMapping, lease: Lease, read: list[Read], ask: Ask) -> Request | None:
+    """The local record, if the lane is ready for no other reason than that it is to go out again."""
+    if lease.wish not in {TRAVELS_BACK, COUNTERPART} or read or ask.looks_anyway:
+        return None
+    coupling = work.known.coupling(mapping.name, Direction.FROM, lease.id)
+    record = None if coupling is None else work.known.record(mapping.local_table, coupling.local_id)
+    if coupling is None or record is None or not _goes_out(coupling, record.values):
+        return None
+    return Request(Direction.TO, record, why=lease.wish)
+
+
+def _goes_out(coupling: Coupling, values: Values) -> bool:
+    """Whether the record has a value that was altered as it came in, or a code that had no option."""
+    held, base = coupling.unresolved, coupling.local_base or {}
+    is_code_waiting = any(not same(values.get(name), base.get(name)) for name in held)
+    return is_code_waiting or Direction.TO in coupling.altered.values()
+
+
 def _why(lease: Lease, read: list[Read]) -> str:
     numbers = ", ".join(str(one.row.id) for one in read[-3:])
     return f"notification {numbers}" if numbers else lease.wish
@@ -131,6 +160,7 @@ def _asked_source(work: Work, lease: Lease, ask: Ask) -> Request:
         may_create=ask.may_create,
         is_restored=ask.is_restored,
         job=ask.job,
+        job_holder=ask.job_holder,
         why=ask.why,
     )
 

@@ -28,8 +28,11 @@ from receiver.core.decision import (
     sides_of,
 )
 from receiver.core.mapping import Direction
-from receiver.core.merge import Merged, bases_after
-from receiver.engine.kept_aside import note_passed_over, note_questions
+from receiver.core.merge import Merged
+from receiver.core.message import Freshness
+from receiver.core.remembering import remembered
+from receiver.core.values import NO_VALUES
+from receiver.engine.kept_aside import note_conclusions, note_passed_over, note_questions
 from receiver.engine.synchronize import missing_parents
 from receiver.engine.wording import destination_id, error_of, in_words
 from receiver.engine.work import Outcome
@@ -53,6 +56,7 @@ def settle(connection: Connection, outcomes: Sequence[Outcome], started: datetim
     _remember(connection, written, numbers, finished)
     note_passed_over(connection, written, finished)
     note_questions(connection, written, finished)
+    note_conclusions(connection, written, finished)
     _tell_history(connection, written, finished)
     return written
 
@@ -141,14 +145,18 @@ def _coupling_after(outcome: Outcome, record: Record | None) -> Coupling | None:
     match decision:
         case Fail():
             error = error_of(now, decision)
-            if now.coupling is None or now.is_click:
-                return now.coupling  # a person tried again: that is no second failure of the record's own
+            if now.coupling is None or now.is_click or _is_as_it_failed(now):
+                return now.coupling  # a person tried again, or nothing is new: no second failure of the record's own
             return after_failure(now.coupling, now.toward, error)
         case Insert(merged=merged) | Modify(merged=merged) | AlreadyEqual(merged=merged):
             return _remembering(outcome, merged, record)
         case IgnoreUnchanged(reason=Reason.NOTHING_MOVED) if _has_failed(now):  # a late one says nothing of it
             return now.coupling and with_run(now.coupling, now.toward, LastRun(Result.SUCCESS))
     return now.coupling
+
+
+def _is_as_it_failed(now: Situation) -> bool:
+    return now.freshness == Freshness.KNOWN and _has_failed(now)
 
 
 def _has_failed(now: Situation) -> bool:
@@ -162,12 +170,14 @@ def _remembering(outcome: Outcome, merged: Merged, record: Record | None) -> Cou
     assert record is not None
     row_id = now.source.id if now.toward is Direction.FROM else destination.id
     kept = now.coupling or Coupling(now.mapping.name, record.id, row_id)
-    bases = bases_after(sides_of(now), merged, destination.values)
+    sent = outcome.decision.values if isinstance(outcome.decision, Insert | Modify) else NO_VALUES
+    known = remembered(sides_of(now), merged, sent, destination.values)
+    bases = known.source_base, known.destination_base
     moved = replace(with_bases(kept, now.toward, *bases), local_id=record.id, dataverse_id=row_id)
     row = now.source if now.toward is Direction.FROM else destination
     columns = {one.source for one in now.mapping.transfers(Direction.FROM) if one.source}
     base = at_version(moved.dataverse_base or {}, row.values, columns, now.mapping.dataverse_columns())
-    moved = replace(moved, dataverse_base=base)
+    moved = replace(moved, dataverse_base=base, altered=known.altered)
     return with_run(replace(moved, unresolved=merged.unresolved), now.toward, LastRun(Result.SUCCESS))
 
 
@@ -178,12 +188,13 @@ def _record_jobs(connection: Connection, written: Sequence[Written], times: tupl
         batches.setdefault(_batch_of(one), []).append(one)
     numbers: dict[tuple[str, Direction, int | None], int] = {}
     for key, batch in batches.items():
-        counters, errors = [one.settled.counter for one in batch], _errors_of(batch)
+        # what a run keeps to its end is counted there
+        counters, errors = [one.settled.counter for one in batch if not one.outcome.keeper], _errors_of(batch)
         mapping, toward, number = key
         if number is None:
             numbers[key] = jobs.record(connection, mapping, toward, times, counters, errors)
         else:
-            jobs.add(connection, number, counters, errors, times[1])
+            jobs.add(connection, number, counters, errors, times[1], batch[0].outcome.request.job_holder)
             numbers[key] = number
     return [numbers[_batch_of(one)] for one in written]
 

@@ -7,17 +7,19 @@ own, in the row's lane; then the pair is decided like any other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from receiver.core.coupling import Coupling
 from receiver.core.decision import Record
-from receiver.core.intended import after_create, after_update
+from receiver.core.intended import after_create, after_update, as_kept
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.values import Values
+from receiver.engine.synchronize import columns_of_sides
 from receiver.engine.work import Work
-from receiver.lanes import lane as lanes
+from receiver.lanes.touch import Touch, touch
 from receiver.lanes.waits import wake_waiting
 from receiver.store import couplings, open_writes
 from receiver.store.local_tables import LocalTable
@@ -37,6 +39,7 @@ def conclude(work: Work, table: str, row_id: str, images: Sequence[Values] = (),
     found: list[Coupling] = []
     if work.is_preview or row.unread:
         return  # nothing is concluded of a row that could not be read
+    attempts = [_as_kept(work, one, row.values) for one in attempts] if row.exists else attempts
     with work.services.database.writing() as connection:
         for name in sorted({one.mapping for one in attempts}):
             mapping, own = work.mappings.get(name), [one for one in attempts if one.mapping == name]
@@ -49,6 +52,14 @@ def conclude(work: Work, table: str, row_id: str, images: Sequence[Values] = (),
     work.known.forget([row_id])
     for coupling in found:
         work.known.suppose(coupling)
+
+
+def _as_kept(work: Work, one: OpenWrite, row: Values) -> OpenWrite:
+    mapping = work.mappings.get(one.mapping)
+    if mapping is None:
+        return one
+    _, columns = columns_of_sides(work.services, mapping, Direction.TO, row)
+    return replace(one, intended=as_kept(one.intended, row, columns))
 
 
 def _of_row(
@@ -120,7 +131,7 @@ def _completed(
     now = work.services.clock()
     couplings.save(connection, coupling, now)
     wake_waiting(connection, [(mapping.dataverse_table, row.id)], now)
-    lanes.touch(connection, [lanes.Touch(mapping.dataverse_table, row.id, now, "created, though no answer came")])
+    touch(connection, [Touch(mapping.dataverse_table, row.id, now, "created, though no answer came")])
     return [coupling]
 
 

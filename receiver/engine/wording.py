@@ -88,6 +88,12 @@ def error_of(now: Situation, decision: Fail) -> str:
 
 
 def _sentence(outcome: Outcome, record: Record | None) -> str:
+    """What happened, and which values were left alone."""
+    merged = getattr(outcome.decision, "merged", None)
+    return " ".join((_what_happened(outcome, record), *(merged.notes if merged is not None else ())))
+
+
+def _what_happened(outcome: Outcome, record: Record | None) -> str:
     now, decision = outcome.now, outcome.decision
     row = _row_called(outcome)
     local = f"{BY_NAME[now.mapping.local_table].caption} {record.id}" if record else "no local record"

@@ -11,18 +11,19 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, update
 
 from receiver.core.decision import Reason
-from receiver.core.mapping import TableMapping
+from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, Version
 from receiver.dataverse.rows import version_of
 from receiver.engine.coalesce import Read, due_again, is_own
-from receiver.engine.look_at_lane import Look
+from receiver.engine.look_at_lane import TRAVELS_BACK, Look
 from receiver.engine.settle import settle
 from receiver.engine.wording import Settled
 from receiver.errors import MovedError
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
+from receiver.lanes.touch import Touch, touch
 from receiver.lanes.waits import wait_for, wake_waiting
-from receiver.services import Services, mappings_of
+from receiver.services import Services, mappings_of, unknown_table
 from receiver.store import couplings
 from receiver.store.models import inbox, tombstone
 
@@ -36,8 +37,12 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     """Everything at once: local records, couplings, jobs, what waits, the notifications' states, the lanes.
 
     Lanes come first and in one order: two workers that touch each other's cannot block one another.
+    Raises: MovedError when a mapping was changed since the looks, or what they saw is another now; LeaseLostError.
     """
-    others = [touch for look in looks for touch in _others(look, started)]
+    mappings = services.mappings(connection)
+    if any(look.work.mappings is not mappings for look in looks):
+        raise MovedError
+    others = [other for look in looks for other in _others(look, started)]
     waits = {look.lease.key: look.waits for look in looks if look.outcomes and not look.ask.mapping}
     wanted = {row for rows in waits.values() for row in rows}
     lanes.hold(connection, {look.lease.key for look in looks} | {lanes.key_of(*row) for row in wanted})
@@ -45,7 +50,9 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     outcomes = [outcome for look in looks for outcome in look.outcomes]
     written = settle(connection, outcomes, started, services.clock())
     _leave_tombstones(connection, [look.lease for look in looks if look.is_gone], started)
-    lanes.touch(connection, others)
+    # nobody else tells of it: a trigger of the company's that follows our write is no edit
+    back = [Touch(*one.row, started, wish=TRAVELS_BACK) for one in written if one.travels_back]
+    touch(connection, [*others, *back])
     if waits:
         wait_for(connection, waits)
     wake_waiting(connection, [one.row for one in written if one.couples], started)
@@ -71,7 +78,7 @@ def _check_still_missing(connection: Connection, looks: Sequence[Look], wanted: 
 
 
 def _version_seen(look: Look) -> Version | None:
-    """A row read always counts, also downwards; an image counts unless it is late."""
+    """A row read always counts, also downwards; an image counts if it is newer than what was seen."""
     lease, source, read = look.lease, look.source, look.work.versions.get(look.lease.id)
     if read is not None:
         if lease.version is not None and read.number and lease.version.number and read.number < lease.version.number:
@@ -79,7 +86,7 @@ def _version_seen(look: Look) -> Version | None:
                 "%s was read at version %s after %s had been seen.", lease.key, read.number, lease.version.number
             )
         return read
-    if not look.outcomes or not source.source.is_whole or source.freshness == Freshness.LATE:
+    if not look.outcomes or not source.source.is_whole or source.freshness != Freshness.NEWER:
         return None
     return version_of(source.source.values)
 
@@ -90,10 +97,10 @@ def _leave_tombstones(connection: Connection, gone: Sequence[Lease], now: dateti
         connection.execute(lanes.upsert(connection, tombstone).on_conflict_do_nothing(), rows)
 
 
-def _others(look: Look, now: datetime) -> list[lanes.Touch]:
+def _others(look: Look, now: datetime) -> list[Touch]:
     """A message that names several rows wakes their lanes."""
     return [
-        lanes.Touch(request.table, request.id, now, wish=f"named by notification {one.row.id}")
+        Touch(request.table, request.id, now, wish=f"named by notification {one.row.id}")
         for one in look.read
         for request in one.requests
         if not is_own(request, look.lease) and mappings_of(look.work.mappings, request.table)
@@ -112,12 +119,16 @@ def _finish(
 ) -> None:
     """Write each notification's state and outcome; a synchronous hint that is not done waits for its next look."""
     rows: list[dict[str, Any]] = []
+    standing = services.standing_still(connection)
     for look, outcomes in settled:
-        waits, plain = any(one.waits for one in outcomes), [one.plain() for one in outcomes]
+        still = [one for one in mappings_of(standing, look.lease.table) if one.is_enabled]
+        waits, plain = any(one.waits for one in outcomes), [one.plain() for one in outcomes] + list(map(_stood, still))
         for one in look.read:
             is_hint = one.is_hint_of_open_transaction and look.own and one.requests
             due = due_again(services, one, started) if is_hint else None
             state, note = _state_of(one, look.lease, outcomes, look.own)
+            if still and one.requests:
+                state, note = "failed", ""
             rows.append(
                 {
                     "is_id": one.row.id,
@@ -131,6 +142,13 @@ def _finish(
             )
     if rows:
         connection.execute(_FINISHING, rows)
+
+
+def _stood(mapping: TableMapping) -> dict[str, Any]:
+    """What a notification says of a mapping that stands still: it comes in once it is processed again."""
+    remedy = "Then process the notification again."
+    said = Settled(mapping.name, Direction.FROM, "Fail", "failed", "STANDS_STILL", unknown_table(mapping), remedy)
+    return said.plain()
 
 
 def _state_of(one: Read, lease: Lease, settled: list[Settled], own: list[TableMapping]) -> tuple[str, str]:

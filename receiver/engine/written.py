@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from receiver.core.coupling import Coupling
-from receiver.core.decision import Record
+from receiver.core.decision import Fail, Record
+from receiver.core.mapping import Direction
 from receiver.engine.wording import Settled
 from receiver.engine.work import Outcome
 
@@ -30,6 +31,12 @@ class Written:
     def is_remembered(self) -> bool:
         """Whether the coupling is another than before."""
         return self.coupling is not None and self.coupling != self.outcome.now.coupling
+
+    @property
+    def travels_back(self) -> bool:
+        """Whether the company's database made something else of what was written here, and that is still to go out."""
+        is_inward = self.outcome.now.toward is Direction.FROM and not isinstance(self.outcome.decision, Fail)
+        return is_inward and self.coupling is not None and Direction.TO in self.coupling.altered.values()
 
     @property
     def couples(self) -> bool:

@@ -13,14 +13,16 @@ from receiver.errors import (
     LostRaceError,
     ParentIsBusyError,
     ReceiverError,
+    SchemaError,
     SetUpError,
     SignInError,
     ThrottledError,
+    UnforeseenError,
 )
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
 from receiver.services import Services
-from receiver.store import gates
+from receiver.store import gates, schema
 from receiver.store.gatekeeper import EVERYTHING
 from receiver.store.models import inbox
 from receiver.store.models import lane as lane_rows
@@ -33,6 +35,8 @@ BUSY_PARENT_SECONDS = 0.25
 def record_failure(services: Services, lease: Lease, error: ReceiverError) -> None:
     """In a transaction of its own: what can be waited for goes back to waiting, the rest is failed."""
     now, options = services.clock(), services.options
+    if isinstance(error, UnforeseenError):
+        error = _of_schema(services) or error
     try:
         with services.database.writing() as connection:
             if isinstance(error, GateClosedError):
@@ -55,6 +59,17 @@ def record_failure(services: Services, lease: Lease, error: ReceiverError) -> No
     except ReceiverError:
         services.left_behind.add(lease.owner, lease.key)
         log.warning("The failure of lane %s could not be recorded: %s", lease.key, error)
+
+
+def _of_schema(services: Services) -> SchemaError | None:
+    """While another version changes the database, what nobody foresaw is that, and no record's failure."""
+    try:
+        schema.check(services.database)
+    except SchemaError as error:
+        return error
+    except ReceiverError:
+        return None
+    return None
 
 
 def _fail(connection: Connection, lease: Lease, error: ReceiverError, now: datetime) -> None:

@@ -30,7 +30,7 @@ from receiver.engine.wording import Settled, in_words
 from receiver.engine.work import Outcome, Work, not_at_once
 from receiver.engine.write_dataverse import intended_ids_of, other_lanes_held, written_to_dataverse
 from receiver.engine.write_lanes import write
-from receiver.errors import ReceiverError, RefusedError, StoreUnavailableError
+from receiver.errors import ReceiverError, RefusedError, StoreUnavailableError, TaskLostError
 from receiver.lanes import lane as lanes
 from receiver.lanes.held import BUSY, leased, leave
 from receiver.lanes.lane import Lease
@@ -106,7 +106,10 @@ def wanted_of_pairs(
 
 
 def carry_out(services: Services, wanted: Iterable[Wanted]) -> Iterator[Done]:
-    """Do what is asked, some hundred at a time, in any order. Raises: StoreUnavailableError."""
+    """Do what is asked, some hundred at a time, in any order.
+
+    Raises: StoreUnavailableError; TaskLostError when another counts in the job by now.
+    """
     for chunk in _chunks(wanted):
         yield from _carried_out(services, chunk)
 
@@ -149,7 +152,7 @@ def _together_if_possible(
     """What could be done in one go, by lane. Raises: StoreUnavailableError."""
     try:
         return _together(services, pairs, started)
-    except StoreUnavailableError:
+    except (StoreUnavailableError, TaskLostError):
         raise
     except Exception as error:  # noqa: BLE001  # whatever it is, the record that it belongs to meets it again by itself
         log.debug("%d records are worked on one by one: %s", len(pairs), error)
@@ -179,6 +182,8 @@ def _alone(services: Services, one: Wanted, lease: Lease) -> Done:
         settled = attempted(services, lease, one.ask)
     except ReceiverError as error:
         leave(services, [lease])
+        if isinstance(error, TaskLostError):
+            raise
         return Done(one, error=error)
     return Done(one, settled[0] if settled else None)
 
@@ -197,8 +202,11 @@ def _looks(
         known = _known(services, connection, mappings, [one for one, _ in pairs])
     rows = _rows(services, mappings, known, pairs)
     look_alikes = _look_alikes(Work(services, mappings, known, pull), [one for one, _ in pairs], rows)
+    read_at = services.clock()
     for one, lease in pairs:
-        work = Work(services, mappings, known, pull, is_preview=is_preview, look_alikes=look_alikes)
+        work = Work(
+            services, mappings, known, pull, is_preview=is_preview, look_alikes=look_alikes, rows_read_at=read_at
+        )
         try:
             for id_ in {lease.id, _coupled_row(known, one)} - {""}:
                 if (lease.table, id_) in rows:
@@ -260,24 +268,18 @@ def _rows(
     found: dict[tuple[str, str], Answered] = {}
     asked: dict[str, set[str]] = {}
     for one, lease in pairs:
-        is_late = one.row is not None and freshness(one.row.version, lease.version) == Freshness.LATE
-        if one.row is not None and not is_late:
+        if one.row is not None and freshness(one.row.version, lease.version) in {Freshness.NEWER, Freshness.SAME}:
             found[one.table, one.id] = one.row
         elif one.ask.toward is Direction.FROM:
             asked.setdefault(one.table, set()).add(one.id)
         elif _coupled_row(known, one):
             asked.setdefault(one.table, set()).add(_coupled_row(known, one))
     for table, ids in asked.items():
-        found |= {(table, id_): row for id_, row in _read(services, table, ids, read_columns(mappings, table)).items()}
+        found |= {
+            (table, id_): row
+            for id_, row in services.dataverse.look_up(table, ids, read_columns(mappings, table)).items()
+        }
     return found
-
-
-def _read(services: Services, table: str, ids: Iterable[str], columns: frozenset[str]) -> dict[str, Answered]:
-    """Each row: by a list, and what the list lacks by its id, since a list that lacks a row proves nothing."""
-    wanted = sorted(ids)
-    read: dict[str, Answered] = dict(services.dataverse.read_many(table, wanted, columns))
-    missing = [id_ for id_ in wanted if id_ not in read]
-    return read | (services.dataverse.read_each(table, missing, columns) if missing else {})
 
 
 @dataclass(frozen=True)

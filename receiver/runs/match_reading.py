@@ -16,7 +16,7 @@ from receiver.core.filters import columns_of as filtered_columns
 from receiver.core.filters import matches
 from receiver.core.mapping import Conversion, Direction, FieldMapping, TableMapping
 from receiver.core.matching import UNKNOWN, Rows, Searched, dataverse_digest, digest, is_criterion, local_digest
-from receiver.core.merge import Converted, Keep, NotCoupled, NotTransformed
+from receiver.core.merge import Converted, Keep, NoCounterpart, NotCoupled, NotTransformed
 from receiver.core.transformation import RuleError
 from receiver.core.values import Values, is_empty
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
@@ -88,7 +88,7 @@ class Sides:
             try:
                 if not is_criterion(value, types[column].type) or isinstance(converted, Keep):
                     digests.append(None)
-                elif isinstance(converted, NotCoupled | NotTransformed):
+                elif isinstance(converted, NoCounterpart | NotCoupled | NotTransformed):
                     digests.append(UNKNOWN)
                     troubles.append(converted.sentence)
                 else:

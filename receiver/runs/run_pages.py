@@ -123,6 +123,8 @@ def _has_changed(mapping: TableMapping, record: Record, coupling: Coupling) -> b
     mapped = [one.source for one in mapping.transfers(Direction.TO) if one.source]
     if any(column in coupling.unresolved and not is_empty(record.values.get(column)) for column in mapped):
         return True  # it named a record that was not coupled then; the look says whether it is now
+    if Direction.TO in coupling.altered.values():
+        return True  # the company's database made something else of what came in: that travels back once
     return any(not same(record.values.get(column), base.get(column)) for column in mapped)
 
 
@@ -152,12 +154,24 @@ def _rows(services: Services, part: Part, after: str) -> Iterator[Page]:
     read, size = (CHANGE_COLUMNS, VERSIONS_TOGETHER) if is_again else (columns, stored.PAGE)
     for page in services.dataverse.changed(mapping.dataverse_table, read, mapping.dataverse_filter, since):
         for start in range(0, len(page), size):
-            rows = page[start : start + size]
-            newest = max((one.version.modified_on for one in rows if one.version.modified_on), default=mark)
+            read_now = page[start : start + size]
+            newest = max((one.version.modified_on for one in read_now if one.version.modified_on), default=mark)
             mark = newest if mark is None or newest is None else max(mark, newest)
+            rows = _not_asked_before(services, part, read_now)
             same, others = _parted(services, part, rows, columns) if is_again else ([], rows)
             wanted = _of_rows(services, part, others)
-            yield Page("rows", mark.isoformat() if mark else "", wanted, len(rows), mark, in_step=same)
+            yield Page("rows", mark.isoformat() if mark else "", wanted, len(read_now), mark, in_step=same)
+
+
+def _not_asked_before(services: Services, part: Part, rows: Sequence[DataverseRow]) -> list[DataverseRow]:
+    """A row that failed is asked for once in a run: a second failure would make its pair Skipped."""
+    left = _ids_not_asked_before(services, part, [one.id for one in rows])
+    return [one for one in rows if one.id in left]
+
+
+def _ids_not_asked_before(services: Services, part: Part, ids: Sequence[str]) -> set[str]:
+    with services.database.reading() as connection:
+        return set(ids) - stored.asked_before(connection, part.mapping.name, part.ask.job, ids)
 
 
 def _parted(
@@ -216,7 +230,8 @@ def _told_rows(services: Services, part: Part, deleted: Collection[str]) -> Iter
     for start in range(0, len(ids), stored.PAGE):
         with services.database.reading() as connection:
             coupled = stored.coupled_of(connection, part.mapping, ids[start : start + stored.PAGE])
-        yield Page("deleted rows", "", _from(part, coupled))
+        left = _ids_not_asked_before(services, part, coupled)
+        yield Page("deleted rows", "", _from(part, sorted(left)))
 
 
 def _missing_rows(services: Services, part: Part, there: Tracked | None, after: str) -> Iterator[Page]:
@@ -224,7 +239,8 @@ def _missing_rows(services: Services, part: Part, there: Tracked | None, after: 
     table, columns = part.mapping.dataverse_table, frozenset({"versionnumber"})
     for ids in _key_pages(services, part, stored.coupled_rows_after, after):
         present = there.present if there is not None else services.dataverse.read_many(table, ids, columns).keys()
-        yield Page("deleted rows", ids[-1], _from(part, [one for one in ids if one not in present]))
+        left = _ids_not_asked_before(services, part, [one for one in ids if one not in present])
+        yield Page("deleted rows", ids[-1], _from(part, sorted(left)))
 
 
 def _from(part: Part, ids: Sequence[str]) -> list[Wanted]:

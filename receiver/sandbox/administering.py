@@ -9,10 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from receiver.sandbox import column_security
-from receiver.sandbox.column_security import Secured
+from receiver.sandbox.column_security import Secured, can_be_secured, replace_rights
 from receiver.sandbox.customizations import PlugIn
-from receiver.sandbox.organization import Organization
+from receiver.sandbox.events import Call
+from receiver.sandbox.organization import Organization, put_back
+from receiver.sandbox.recycle_bin import put_configuration
+from receiver.sandbox.seed import SALES_MANAGER
+from receiver.sandbox.storage import Backup
 from receiver.sandbox.table import Column, Kind, Target, base_amount
 from receiver.sandbox.values import guid_of
 
@@ -53,11 +56,21 @@ class Administering(ABC):
         *masked*: what is read instead of any value; it implies read. *unmasked*: the value itself may be asked for with
         `UnMaskedData=true`. Raises ValueError for a column that cannot be secured.
         """
-        rights = Secured(read or bool(masked), create, update, masked, unmasked)
-        column_security.secure(self.organization, table, column, rights)
+        found = self.organization.schema.table(table)
+        if not can_be_secured(found, found.by_name[column]):
+            raise ValueError(f"{table}.{column} cannot be secured in Dataverse.")
+        self._replace_rights(table, column, Secured(read or bool(masked), create, update, masked, unmasked))
 
     def unsecure(self, table: str, column: str) -> None:
-        column_security.unsecure(self.organization, table, column)
+        self._replace_rights(table, column, None)
+
+    def _replace_rights(self, table: str, column: str, rights: Secured | None) -> None:
+        with self.organization.rows.transaction() as transaction:
+            replace_rights(transaction, table, column, rights)
+        if rights is None:
+            self.organization.secured.pop((table, column), None)
+        else:
+            self.organization.secured[table, column] = rights
 
     def add_column(
         self,
@@ -105,6 +118,39 @@ class Administering(ABC):
         options = self.organization.schema.table(table).by_name[column].options
         kept = tuple(option for option in options if option[0] != value)
         self.organization.schema.change_column(table, column, options=kept)
+
+    @property
+    def keep_deleted_days(self) -> int:
+        """For how many days the recycle bin keeps what is deleted from now on; 0 switches it off."""
+        return self.organization.recycle_bin.days
+
+    @keep_deleted_days.setter
+    def keep_deleted_days(self, days: int) -> None:
+        organization = self.organization
+        organization.recycle_bin.days = days
+        with organization.rows.transaction() as transaction:
+            put_configuration(organization.schema, transaction, days)
+
+    def restore(self, table: str, id: str, values: dict[str, Any] | None = None) -> None:  # noqa: A002 - the word for it
+        """Brings the row back from the recycle bin as a person does, with these columns instead of its own.
+
+        Raises ApiError.
+        """
+        found = self.organization.schema.table(table)
+        overridden = self.organization.logical(found, values or {})
+        self.organization.rows.restore(found, guid_of(id), overridden, Call(SALES_MANAGER))
+
+    def backup(self) -> Backup:
+        """All rows as they are now, for `restore_backup` of this sandbox or of another."""
+        return self.organization.store.backup()
+
+    def restore_backup(self, backup: Backup, *, refuses_tokens: bool = True) -> None:
+        """Rows jump back, and nobody is told; versions go on from the backup's, moments from now.
+
+        Steps and jobs are those of the backup; the recycle bin is empty. Delta tokens given out
+        before are refused, or else answered as if nothing had happened: with what their numbers say.
+        """
+        put_back(self.organization, backup, refuses_tokens=refuses_tokens)
 
     def plug_in(self, table: str, run: PlugIn) -> None:
         """Runs it inside each create, update and delete of the table, whoever writes, before the row is kept.

@@ -7,15 +7,11 @@ Source: DP/column-level-security; PP/field-level-security; PP/create-manage-mask
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
+from receiver.sandbox.storage import Transaction
 from receiver.sandbox.table import Column, Kind, Table
 from receiver.sandbox.values import Reference
-
-if TYPE_CHECKING:
-    from receiver.sandbox.organization import Organization
-    from receiver.sandbox.storage import Transaction
 
 PROFILE, PERMISSION, MASKING_RULE = "fieldsecurityprofile", "fieldpermission", "attributemaskingrule"
 PROFILE_ID = "f5000000-0000-4000-8000-000000000001"
@@ -46,21 +42,14 @@ def can_be_secured(table: Table, column: Column) -> bool:
     return not (is_key or column.is_lookup or column.kind is Kind.GUID or column.name in _NEVER)
 
 
-def secure(organization: Organization, table_name: str, column_name: str, rights: Secured) -> None:
-    """Raises ApiError, KeyError for what does not exist, ValueError for a column that cannot be secured."""
-    table = organization.schema.table(table_name)
-    if not can_be_secured(table, table.by_name[column_name]):
-        raise ValueError(f"{table_name}.{column_name} cannot be secured in Dataverse.")
-    organization.secured[table_name, column_name] = rights
-    with organization.rows.transaction() as transaction:
-        _forget(transaction, table_name, column_name)
-        _put(transaction, table_name, column_name, rights)
-
-
-def unsecure(organization: Organization, table_name: str, column_name: str) -> None:
-    organization.secured.pop((table_name, column_name), None)
-    with organization.rows.transaction() as transaction:
-        _forget(transaction, table_name, column_name)
+def replace_rights(transaction: Transaction, table: str, column: str, rights: Secured | None) -> None:
+    """Writes the rows that tell of these rights; none: the column is not secured."""
+    for kind in (PERMISSION, MASKING_RULE):
+        own_id = _id(kind, table, column)
+        if transaction.row(kind, own_id) is not None:
+            transaction.remove(kind, own_id)
+    if rights is not None:
+        _put(transaction, table, column, rights)
 
 
 def _put(transaction: Transaction, table: str, column: str, rights: Secured) -> None:
@@ -87,13 +76,6 @@ def _put(transaction: Transaction, table: str, column: str, rights: Secured) -> 
             "attributelogicalname": column,
         }
         transaction.put(MASKING_RULE, own_id, values)
-
-
-def _forget(transaction: Transaction, table: str, column: str) -> None:
-    for kind in (PERMISSION, MASKING_RULE):
-        own_id = _id(kind, table, column)
-        if transaction.row(kind, own_id) is not None:
-            transaction.remove(kind, own_id)
 
 
 def _id(kind: str, table: str, column: str) -> str:

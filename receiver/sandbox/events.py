@@ -119,6 +119,14 @@ def deleted(table: Table, before: Row, call: Call) -> Event:
     return Event("Delete", table, before.id, call, target, target, before=before)
 
 
+def restored(table: Table, row: Row, overridden: dict[str, Any], call: Call) -> Event:
+    """The Target holds the id and what the caller overrode, not what came back."""
+    target = Entity(table.name, row.id, _bag(table, {**overridden, table.id_column: row.id}))
+    inputs: Bag = (("Target", target),)
+    outputs: Bag = (("id", row.id),)
+    return Event("Restore", table, row.id, call, inputs, inputs, outputs, frozenset(overridden), after=row)
+
+
 def called(message: str, table: Table | None, row_id: str, parameters: Bag, call: Call) -> Event:
     """A Custom API. Bound: the row is its Target; unbound: no table and no id."""
     target: Bag = (("Target", EntityReference(row_id, table.name)),) if table else ()

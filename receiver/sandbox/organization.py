@@ -15,15 +15,17 @@ from receiver.sandbox.column_security import Secured
 from receiver.sandbox.customizations import Customizations
 from receiver.sandbox.events import Call
 from receiver.sandbox.faults import Faults
+from receiver.sandbox.keeping import Keeping
 from receiver.sandbox.limits import Protection
 from receiver.sandbox.notifications import Environment
 from receiver.sandbox.pipeline import Pipeline
 from receiver.sandbox.publishing import mark_unpublished
+from receiver.sandbox.recycle_bin import RecycleBin
 from receiver.sandbox.registration import Registry, put_messages, replace_steps
 from receiver.sandbox.rows import Rows
 from receiver.sandbox.schema import Schema, make_schema, metadata_id
 from receiver.sandbox.settings import SandboxSettings
-from receiver.sandbox.storage import Store
+from receiver.sandbox.storage import Backup, Store
 from receiver.sandbox.table import Table
 from receiver.sandbox.tokens import Tokens
 from receiver.sandbox.values import Reference, from_python
@@ -54,6 +56,7 @@ class Organization:
     faults: Faults
     collation: Collation
     customizations: Customizations
+    recycle_bin: RecycleBin
     protection: Protection
     requests: deque[RequestMade] = field(default_factory=deque)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -90,23 +93,38 @@ def make_organization(settings: SandboxSettings, folder: Path | None) -> Organiz
     )
     pipeline = Pipeline(settings, store, registry, environment, faults)
     collation, customizations = Collation(settings.language), Customizations()
-    rows = Rows(settings, schema, store, registry, pipeline, collation, customizations, on_write=mark_unpublished)
+    keeping = Keeping(settings.organization_id, collation, mark_unpublished)
+    recycle_bin = RecycleBin(settings.now)
     organization = Organization(
         settings=settings,
         schema=schema,
         store=store,
         registry=registry,
         pipeline=pipeline,
-        rows=rows,
+        rows=Rows(settings, schema, store, registry, pipeline, keeping, customizations, recycle_bin),
         tokens=Tokens(settings.now),
         faults=faults,
         collation=collation,
         customizations=customizations,
+        recycle_bin=recycle_bin,
         protection=Protection(settings.limits),
         requests=deque(maxlen=settings.log_length),
     )
     _fill(organization)
     return organization
+
+
+def put_back(organization: Organization, backup: Backup, *, refuses_tokens: bool) -> None:
+    """The rows of the backup, those of registrations and jobs too; the environment keeps its own id."""
+    own_id = organization.settings.organization_id
+    organization.store.restore(backup, refuses_tokens=refuses_tokens)
+    organization.recycle_bin.empty()
+    organization.registry.forget()
+    with organization.rows.transaction() as transaction:
+        for row in transaction.rows("organization"):
+            if row.id != own_id:
+                transaction.remove("organization", row.id)
+                transaction.put("organization", own_id, {**row.values, "organizationid": own_id})
 
 
 def _fill(organization: Organization) -> None:

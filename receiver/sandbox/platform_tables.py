@@ -301,6 +301,20 @@ def attributemaskingrule() -> Table:
     return _platform("attributemaskingrule", "attributemaskingrules", 10091, columns)
 
 
+def recyclebinconfig() -> Table:
+    pair, statuses = states("Active,Inactive", [(1, 0, "Active"), (2, 1, "Inactive")])
+    columns = [
+        guid("recyclebinconfigid", "cr"),
+        text("name", 128),
+        integer("cleanupintervalindays"),
+        flag("isreadyforrecyclebin", default=False),
+        lookup("extensionofrecordid", "entity"),
+        *pair,
+        *audit(),
+    ]
+    return _platform("recyclebinconfig", "recyclebinconfigs", 10092, columns, statuses)
+
+
 def _platform(
     name: str,
     set_name: str,
@@ -339,6 +353,7 @@ def platform_tables() -> list[Table]:
         publisher(),
         solution(),
         solutioncomponent(),
+        recyclebinconfig(),
         fieldsecurityprofile(),
         fieldpermission(),
         attributemaskingrule(),

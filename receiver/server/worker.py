@@ -15,19 +15,22 @@ from receiver.commands.connection.test_connection import test_connection
 from receiver.commands.following import history
 from receiver.commands.procedures import PROCEDURES
 from receiver.engine.process import process, process_together
-from receiver.errors import ReceiverError, StoreUnavailableError
+from receiver.errors import ReceiverError, SchemaError, StoreUnavailableError
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
 from receiver.lanes.ready import ready
 from receiver.runs import tasks
 from receiver.runs.local_edits import LocalChanges
 from receiver.services import Services
+from receiver.store import schema
 from receiver.store.models import worker
 from receiver.store.wake import LOOK_AGAIN_SECONDS, Listener
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
+#: how often a worker looks whether the database has its schema again
+STANDS_STILL_SECONDS = 5.0
 #: how many lanes share a transaction; more gain little and keep the first record waiting longer
 LANES_TOGETHER = 100
 CONNECTION_TEST_SECONDS = 120.0
@@ -45,6 +48,7 @@ class Worker:
         self._stopped = threading.Event()
         self._ready = threading.Condition()
         self._rings = 0
+        self._schema_was_ours = -LOOK_AGAIN_SECONDS
         #: lanes held by this worker that are worked on one by one
         self._alone: deque[Lease] = deque()
         self._together = threading.Lock()
@@ -83,14 +87,24 @@ class Worker:
         while is_held() or not self._stopped.is_set():
             rings = self._rings
             try:
+                self._check_schema()
                 if not step():
                     self._sleep(rings)
+            except SchemaError as error:
+                log.warning("No %s: %s The worker stands still, and goes on by itself.", what, error)
+                self._stopped.wait(STANDS_STILL_SECONDS)
             except StoreUnavailableError as error:
                 log.warning("No %s: %s Looking again in a second.", what, error)
                 self._stopped.wait(LOOK_AGAIN_SECONDS)
             except Exception:
                 log.exception("The thread of %s met something nobody foresaw; it goes on in a second.", what)
                 self._stopped.wait(LOOK_AGAIN_SECONDS)
+
+    def _check_schema(self) -> None:
+        """At most once a second. Raises: SchemaError; StoreUnavailableError."""
+        if time.monotonic() - self._schema_was_ours >= LOOK_AGAIN_SECONDS:
+            schema.check(self._services.database)
+            self._schema_was_ours = time.monotonic()
 
     def _process_one_alone(self) -> bool:
         try:
@@ -154,6 +168,7 @@ class Worker:
         started, tested, purged = self._services.clock(), -CONNECTION_TEST_SECONDS, -PURGE_SECONDS
         while not self._stopped.is_set():
             try:
+                self._check_schema()
                 self._record_heartbeat(started)
                 if self._services.client is not None and time.monotonic() - tested >= CONNECTION_TEST_SECONDS:
                     tested = time.monotonic()

@@ -10,13 +10,14 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, OID, REGCLASS
 from sqlalchemy.exc import DBAPIError
 
 from receiver.core.decision import Record
 from receiver.core.values import Column, ColumnType, Value, Values, is_empty, same
 from receiver.errors import RolledBackError
+from receiver.store import triggers
 from receiver.store.database import NUMBER_BLOCKS
 from receiver.store.refusals import refusal_of, unkeepable
 from receiver.store.types import Amount, Moment
@@ -31,6 +32,10 @@ _TYPES: tuple[tuple[type[Any], ColumnType], ...] = (
     (sa.String, ColumnType.TEXT),
 )
 
+_HAS_TRIGGERS = "receiver_has_triggers"
+_SQLITE_MASTER = sa.table("sqlite_master", sa.column("type"), sa.column("name"), sa.column("tbl_name"))
+_PG_TRIGGER = sa.table("pg_trigger", sa.column("tgrelid", OID), sa.column("tgname"), sa.column("tgisinternal"))
+
 
 def columns_of(table: sa.Table) -> Mapping[str, Column]:
     """The table's columns as the rules describe columns."""
@@ -40,7 +45,8 @@ def columns_of(table: sa.Table) -> Mapping[str, Column]:
 def _described(column: sa.Column[Any]) -> Column:
     type_ = next(ours for theirs, ours in _TYPES if isinstance(column.type, theirs))
     length = column.type.length if isinstance(column.type, sa.String) else None
-    return Column(column.name, type_, length, caption=column.info.get("caption", column.name))
+    places = column.type.impl.scale if isinstance(column.type, Amount) else None
+    return Column(column.name, type_, length, caption=column.info.get("caption", column.name), precision=places)
 
 
 def _lower(text: str) -> str:
@@ -96,8 +102,8 @@ class LocalTable:
             inserted: dict[str, Record] = {}
             for columns in {frozenset(row) for row in written}:
                 rows = [row for row in written if row.keys() == columns]
-                found = self._connection.execute(insert(self._table).returning(*self._table.columns), rows).mappings()
-                inserted |= {record.id: record for record in map(self._record, found)}
+                found = self._connection.execute(insert(self._table).returning(*self._returned), rows).mappings()
+                inserted |= {record.id: record for record in self._as_kept(found.all())}
         return [inserted[str(row[self._shipped.key])] for row in written]
 
     def modify(self, id_: str, values: Values) -> Record:
@@ -106,9 +112,9 @@ class LocalTable:
         Raises: RecordError.
         """
         written = {name: self._written(name, value) for name, value in values.items()}
-        changed = update(self._table).where(self._key == id_).values(written).returning(*self._table.columns)
+        changed = update(self._table).where(self._key == id_).values(written).returning(*self._returned)
         with self._one_record():
-            return self._record(self._connection.execute(changed).mappings().one())
+            return self._as_kept([self._connection.execute(changed).mappings().one()])[0]
 
     def delete(self, id_: str) -> None:
         """Delete the record; one that is gone already is as good. Raises: RecordError when others refer to it."""
@@ -167,8 +173,30 @@ class LocalTable:
         driver = self._connection.connection.driver_connection
         return isinstance(driver, sqlite3.Connection) and not driver.in_transaction
 
+    @property
+    def _returned(self) -> Sequence[sa.ColumnElement[Any]]:
+        """The row, and whether the table has a trigger that runs once the row was returned, which may change it."""
+        named = sa.literal(self._table.name, sa.String)
+        if self._connection.dialect.name == "sqlite":
+            found = select(_SQLITE_MASTER.c.name).where(
+                _SQLITE_MASTER.c.type == "trigger", _SQLITE_MASTER.c.tbl_name == named
+            )
+        else:
+            found = select(_PG_TRIGGER.c.tgname).where(
+                _PG_TRIGGER.c.tgrelid == sa.cast(sa.cast(named, REGCLASS), OID),
+                _PG_TRIGGER.c.tgname != triggers.NAME,
+                sa.not_(_PG_TRIGGER.c.tgisinternal),
+            )
+        return (*self._table.columns, found.exists().label(_HAS_TRIGGERS))
+
+    def _as_kept(self, returned: Sequence[RowMapping]) -> list[Record]:
+        """The records as the database keeps them: what a trigger made of them afterwards, `RETURNING` does not show."""
+        if not any(row[_HAS_TRIGGERS] for row in returned):
+            return [self._record(row) for row in returned]
+        return self.get_all([str(row[self._shipped.key]) for row in returned])
+
     def _record(self, row: Mapping[Any, Any]) -> Record:
-        values: dict[str, Value] = {str(name): value for name, value in row.items()}
+        values: dict[str, Value] = {str(name): value for name, value in row.items() if name != _HAS_TRIGGERS}
         return Record(str(row[self._shipped.key]), values)
 
     def _written(self, name: str, value: Value) -> Any:

@@ -92,12 +92,16 @@ lane = Table(
     Column("generation", Number, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_error", Text, nullable=False, server_default=""),
+    #: the first of the attempts that were charged
+    Column("troubled_since", Moment),
     #: it is ready as soon as the gate opens, whenever its own time would come
     Column("waits_for_gate", Boolean, nullable=False, server_default=false()),
     #: why it was touched when no notification did: woken by a parent, brought in by a person
     Column("wish", String(200), nullable=False, server_default=""),
     Column("version_number", Number),
     Column("modified_on", Moment),
+    #: a read told the version, not an image alone: only then is anything late
+    Column("version_was_read", Boolean, nullable=False, server_default=false()),
     #: the order in which lanes are leased: with thousands ready, none is sorted, and those asleep are not passed by
     Index(
         "ix_receiver_lane_order",
@@ -136,6 +140,8 @@ coupling = Table(
     Column("local_base", JSON),
     Column("dataverse_base", JSON),
     Column("unresolved", JSON, nullable=False),
+    #: {local column: the direction in which its altered value travels back, null where it does not}
+    Column("altered", JSON, nullable=False, server_default=text("'{}'")),
     Column("is_skipped", Boolean, nullable=False, server_default=false()),
     Column("from_result", String(8), nullable=False, default=""),
     Column("from_job", Number),
@@ -206,6 +212,22 @@ question = Table(
     Column("since", Moment, nullable=False),
 )
 
+#: What cannot be taken back by the next run: drawn lately, or kept back until a person has looked at it.
+conclusion = Table(
+    "receiver_conclusion",
+    metadata,
+    Column("mapping", String(20), primary_key=True),
+    #: gone, or blank with a column's name
+    Column("kind", String(140), primary_key=True),
+    Column("dataverse_id", String(36), primary_key=True),
+    Column("local_id", String(100), nullable=False),
+    Column("toward", String(20), nullable=False),
+    Column("is_kept", Boolean, nullable=False, server_default=false()),
+    #: the run that keeps it to its end
+    Column("keeper", String(40), nullable=False, server_default=""),
+    Column("at", Moment, nullable=False),
+)
+
 passed_over = Table(
     "receiver_passed_over",
     metadata,
@@ -240,6 +262,8 @@ mapping = Table(
     #: up to where the Dataverse table has been read by runs: modifiedon, and the token of change tracking
     Column("dataverse_watermark", Moment),
     Column("change_token", Text, nullable=False, server_default=""),
+    #: the number of its newest change: who edits says which one he looked at
+    Column("version", Number, nullable=False, server_default="0"),
 )
 
 field_mapping = Table(
@@ -278,6 +302,8 @@ job = Table(
     Column("started_at", Moment, nullable=False),
     Column("finished_at", Moment),
     Column("message", String(250), nullable=False, default=""),
+    #: the lease of the task that counts in it; who lost it counts no more
+    Column("holder", String(64), nullable=False, server_default=""),
     *(
         Column(name, Integer, nullable=False, server_default="0")
         for name in ("inserted", "modified", "deleted", "unchanged", "skipped", "failed", "uncoupled", "coupled")
@@ -367,12 +393,14 @@ finding = Table(
         nullable=False,
         index=True,
     ),
-    #: missing, extra, different, uncoupled
+    #: missing, extra, different, uncoupled, explained
     Column("kind", String(20), nullable=False),
     Column("local_id", String(100), nullable=False, server_default=""),
     Column("dataverse_id", String(36), nullable=False, server_default=""),
     #: {local column: [local value, Dataverse value]}
     Column("fields", JSON, nullable=False),
+    #: {local column: which rule lets the difference be}
+    Column("reasons", JSON, nullable=False, server_default=text("'{}'")),
 )
 
 #: Who changed what, from what, to what.
@@ -430,12 +458,20 @@ connection = Table(
     Column("is_good", Boolean, nullable=False, server_default=false()),
     Column("said", Text, nullable=False, server_default=""),
     Column("organization_id", String(36), nullable=False, server_default=""),
-    #: {table: [columns that this environment lacks]}
-    Column("lacking", JSON),
-    #: {table: {column: characters}}: texts that hold less in this environment than in a plain one
-    Column("shortened", JSON),
     #: refused for a missing or wrong key, since the start of time
     Column("refused_keys", Number, nullable=False, server_default="0"),
+)
+
+#: What Dataverse's metadata said of each mapped table when it was read last.
+dataverse_table = Table(
+    "receiver_dataverse_table",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("read_at", Moment, nullable=False),
+    #: {column: its facts}, as `dataverse/metadata.py` writes them
+    Column("columns", JSON, nullable=False),
+    #: how often it said something else than before; a change counts everywhere without a restart
+    Column("changes", Integer, nullable=False),
 )
 
 sign_in = Table(

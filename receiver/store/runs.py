@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, exists, literal, or_, select, update
 
 from receiver.core.coupling import VERSION, Result
-from receiver.core.mapping import Direction, TableMapping
+from receiver.core.mapping import Conversion, Direction, TableMapping
 from receiver.store.models import coupling, lane, passed_over, uncoupled
+from receiver.store.models import job as job_rows
 from receiver.store.models import mapping as mapping_rows
 from receiver.tables import BY_NAME
 
@@ -36,9 +37,13 @@ def gone_after(connection: Connection, mapping: TableMapping, after: str) -> lis
 
 
 def failed_rows_after(connection: Connection, mapping: TableMapping, after: str) -> list[str]:
-    """The next Dataverse rows that failed on their last way in, coupled or not, but for those that are Skipped."""
+    """The next Dataverse rows that failed on their last way in, coupled or not, but for those that are Skipped.
+
+    With them those that hold an option without code: there may be one now.
+    """
+    is_asked = or_(coupling.c.from_result == Result.FAILURE, has_unresolved_option(mapping))
     failed = select(coupling.c.dataverse_id.label("id")).where(
-        coupling.c.mapping == mapping.name, coupling.c.from_result == Result.FAILURE, ~coupling.c.is_skipped
+        coupling.c.mapping == mapping.name, is_asked, ~coupling.c.is_skipped
     )
     kept = select(passed_over.c.row_id.label("id")).where(
         passed_over.c.mapping == mapping.name, passed_over.c.reason == FAILED
@@ -47,6 +52,13 @@ def failed_rows_after(connection: Connection, mapping: TableMapping, after: str)
     return list(
         connection.execute(select(both.c.id).where(both.c.id > after).order_by(both.c.id).limit(PAGE)).scalars()
     )
+
+
+def has_unresolved_option(mapping: TableMapping) -> sa.ColumnElement[bool]:
+    """Whether a coupling holds a value of a choice, or a code of one, that has no counterpart."""
+    kept = sa.cast(coupling.c.unresolved, sa.Text)
+    options = (one.local_column for one in mapping.fields if one.conversion is Conversion.OPTION and one.is_enabled)
+    return or_(sa.false(), *(kept.contains(f'"{name}"', autoescape=True) for name in options if name))
 
 
 def remember_failed(connection: Connection, mapping: str, row_ids: Sequence[str], now: datetime) -> None:
@@ -59,6 +71,21 @@ def remember_failed(connection: Connection, mapping: str, row_ids: Sequence[str]
     ]
     if rows:
         connection.execute(sa.insert(passed_over), rows)
+
+
+def asked_before(connection: Connection, mapping: str, job: int | None, row_ids: Sequence[str]) -> set[str]:
+    """Which of these Dataverse rows the run of this job has decided: their coupling, or that they failed, says so."""
+    coupled = select(coupling.c.dataverse_id).where(
+        coupling.c.mapping == mapping, coupling.c.from_job == job, coupling.c.dataverse_id.in_(row_ids)
+    )
+    began = select(job_rows.c.started_at).where(job_rows.c.id == job).scalar_subquery()
+    failed = select(passed_over.c.row_id).where(
+        passed_over.c.mapping == mapping,
+        passed_over.c.reason == FAILED,
+        passed_over.c.since >= began,
+        passed_over.c.row_id.in_(row_ids),
+    )
+    return set(connection.execute(sa.union(coupled, failed)).scalars())
 
 
 def coupled_rows_after(connection: Connection, mapping: TableMapping, after: str) -> list[str]:
@@ -80,7 +107,13 @@ def in_step(connection: Connection, mapping: TableMapping, versions: Mapping[str
     """Which of these rows, by id and version, are remembered at just this version, and can have nothing to do."""
     columns = {one.source for one in mapping.transfers(Direction.FROM) if one.source}
     query = (
-        select(coupling.c.dataverse_id, coupling.c.dataverse_base, coupling.c.unresolved, lane.c.version_number)
+        select(
+            coupling.c.dataverse_id,
+            coupling.c.dataverse_base,
+            coupling.c.unresolved,
+            coupling.c.altered,
+            lane.c.version_number,
+        )
         .join(lane, lane.c.key == literal(f"{mapping.dataverse_table}:") + coupling.c.dataverse_id)
         .join(BY_NAME[mapping.local_table].table, _key_of(mapping) == coupling.c.local_id)
         .where(coupling.c.mapping == mapping.name, coupling.c.dataverse_id.in_(list(versions)))
@@ -88,8 +121,9 @@ def in_step(connection: Connection, mapping: TableMapping, versions: Mapping[str
     )
     return {
         id_
-        for id_, base, unresolved, seen in connection.execute(query)
-        if base and not unresolved and columns and columns <= base.keys() and base.get(VERSION) == seen == versions[id_]
+        for id_, base, unresolved, altered, seen in connection.execute(query)
+        if base and columns and columns <= base.keys() and base.get(VERSION) == seen == versions[id_]
+        if not unresolved and Direction.FROM not in altered.values()
     }
 
 

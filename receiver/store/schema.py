@@ -6,6 +6,7 @@ import logging
 import sys
 import warnings
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -18,6 +19,7 @@ import migrations
 from receiver.errors import SchemaError, StoreUnavailableError
 from receiver.store import mappings
 from receiver.store.database import OF_MIGRATION, Database
+from receiver.store.models import metadata
 
 #: the company may have an alembic_version of its own
 VERSION_TABLE = "receiver_schema_version"
@@ -27,9 +29,14 @@ log = logging.getLogger(__name__)
 
 
 def migrate(database: Database, now: datetime) -> tuple[str, str]:
-    """Upgrade to this version's schema and bring in shipped mappings; the revisions before and after."""
+    """Upgrade to this version's schema and bring in shipped mappings; the revisions before and after.
+
+    Raises: SchemaError, and nothing is changed, beside tables of these names that are not ours.
+    """
     with database.writing(OF_MIGRATION) as connection:
         before = _current(connection)
+        if before is None:
+            _refuse_foreign_tables(connection)
         config = _config()
         config.attributes["connection"] = connection
         with warnings.catch_warnings():
@@ -39,13 +46,28 @@ def migrate(database: Database, now: datetime) -> tuple[str, str]:
         return before or "nothing", _current(connection) or "nothing"
 
 
+def _refuse_foreign_tables(connection: Connection) -> None:
+    taken = sorted(metadata.tables.keys() & set(inspect(connection).get_table_names()))
+    if taken:
+        place = (
+            "a file" if connection.dialect.name == "sqlite" else "a database, or a schema by ?options=-csearch_path=…,"
+        )
+        raise SchemaError(
+            f"The database has {', '.join(taken)} already, which the receiver did not make: nothing was changed. "
+            f"Give the receiver {place} of its own in RECEIVER_DATABASE_URL, then run receiver migrate again."
+        )
+
+
 def check(database: Database) -> None:
     """Raises: SchemaError when the schema is older or newer than this version's."""
     with database.reading() as connection:
         current, wanted = _current(connection), _wanted()
-    if current != wanted:
-        said = f"The database is at schema {current or 'nothing'}, this version needs {wanted}. Run: receiver migrate"
-        raise SchemaError(said)
+    if current == wanted:
+        return
+    at = f"The database is at schema {current or 'nothing'}, this version needs {wanted}."
+    if current is not None and current > (wanted or ""):
+        raise SchemaError(f"{at} A newer receiver has changed it: start that version here too.")
+    raise SchemaError(f"{at} Run: receiver migrate")
 
 
 def refuse_old(database: Database) -> None:
@@ -65,6 +87,7 @@ def _current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
 
 
+@cache
 def _wanted() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 

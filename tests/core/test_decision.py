@@ -19,6 +19,7 @@ from core.situations import (
     situation,
 )
 
+from receiver.core.coupling import Coupling
 from receiver.core.decision import (
     AlreadyEqual,
     CoupleWith,
@@ -29,6 +30,7 @@ from receiver.core.decision import (
     Modify,
     ReadWholeSource,
     Reason,
+    Record,
     Refusal,
     RemoveCoupling,
     Situation,
@@ -37,10 +39,13 @@ from receiver.core.decision import (
     decide,
     sides_of,
 )
+from receiver.core.description import Description
 from receiver.core.filters import parse
 from receiver.core.mapping import DeletionConflict, Direction, FieldMapping, MatchExists, UpdateConflict
-from receiver.core.merge import merge
+from receiver.core.merge import Found, merge
 from receiver.core.message import Freshness
+from receiver.core.remembering import remembered
+from receiver.core.values import Column
 
 RESTORE, UNCOUPLE = DeletionConflict.RESTORE, DeletionConflict.DELETE_COUPLING
 WINS = {Direction.TO: UpdateConflict.SEND, Direction.FROM: UpdateConflict.GET}
@@ -137,8 +142,20 @@ def test_each_rule_answers_its_case_in_both_directions(asked, changes, expected,
 
 def test_the_table_above_names_every_reason():
     named = {getattr(expected, "reason", None) for *_, expected in TABLE}
-    told_elsewhere = {Reason.UPDATE_CONFLICT, Reason.NOT_TRANSFORMED, Reason.OTHER_COMPANY}
+    told_elsewhere = {Reason.UPDATE_CONFLICT, Reason.NOT_TRANSFORMED, Reason.OTHER_COMPANY, Reason.HELD_BACK}
+    told_elsewhere |= {Reason.OUT_OF_SIGHT, Reason.UNREAD}
     assert named | told_elsewhere == {None, *Reason}  # told below, and in test_company.py
+
+
+@pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
+@pytest.mark.parametrize("side", ["source", "destination"])
+@pytest.mark.parametrize(("is_hidden", "reason"), [(True, Reason.OUT_OF_SIGHT), (False, Reason.UNREAD)])
+@pytest.mark.parametrize("conflict", list(DeletionConflict))
+def test_what_cannot_be_read_is_neither_gone_nor_changed(toward, side, is_hidden, reason, conflict):
+    unread = Record("an id", is_whole=False, unread="403", is_out_of_sight=is_hidden)
+    mapping = replace(MAPPING, resolve_deletion_conflicts=conflict)
+    now = replace(situation(toward, mapping=mapping), **{side: unread})
+    assert decide(now) == Fail(reason, ("403",))
 
 
 @pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
@@ -205,7 +222,7 @@ def test_a_record_is_held_against_the_filter_of_its_own_side(toward):
 @pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
 def test_a_text_is_cut_to_what_its_column_holds(toward):
     name = names(toward.back)[0]
-    assert decide(situation(toward, limits={name: 2})).values == {name: "ne"}
+    assert decide(situation(toward, destination_columns={name: Column(name, max_length=2)})).values == {name: "ne"}
 
 
 @pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
@@ -326,3 +343,20 @@ def test_a_mapping_with_a_constant_alone_writes_it_to_a_new_record_and_then_rest
 def test_the_two_records_of_a_pair_are_known_by_their_own_ids():
     assert situation(Direction.FROM).source.id == situation(Direction.TO).destination.id == ROW_ID
     assert situation(Direction.TO).source.id == situation(Direction.FROM).destination.id == LOCAL_ID
+
+
+@pytest.mark.parametrize("closed", ["not_created", "not_updated"])
+def test_a_field_that_may_not_be_filled_in_is_left_out_and_stays_to_be_sent(closed):
+    mapping = replace(MAPPING, described=Description(**{closed: frozenset({"town"})}))
+    source = Record(LOCAL_ID, {"name": "Neu", "city": "Bremen"})
+    there = None if closed == "not_created" else Record(ROW_ID, {"title": "Alt", "town": "Bonn"})
+    bases = {"local_base": {"name": "Alt", "city": "Bonn"}, "dataverse_base": {"title": "Alt", "town": "Bonn"}}
+    coupling = Coupling("CUSTOMER", LOCAL_ID, ROW_ID, **bases) if there else None
+    now = Situation(mapping, Direction.TO, source, coupling, there, lookups={LOOKUP: Found(None)})
+
+    decision = decide(now)
+
+    assert isinstance(decision, Insert | Modify)
+    assert decision.values == {"title": "Neu"}
+    known = remembered(sides_of(now), decision.merged, decision.values, {"title": "Neu"})
+    assert known.source_base.get("city") != "Bremen"

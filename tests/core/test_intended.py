@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from core.situations import LOCAL_ID, MAPPING, ROW_ID, situation
 
 from receiver.core.coupling import VERSION, Coupling
 from receiver.core.decision import decide, sides_of
-from receiver.core.intended import Intended, after_create, after_update, intended_by
+from receiver.core.intended import Intended, after_create, after_update, as_kept, intended_by
 from receiver.core.mapping import Direction, FieldMapping
+from receiver.core.values import Column, ColumnType
 
 TO = Direction.TO
 OLD = Coupling("M", LOCAL_ID, ROW_ID, {"name": "a", "city": "A"}, {"title": "a", "town": "A", VERSION: 7})
@@ -108,3 +110,18 @@ def test_a_create_intends_every_field_also_those_that_are_empty():
     meant = intended_by(sides_of(now), decision.merged, {**decision.values, "kind": 3})
     assert meant.local == {"name": "new", "city": "", "parent": "C00020"}
     assert meant.dataverse == {"title": "new", "town": None, "parentid": "C00020"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "held", "expected"),
+    [
+        (Decimal("1234.56789"), Decimal("1234.57"), Decimal("1234.57")),
+        (Decimal("1234.56789"), Decimal("1234.58"), Decimal("1234.56789")),
+        (Decimal("1234.5"), Decimal("1234.50"), Decimal("1234.50")),
+        (Decimal(1), None, Decimal(1)),
+    ],
+)
+def test_what_its_column_rounds_is_still_what_we_sent(sent: Decimal, held: Decimal | None, expected: Decimal) -> None:
+    columns = {"amount": Column("amount", ColumnType.MONEY, precision=2)}
+    assert as_kept(Intended({}, {"amount": sent}), {"amount": held}, columns).dataverse == {"amount": expected}
+    assert as_kept(Intended({}, {"amount": sent}), {}, columns).dataverse == {"amount": sent}

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import timedelta
 
 import pytest
 from company import Company
-from lanes.test_lanes import ACCOUNT, OTHER, hint, lane, post, states, taken
+from lanes.test_lanes import ACCOUNT, OTHER, hint, lane, post, states, taken, until, working
 
 from receiver.commands.procedures import PROCEDURES
 from receiver.commands.synchronizing import run_mapping
 from receiver.engine.process import process
-from receiver.errors import StoreUnavailableError
+from receiver.errors import StoreUnavailableError, UnforeseenError
+from receiver.lanes.failure import record_failure
 from receiver.lanes.held import lanes_held, leased
 from receiver.runs import run_task, tasks
 from receiver.sandbox import Sandbox
 from receiver.server.worker import run_ready
 from receiver.services import Services
 from receiver.store import gates
+from receiver.store.schema import VERSION_TABLE
 
 ROW = ("account", ACCOUNT)
 
@@ -131,3 +134,38 @@ def test_a_lane_with_a_back_off_of_its_own_is_not_woken_by_the_gate(small_compan
         gates.wake(connection, small_company.now())
 
     assert not run_ready(small_company.services)
+
+
+def test_a_worker_of_another_version_stands_still_and_goes_on_by_itself(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("receiver.server.worker.STANDS_STILL_SECONDS", 0.1)
+    company.open_for_all("CUSTOMER")
+    with company.services.database.writing() as connection:
+        known = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar_one()
+        connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    post(company, hint())
+
+    with working(company):
+        time.sleep(0.5)
+        assert states(company) == ["waiting"]
+        with company.services.database.writing() as connection:
+            connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '{known}'")
+        until(lambda: states(company) == ["done"])
+
+
+def test_what_nobody_foresaw_while_another_version_changes_the_database_is_no_records_failure(company: Company) -> None:
+    company.open_for_all("CUSTOMER")
+    post(company, hint())
+    with company.services.database.writing() as connection:
+        known = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar_one()
+        connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+
+    record_failure(company.services, taken(company), UnforeseenError("KeyError"))
+    assert states(company) == ["waiting"]
+    with company.services.database.writing() as connection:
+        connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '{known}'")
+    company.pass_time(10)
+    company.work()
+
+    assert states(company) == ["done"]

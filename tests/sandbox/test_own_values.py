@@ -157,6 +157,14 @@ def test_an_amount_is_rounded_again_when_its_currency_changes(sandbox, api, yen)
     assert sandbox.row("account", FIRST_ACCOUNT)["creditlimit"] == 12
 
 
+def test_a_refused_create_loses_its_number(sandbox, api):
+    sandbox.autonumber("account", "accountnumber", "N{}", first=7)
+    assert api("POST", "accounts", {"name": "A", "statecode": 1, "statuscode": 1}).status_code == 400
+    made = api("POST", "accounts", {"name": "B"}, Prefer="return=representation").json()
+    sandbox.autonumber("account", "accountnumber", "")
+    assert made["accountnumber"] == "N8"
+
+
 def test_a_column_numbers_itself_where_nothing_was_sent(sandbox, api):
     sandbox.autonumber("account", "accountnumber", "ACC-{:05d}")
     bodies = [{"name": "A"}, {"name": "B", "accountnumber": "own"}, {"name": "C", "accountnumber": None}]

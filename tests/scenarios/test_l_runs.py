@@ -243,6 +243,27 @@ def test_c9_a_conflict_is_settled_by_the_strategy_in_a_run_toward_dataverse(
     assert (account(company)["fax"], customer(company, key)["fax_no"]) == (wins, wins)
 
 
+def test_a_failed_row_is_asked_for_once_in_a_run_so_another_failure_is_not_taken_for_a_second(company: Company) -> None:
+    key = both_changed(company)
+    run_mapping(company, direction=FROM)
+    company.change_local("customer", key, fax_no="2222", phone_no="1111")
+    company.sandbox.update("account", ACCOUNT, {"telephone1": "2222"}, deliver=False)
+
+    assert run_mapping(company, direction=FROM) == [{"failed": 1}]
+
+    assert not is_skipped(company)
+
+
+def test_a_row_that_failed_before_it_was_coupled_is_asked_for_once_in_a_run(company: Company) -> None:
+    company.open_for_all("CONTACT")
+    company.set_field("CONTACT", "company_no", is_enabled=True)
+    company.sandbox.create("contact", {"lastname": "Alone", "parentcustomerid": ("account", ACCOUNT)}, deliver=False)
+    (first,) = run_mapping(company, "CONTACT", direction=FROM, scope=Scope.FULL)
+
+    assert first["failed"] > 0
+    assert run_mapping(company, "CONTACT", direction=FROM, scope=Scope.FULL) == [first]
+
+
 def test_e5_a_pair_that_failed_is_picked_up_unchanged_and_then_skipped(company: Company) -> None:
     both_changed(company)
     second = couple_customer(company, SECOND_ACCOUNT)

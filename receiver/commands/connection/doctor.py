@@ -18,7 +18,7 @@ from receiver.dataverse.reach import NotReachedError, reach
 from receiver.errors import ReceiverError, RefusedError
 from receiver.inbox import webhook_keys
 from receiver.registration.drift import Drift
-from receiver.services import Services
+from receiver.services import Services, unknown_table
 from receiver.store import schema
 from receiver.store.models import inbox, worker
 
@@ -51,6 +51,7 @@ def examine(services: Services, setup: Setup) -> Iterator[Step]:
         return
     yield Step("Database", Verdict.OK, "Reachable, and at this version's schema.")
     yield _worker(services)
+    yield from _standing_still(services)
     yield _keys(services)
     yield _public_address(setup)
     found = test_connection(services)
@@ -110,6 +111,14 @@ def _worker(services: Services) -> Step:
         when = f"Last seen at {seen:%Y-%m-%d %H:%M:%S} UTC." if seen else "None was ever seen."
         return Step("Worker", Verdict.FAILED, when, "Start one: receiver worker")
     return Step("Worker", Verdict.OK, f"Seen at {seen:%H:%M:%S} UTC.")
+
+
+def _standing_still(services: Services) -> Iterator[Step]:
+    with services.database.reading() as connection:
+        standing = services.standing_still(connection)
+    for one in standing.values():
+        if one.is_enabled:
+            yield Step(f"Mapping {one.name}", Verdict.FAILED, unknown_table(one))
 
 
 def _keys(services: Services) -> Step:

@@ -97,7 +97,7 @@ def _created(
 ) -> CommandResult:
     keys, coupled = chosen
     pairs = dict(zip(coupled, pairs_of(services, mapping, list(coupled.values())), strict=True))
-    stale = {key: pair for key, pair in pairs.items() if pair.local is None or pair.row is None}
+    stale = {key: pair for key, pair in pairs.items() if pair.local is None or pair.row_is_gone}
     lines = [_already_coupled(pair) for key, pair in pairs.items() if key not in stale]
     done = carried_out(services, wanted([key for key in keys if key not in pairs]), is_preview=is_preview, token=token)
     if is_preview:

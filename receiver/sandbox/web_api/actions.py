@@ -23,7 +23,18 @@ from receiver.sandbox.web_api.writing import upserted
 _BULK_DELETE = 13
 _NAMESPACE = "Microsoft.Dynamics.CRM."
 _PLATFORM_MESSAGES = frozenset(
-    ["Create", "Update", "Delete", "Merge", "Assign", "SetState", "SetStateDynamicEntity", "Associate", "Disassociate"]
+    [
+        "Create",
+        "Update",
+        "Delete",
+        "Restore",
+        "Merge",
+        "Assign",
+        "SetState",
+        "SetStateDynamicEntity",
+        "Associate",
+        "Disassociate",
+    ]
 )
 
 
@@ -41,9 +52,11 @@ def bound(asked: Asked, resource: Resource) -> Response:
 
 
 def unbound(asked: Asked, name: str) -> Response:
-    """`POST /Merge`, `/BulkDelete`, `/PublishXml`, `/PublishAllXml` or `/<Custom API>`. Raises ApiError."""
+    """`POST /Merge`, `/Restore`, `/BulkDelete`, `/PublishXml`, `/PublishAllXml` or `/<Custom API>`. Raises ApiError."""
     if name == "Merge":
         return _merge(asked)
+    if name == "Restore":
+        return _restore(asked)
     if name == "BulkDelete":
         return _bulk_delete(asked)
     if name in ("PublishXml", "PublishAllXml"):
@@ -158,10 +171,22 @@ def _merge(asked: Asked) -> Response:
     return asked.answer_nothing()
 
 
+def _restore(asked: Asked) -> Response:
+    organization = asked.organization
+    given = asked.body().get("Target") or {}
+    table, row_id = _row_named(organization, given)
+    overridden = submitted(organization, table, given)
+    overridden.pop(table.id_column, None)
+    privileges.require_for_values(organization, table, overridden, is_new=True)
+    organization.rows.restore(table, row_id, overridden, asked.call)
+    context = f"{asked.base}/$metadata#Microsoft.Dynamics.CRM.RestoreResponse"
+    return asked.answer({"@odata.context": context, "id": row_id})
+
+
 def _row_named(organization: Organization, given: Any) -> tuple[Table, str]:
     """From `{"@odata.type": "Microsoft.Dynamics.CRM.account", "accountid": "<id>"}`."""
     if not isinstance(given, dict):
-        raise malformed("Target and Subordinate must be rows.")
+        raise malformed("The parameters Target and Subordinate must be rows.")
     table = organization.schema.table(str(given.get("@odata.type", "")).rpartition(".")[2])
     if table.id_column not in given:
         raise invalid_argument(f"'{table.id_column}' is missing.")

@@ -12,7 +12,7 @@ from receiver.sandbox.organization import Organization
 from receiver.sandbox.seed import BUSINESS_UNIT
 from receiver.sandbox.storage import Row
 from receiver.sandbox.table import Table
-from receiver.sandbox.web_api import paging, privileges, secured, sight
+from receiver.sandbox.web_api import fetch_xml, paging, privileges, secured, sight
 from receiver.sandbox.web_api.asked import Asked
 from receiver.sandbox.web_api.filtering import filter_of
 from receiver.sandbox.web_api.rendering import behind, expansions, selected, shown
@@ -70,6 +70,8 @@ def _refuse_other_options(asked: Asked, answered: frozenset[str]) -> None:
 def rows(asked: Asked, resource: Resource) -> Response:
     """Raises ApiError."""
     table = asked.organization.schema.entity_set(resource.name)
+    if asked.option(fetch_xml.OPTION):
+        return fetch_xml.deleted_rows(asked, table)
     privileges.require(asked.organization, "Read", table)
     _refuse_other_options(asked, _OF_ROWS)
     skipped = asked.option("$skiptoken")
