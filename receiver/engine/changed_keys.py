@@ -62,7 +62,10 @@ def _follow_new(work: Work, mapping: TableMapping, key: str) -> None:
     if record is None:
         return
     with work.services.database.reading() as connection:
-        bereft = [one for one in _bereft(connection, mapping) if _says_what_it_said(mapping, one, record.values)]
+        if mapping.name not in work.known.bereft:
+            work.known.bereft[mapping.name] = _bereft(connection, mapping)
+        told = work.known.bereft[mapping.name]
+        bereft = [one for one in told if _says_what_it_said(mapping, one, record.values)]
         others = {one.local_id: namesakes(connection, mapping, one) for one in bereft}
     if len(bereft) == 1 and len(others[bereft[0].local_id]) == 1:
         row = (mapping.dataverse_table, bereft[0].dataverse_id)
@@ -83,6 +86,7 @@ def _continue(work: Work, mapping: TableMapping, coupling: Coupling, key: str) -
         with work.services.database.writing() as connection:
             if not rename(connection, work.services, mapping, coupling, key):
                 return
+    work.known.bereft.pop(mapping.name, None)
     work.renamed[mapping.name, coupling.local_id] = key
     work.known.forget([coupling.dataverse_id])
     work.known.suppose(replace(coupling, local_id=key))
@@ -92,8 +96,10 @@ def namesakes(connection: Connection, mapping: TableMapping, coupling: Coupling)
     """Uncoupled local records that say all that the coupled one said when the pair was last equal, its key apart."""
     said = _said(mapping, coupling)
     found = LocalTable(connection, BY_NAME[mapping.local_table]).equal(said) if said else []
-    coupled = couplings.of_records(connection, mapping.name, [one.id for one in found])
-    return [one for one in found if one.id not in coupled]
+    keys = [one.id for one in found]
+    taken = set(couplings.of_records(connection, mapping.name, keys))
+    taken |= couplings.uncoupled_records(connection, mapping.name, keys).keys()  # a person knows it as another
+    return [one for one in found if one.id not in taken]
 
 
 def _said(mapping: TableMapping, coupling: Coupling) -> Values:

@@ -33,6 +33,8 @@ class Known:
         self._uncoupled_records: dict[tuple[str, str], Uncoupled | None] = {}
         self._open_writes: dict[str, list[OpenWrite]] = {}
         self._records: dict[tuple[str, str], Record | None] = {}
+        #: by mapping: couplings whose local record is gone, once they were asked for
+        self.bereft: dict[str, list[Coupling]] = {}
         #: conclusions drawn but not yet written, by mapping and kind
         self.concluded: Counter[tuple[str, str]] = Counter()
         #: rows that were deleted once

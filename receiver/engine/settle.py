@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, insert
+from sqlalchemy import Connection, insert
 
 from receiver.core.coupling import Coupling, LastRun, Result, after_failure, at_version, with_bases, with_job, with_run
 from receiver.core.decision import (
@@ -25,7 +25,6 @@ from receiver.core.decision import (
     Refusal,
     RemoveCoupling,
     Situation,
-    Skip,
     sides_of,
 )
 from receiver.core.mapping import Direction
@@ -33,52 +32,16 @@ from receiver.core.merge import Merged
 from receiver.core.message import Freshness
 from receiver.core.remembering import remembered
 from receiver.core.values import NO_VALUES
+from receiver.engine.kept_aside import note_conclusions, note_passed_over, note_questions
 from receiver.engine.synchronize import missing_parents
-from receiver.engine.wording import Settled, destination_id, error_of, in_words
+from receiver.engine.wording import destination_id, error_of, in_words
 from receiver.engine.work import Outcome
+from receiver.engine.written import Written, is_other_pair
 from receiver.errors import LostRaceError, MovedError, RecordError
-from receiver.lanes import lane as lanes
-from receiver.store import conclusions, couplings, former_pairs, jobs, open_writes
-from receiver.store.conclusions import Conclusion
+from receiver.store import couplings, former_pairs, jobs, open_writes
 from receiver.store.local_tables import LocalTable
-from receiver.store.models import history, passed_over, question
+from receiver.store.models import history
 from receiver.tables import BY_NAME
-
-
-@dataclass(frozen=True)
-class Written:
-    """One outcome carried out: the local record and the coupling as they are from now on, None where there is none."""
-
-    outcome: Outcome
-    record: Record | None
-    coupling: Coupling | None
-    settled: Settled
-
-    @property
-    def row(self) -> tuple[str, str]:
-        """Table and id of the Dataverse row."""
-        now = self.outcome.now
-        id_ = now.source.id if self.coupling is None else self.coupling.dataverse_id
-        return now.mapping.dataverse_table, id_
-
-    @property
-    def is_remembered(self) -> bool:
-        """Whether the coupling is another than before."""
-        return self.coupling is not None and self.coupling != self.outcome.now.coupling
-
-    @property
-    def travels_back(self) -> bool:
-        """Whether the company's database made something else of what was written here, and that is still to go out."""
-        is_inward = self.outcome.now.toward is Direction.FROM and not isinstance(self.outcome.decision, Fail)
-        return is_inward and self.coupling is not None and Direction.TO in self.coupling.altered.values()
-
-    @property
-    def couples(self) -> bool:
-        """Whether the row had no coupling, or one that was only intended."""
-        before = self.outcome.now.coupling
-        if not self.is_remembered or self.coupling is None:
-            return False
-        return before is None or before.local_base is None or _is_other_pair(before, self.coupling)
 
 
 def settle(connection: Connection, outcomes: Sequence[Outcome], started: datetime, finished: datetime) -> list[Written]:
@@ -91,9 +54,9 @@ def settle(connection: Connection, outcomes: Sequence[Outcome], started: datetim
     written = [_written(outcome, record) for outcome, record in _carried_out(connection, outcomes)]
     numbers = _record_jobs(connection, written, (started, finished))
     _remember(connection, written, numbers, finished)
-    _note_passed_over(connection, written, finished)
-    _note_questions(connection, written, finished)
-    _note_conclusions(connection, written, finished)
+    note_passed_over(connection, written, finished)
+    note_questions(connection, written, finished)
+    note_conclusions(connection, written, finished)
     _tell_history(connection, written, finished)
     return written
 
@@ -252,7 +215,7 @@ def _remember(connection: Connection, written: Sequence[Written], numbers: Seque
     for one in written:
         before = one.outcome.now.coupling
         is_removed = isinstance(one.outcome.decision, RemoveCoupling)
-        if before is not None and (is_removed or _is_other_pair(before, one.coupling)):
+        if before is not None and (is_removed or is_other_pair(before, one.coupling)):
             couplings.remove(connection, before)
             if is_removed:
                 former_pairs.remember(connection, before, clock)
@@ -275,84 +238,6 @@ def _forget_refused(connection: Connection, now: Situation) -> None:
         open_writes.refused(connection, now.mapping.name, now.source.id, row_id)
     else:
         open_writes.forget(connection, now.mapping.name, row_id)
-
-
-def _is_other_pair(before: Coupling, after: Coupling | None) -> bool:
-    return after is not None and (before.local_id, before.dataverse_id) != (after.local_id, after.dataverse_id)
-
-
-def _note_questions(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
-    """What only a person can answer is kept until it is answered, or does not arise any more."""
-    asked: list[dict[str, object]] = []
-    answered: list[dict[str, object]] = []
-    for one in written:
-        decision, now = one.outcome.decision, one.outcome.now
-        if one.is_remembered or now.is_click or isinstance(decision, IgnoreUnchanged):
-            continue
-        source = {"mapping": now.mapping.name, "toward": now.toward, "source_id": now.source.id}
-        if isinstance(decision, Skip) and decision.reason in QUESTIONS_TO_PEOPLE:
-            chosen = [[candidate.key, candidate.name] for candidate in now.namesakes or now.candidates]
-            asked.append({**source, "reason": decision.reason.name, "candidates": chosen, "since": clock})
-        else:
-            answered.append({f"is_{name}": value for name, value in source.items()})
-    if asked:
-        statement = lanes.upsert(connection, question)
-        changed = {name: statement.excluded[name] for name in ("reason", "candidates")}
-        keys = ["mapping", "toward", "source_id"]
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), asked)
-    if answered:
-        connection.execute(_ANSWERED, answered)
-
-
-QUESTIONS_TO_PEOPLE = frozenset({Reason.MATCHES_FOUND, Reason.TWIN_EXISTS, Reason.KEY_CHANGED})
-_ANSWERED = delete(question).where(
-    *(question.c[name] == bindparam(f"is_{name}") for name in ("mapping", "toward", "source_id"))
-)
-
-
-def _note_passed_over(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
-    """Rows that only-coupled kept out are remembered, so that switching it off can bring them in."""
-    kept: list[dict[str, object]] = []
-    others: list[dict[str, object]] = []
-    for one in written:
-        decision, now = one.outcome.decision, one.outcome.now
-        if now.toward is Direction.TO or isinstance(decision, IgnoreUnchanged) or one.is_remembered:
-            continue
-        if isinstance(decision, Skip) and decision.reason is Reason.ONLY_COUPLED:
-            row = {"mapping": now.mapping.name, "row_id": now.source.id, "reason": decision.reason.name, "since": clock}
-            kept.append(row)
-        else:
-            others.append({"is_mapping": now.mapping.name, "is_row": now.source.id})
-    if kept:
-        connection.execute(lanes.upsert(connection, passed_over).on_conflict_do_nothing(), kept)
-    if others:
-        connection.execute(_NO_LONGER_PASSED_OVER, others)
-
-
-_NO_LONGER_PASSED_OVER = delete(passed_over).where(
-    passed_over.c.mapping == bindparam("is_mapping"), passed_over.c.row_id == bindparam("is_row")
-)
-
-
-def _note_conclusions(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
-    """What cannot be taken back is counted by the hour, or kept back."""
-    drawn = [
-        Conclusion(
-            one.settled.mapping,
-            kind,
-            now.coupling.dataverse_id,
-            now.coupling.local_id,
-            now.toward,
-            is_kept=isinstance(one.outcome.decision, Skip),
-            keeper=one.outcome.keeper,
-        )
-        for one in written
-        for now in (one.outcome.now,)
-        for kind in sorted(one.outcome.conclusions)
-        if now.coupling is not None
-    ]
-    if drawn:
-        conclusions.note(connection, drawn, clock)
 
 
 def _tell_history(connection: Connection, written: Sequence[Written], clock: datetime) -> None:

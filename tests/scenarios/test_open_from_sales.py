@@ -335,7 +335,8 @@ def test_s9_a_choice_that_comes_too_late_overwrites_nothing(company: Company) ->
 
     answer = company.open("account", ACCOUNT, couple_with=f"CUSTOMER:{other}")
 
-    assert answer == Opened("CUSTOMER", "customer", key)
+    told = f"The row was coupled to Customer {key} by somebody else."
+    assert answer == Opened("CUSTOMER", "customer", key, told)
     assert company.local("customer", key)["fax_no"] == "1111"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -79,8 +79,8 @@ class World(Company):
         self.listeners: list[Callable[[str, str, dict[str, Any]], None]] = []
         self.made = 0
         super().__init__(database_url, sandbox)
-        self._check_gate = self.services.dataverse._before_call
-        self.services.dataverse._before_call = self._before_call
+        self._gate = self.services.dataverse._gate
+        self.services.dataverse._gate = self
 
     def now(self) -> datetime:
         return self.clock()
@@ -92,10 +92,19 @@ class World(Company):
         steps = [Step.from_json(step) for step in steps_to_register(self.services)]
         self.sandbox.step_set(steps, ServiceEndpoint(self.recorder.url, value=KEY))
 
-    def _before_call(self) -> None:
-        self._check_gate()
+    # -- the gate before each request --
+
+    def enter(self, names: Collection[str]) -> str:
+        behind = self._gate.enter(names)
         while self.meanwhile:
             self.meanwhile.pop()()
+        return behind
+
+    def refused(self, error: ReceiverError) -> None:
+        self._gate.refused(error)
+
+    def passed(self, gate: str) -> None:
+        self._gate.passed(gate)
 
     # -- both sides --
 

@@ -1,0 +1,90 @@
+"""What is kept aside: rows that only-coupled kept out, questions to people, and conclusions that wait for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete
+
+from receiver.core.decision import IgnoreUnchanged, Reason, Skip
+from receiver.core.mapping import Direction
+from receiver.engine.written import Written
+from receiver.lanes import lane as lanes
+from receiver.store import conclusions
+from receiver.store.conclusions import Conclusion
+from receiver.store.models import passed_over, question
+
+
+def note_questions(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
+    """What only a person can answer is kept until it is answered, or does not arise any more."""
+    asked: list[dict[str, object]] = []
+    answered: list[dict[str, object]] = []
+    for one in written:
+        decision, now = one.outcome.decision, one.outcome.now
+        if one.is_remembered or now.is_click or isinstance(decision, IgnoreUnchanged):
+            continue
+        source = {"mapping": now.mapping.name, "toward": now.toward, "source_id": now.source.id}
+        if isinstance(decision, Skip) and decision.reason in QUESTIONS_TO_PEOPLE:
+            chosen = [[candidate.key, candidate.name] for candidate in now.namesakes or now.candidates]
+            asked.append({**source, "reason": decision.reason.name, "candidates": chosen, "since": clock})
+        else:
+            answered.append({f"is_{name}": value for name, value in source.items()})
+    if asked:
+        statement = lanes.upsert(connection, question)
+        changed = {name: statement.excluded[name] for name in ("reason", "candidates")}
+        keys = ["mapping", "toward", "source_id"]
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), asked)
+    if answered:
+        connection.execute(_ANSWERED, answered)
+
+
+QUESTIONS_TO_PEOPLE = frozenset({Reason.MATCHES_FOUND, Reason.TWIN_EXISTS, Reason.KEY_CHANGED})
+_ANSWERED = delete(question).where(
+    *(question.c[name] == bindparam(f"is_{name}") for name in ("mapping", "toward", "source_id"))
+)
+
+
+def note_passed_over(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
+    """Rows that only-coupled kept out are remembered, so that switching it off can bring them in."""
+    kept: list[dict[str, object]] = []
+    others: list[dict[str, object]] = []
+    for one in written:
+        decision, now = one.outcome.decision, one.outcome.now
+        if now.toward is Direction.TO or isinstance(decision, IgnoreUnchanged) or one.is_remembered:
+            continue
+        if isinstance(decision, Skip) and decision.reason is Reason.ONLY_COUPLED:
+            row = {"mapping": now.mapping.name, "row_id": now.source.id, "reason": decision.reason.name, "since": clock}
+            kept.append(row)
+        else:
+            others.append({"is_mapping": now.mapping.name, "is_row": now.source.id})
+    if kept:
+        connection.execute(lanes.upsert(connection, passed_over).on_conflict_do_nothing(), kept)
+    if others:
+        connection.execute(_NO_LONGER_PASSED_OVER, others)
+
+
+_NO_LONGER_PASSED_OVER = delete(passed_over).where(
+    passed_over.c.mapping == bindparam("is_mapping"), passed_over.c.row_id == bindparam("is_row")
+)
+
+
+def note_conclusions(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
+    """What cannot be taken back is counted by the hour, or kept back."""
+    drawn = [
+        Conclusion(
+            one.settled.mapping,
+            kind,
+            now.coupling.dataverse_id,
+            now.coupling.local_id,
+            now.toward,
+            is_kept=isinstance(one.outcome.decision, Skip),
+            keeper=one.outcome.keeper,
+        )
+        for one in written
+        for now in (one.outcome.now,)
+        for kind in sorted(one.outcome.conclusions)
+        if now.coupling is not None
+    ]
+    if drawn:
+        conclusions.note(connection, drawn, clock)
