@@ -196,6 +196,8 @@ def sleeping(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     """A worker that looks by itself only after an hour: what it does meanwhile, it was woken for."""
     monkeypatch.setattr("receiver.worker.LOOK_AGAIN_SECONDS", 3600.0)
     waker, worker = company.services.waker, Worker(company.services, 1)
+    for thread in worker._threads:
+        thread.daemon = True  # a test that fails ends, though nobody could be woken
     worker.start()
     try:
         while not worker._rings:  # it listens once it has heard us
@@ -209,4 +211,6 @@ def sleeping(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         if not company.services.database.is_sqlite:
             with company.services.database.engine.connect() as connection:
                 connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"NOTIFY {triggers.CHANNEL}"))
-        worker.stop()
+        stopping = threading.Thread(target=worker.stop, daemon=True)
+        stopping.start()
+        stopping.join(20)

@@ -121,13 +121,15 @@ def test_a_worker_refuses_an_old_schema_and_names_the_command(tmp_path: object) 
 def test_a_notification_wakes_a_worker_that_would_sleep_for_an_hour(company: Company) -> None:
     company.open_for_all("CUSTOMER")
     with workers(company, 1, ("-c", SLEEPING)) as (worker,):
-        row = company.sandbox.create("account", {"name": "Firm", "customertypecode": 3})
-        # somebody may ring before it listens
-        eventually(lambda: company.services.waker.ring() or company.locals("customer"))
-        time.sleep(1)  # our bells have faded away, and it sleeps
-        company.sandbox.update("account", row, {"name": "Firm & Sons"})
-        eventually(lambda: company.locals("customer")[0]["name"] == "Firm & Sons")
-        worker.kill()  # asked to stop it would end its look first
+        try:
+            row = company.sandbox.create("account", {"name": "Firm", "customertypecode": 3})
+            # somebody may ring before it listens
+            eventually(lambda: company.services.waker.ring() or company.locals("customer"))
+            time.sleep(1)  # our bells have faded away, and it sleeps
+            company.sandbox.update("account", row, {"name": "Firm & Sons"})
+            eventually(lambda: company.locals("customer")[0]["name"] == "Firm & Sons")
+        finally:
+            worker.kill()  # asked to stop it would end its look first
 
 
 def test_a_worker_waits_for_a_database_that_is_away(tmp_path: Path) -> None:
