@@ -1,6 +1,9 @@
 PYTHON ?= python3
 
-.PHONY: help run test fidelity crash fuzz mutate scenarios check format bench lock
+# the long form of everything, in this order
+NIGHTLY := check fidelity test fuzz crash bench mutate
+
+.PHONY: help run test fidelity crash fuzz mutate scenarios check format bench nightly lock
 
 help: ## these targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,6 +37,11 @@ format: ## let the formatter and the linter mend what they can
 
 bench: ## measure, side by side, and write docs/performance.md; T="--short" only tries the benchmark
 	@exec $(PYTHON) dev.py bench $(T)
+
+nightly: ## all of these in their long forms, for hours; fresh installs with every Python and pip that is here
+	@failed=; for target in $(NIGHTLY); do echo "make $$target"; \
+	RECEIVER_TEST_FLOOD=100000 RECEIVER_TEST_PIPS=all $(MAKE) --no-print-directory $$target T= || failed="$$failed $$target"; \
+	done; if [ -n "$$failed" ]; then echo "Failed:$$failed"; exit 1; fi
 
 lock: ## write the lock files anew from requirements*.in (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements.in -o requirements.lock

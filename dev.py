@@ -80,9 +80,10 @@ def prepare(kind: str, venv: Path = VENV) -> None:
     if not (venv / "bin/python").exists():
         make_environment(venv)
     print(f"Installing what is locked in {LOCKS[kind].name} …", flush=True)
-    pip(venv, "install", *AS_LOCKED, "-r", str(LOCKS[kind]))
-    pip(venv, "install", "--no-deps", "--no-build-isolation", "--no-index", "-e", str(HERE))
-    pip(venv, "check")
+    pip(venv, "install", "--quiet", *AS_LOCKED, "-r", str(LOCKS[kind]))
+    # quieter: setuptools has general advice for whoever installs this way
+    pip(venv, "install", "-qq", "--no-deps", "--no-build-isolation", "--no-index", "-e", str(HERE))
+    pip(venv, "check")  # not quiet, or it would not say what is missing
     done.write_text(wanted[kind])
 
 
@@ -118,8 +119,8 @@ def make_environment(venv: Path) -> None:
 
 
 def pip(venv: Path, *arguments: str) -> None:
-    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
-    result = subprocess.run([str(venv / "bin/python"), "-m", "pip", *quiet, *arguments], check=False, cwd=HERE)
+    command = [str(venv / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
+    result = subprocess.run(command, check=False, cwd=HERE)
     if result.returncode:
         raise SystemExit(stop("The packages could not be installed; pip says why above. Run the command again."))
 

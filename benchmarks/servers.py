@@ -111,16 +111,9 @@ class Server:
 @contextmanager
 def serving(app: str, url: str) -> Iterator[Server]:
     """gunicorn with the receiver's own settings, once it answers."""
-    port = _free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "-c",
-        "python:receiver.server.gunicorn_conf",
-        "--access-logfile",
-        "/dev/null",
-    ]
+    port = free_port()
+    settings = ["-c", "python:receiver.server.gunicorn_conf"]
+    command = [sys.executable, "-m", "gunicorn", *settings, "--access-logfile", "/dev/null"]
     begun = time.perf_counter()
     with _running([*command, app], {"RECEIVER_DATABASE_URL": url, "RECEIVER_BIND": f"127.0.0.1:{port}"}) as process:
         wait_until(lambda: _answers(process, port), 0.005)
@@ -162,7 +155,7 @@ def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
             return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+import pytest
+from sqlalchemy import insert, select, text
 from werkzeug.serving import make_server
 
 from receiver import create_app
@@ -18,9 +22,9 @@ from receiver.commands.synchronizing.open_record import Answer, open_record
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import Direction
 from receiver.sandbox import Sandbox, ServiceEndpoint, Step
-from receiver.server.worker import run_ready
+from receiver.server.worker import Worker, run_ready
 from receiver.services import Services
-from receiver.store import couplings
+from receiver.store import couplings, triggers
 from receiver.store.local_tables import LocalTable
 from receiver.store.models import job, job_error
 from receiver.tables import BY_NAME
@@ -36,6 +40,7 @@ class Company:
     def __init__(self, database_url: str, sandbox: Sandbox, **settings: str) -> None:
         self.sandbox = sandbox
         self._ahead = timedelta()
+        self._stands: datetime | None = None
         self.environment = {
             "RECEIVER_DATABASE_URL": database_url,
             "RECEIVER_WEBHOOK_KEYS": KEY,
@@ -68,7 +73,11 @@ class Company:
     # -- time and work --
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self._ahead
+        return (self._stands or datetime.now(UTC)) + self._ahead
+
+    def stop_the_clock(self) -> None:
+        """Only `pass_time` moves it from now on: how long the machine takes says nothing."""
+        self._stands = datetime.now(UTC)
 
     def pass_time(self, seconds: float) -> None:
         """The receiver's clock goes on; nobody waits."""
@@ -180,3 +189,28 @@ class Company:
         """What the newest notification's outcome says of a mapping."""
         newest = self.notifications()[-1]
         return next(outcome for outcome in newest["outcome"] if outcome["mapping"] == mapping)
+
+
+@contextmanager
+def sleeping(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A worker that looks by itself only after an hour: what it does meanwhile, it was woken for."""
+    monkeypatch.setattr("receiver.server.worker.LOOK_AGAIN_SECONDS", 3600.0)
+    waker, worker = company.services.waker, Worker(company.services, 1)
+    for thread in worker._threads:
+        thread.daemon = True  # a test that fails ends, though nobody could be woken
+    worker.start()
+    try:
+        while not worker._rings:  # it listens once it has heard us
+            waker.ring()
+            time.sleep(0.1)
+        time.sleep(0.3)  # and sleeps again
+        yield
+    finally:
+        worker._stopped.set()
+        waker.ring()
+        if not company.services.database.is_sqlite:
+            with company.services.database.engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"NOTIFY {triggers.CHANNEL}"))
+        stopping = threading.Thread(target=worker.stop, daemon=True)
+        stopping.start()
+        stopping.join(20)

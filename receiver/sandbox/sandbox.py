@@ -134,7 +134,7 @@ class Sandbox(Administering):
         """The Web API's log."""
         return list(self.organization.requests)
 
-    def settle(self, timeout: float = 10.0) -> bool:
+    def settle(self, timeout: float = 60.0) -> bool:
         """Waits until no delivery is waiting or being sent; False when time ran out."""
         return self.organization.pipeline.queue.settle(timeout)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -174,17 +173,13 @@ HOPELESS = [
 
 
 @pytest.mark.parametrize(("pattern", "text"), HOPELESS, ids=numbered(HOPELESS))
-def test_a_pattern_that_backtracks_for_years_elsewhere_is_done_at_once(pattern, text):
-    started = time.process_time()
+def test_a_pattern_that_backtracks_for_years_elsewhere_is_done_within_the_steps(pattern, text):
     assert replaced(compiled(pattern), "-", text) == text
-    assert time.process_time() - started < 3
 
 
 def test_a_text_takes_only_so_many_steps():
-    started = time.process_time()
     with pytest.raises(StepsError):
         replaced(compiled("a.*x|a"), "", "a" * STEPS)
-    assert time.process_time() - started < 3
 
 
 # -- in a transfer ---------------------------------------------------------------------------------------------------

@@ -155,8 +155,6 @@ def test_a_flood_of_notifications_of_one_row_is_one_run_with_one_read(company: C
     assert run_ready(company.services)
     worked = time.monotonic() - begun
     print(f"{FLOOD} taken in {sent:.0f} s, worked off in {worked:.1f} s")  # noqa: T201  # pytest -s shows the figures
-    assert worked < company.services.options.lease_seconds / 2
-
     assert not run_ready(company.services)
     assert reads(company) == before + 1
     assert len(company.jobs("CUSTOMER")) == jobs + 1

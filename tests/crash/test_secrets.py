@@ -74,7 +74,7 @@ def test_no_secret_is_in_any_page_log_row_or_command(
         environment = {**os.environ, **company.environment}
         for command in COMMANDS:
             ended = subprocess.run(
-                [sys.executable, "-m", "receiver", *command.split()], env=environment, capture_output=True, text=True, timeout=30, check=False
+                [sys.executable, "-m", "receiver", *command.split()], env=environment, capture_output=True, text=True, timeout=100, check=False
             )  # fmt: skip
             said += [ended.stdout, ended.stderr]
         said += [everything_kept(company), caplog.text]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from company import KEY, Company
+from company import KEY, Company, sleeping
 from inbox.sending import Door, attributes, context, reference, target
 from sqlalchemy import select, text, update
 
@@ -74,10 +74,9 @@ def working(company: Company, threads: int = 4) -> Iterator[Worker]:
         worker.stop()
 
 
-def until(what: Callable[[], Any], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
+def until(what: Callable[[], Any]) -> None:
+    """pytest ends a test in which it never comes."""
     while not what():
-        assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
 
 
@@ -258,6 +257,7 @@ def test_a_failing_row_delays_no_other(company: Company) -> None:
 
 def test_a_transient_error_backs_off_visibly_longer_each_time_and_ends_done(small_company: Company) -> None:
     company = small_company
+    company.stop_the_clock()
     company.open_for_all("CUSTOMER")
     post(company, hint())
     company.sandbox.faults.unavailable = ALWAYS
@@ -268,7 +268,7 @@ def test_a_transient_error_backs_off_visibly_longer_each_time_and_ends_done(smal
         assert (row["state"], row["attempts"]) == ("waiting", attempt)
         assert "503" in row["last_error"]
         pause = (row["ready_at"] - now).total_seconds()
-        assert 2 ** (attempt - 1) * 0.5 <= pause <= 2 ** (attempt - 1) + 2
+        assert 2 ** (attempt - 1) * 0.5 <= pause <= 2 ** (attempt - 1)
         assert not run_ready(company.services)
         company.pass_time(pause + 0.1)
 
@@ -298,6 +298,7 @@ def test_a_new_notification_is_tried_at_once_though_the_row_is_backing_off(small
 
 def test_429_closes_one_gate_for_every_row_and_every_click_until_retry_after(small_company: Company) -> None:
     company = small_company
+    company.stop_the_clock()
     company.open_for_all("CUSTOMER")
     company.sandbox.faults.too_many_requests, company.sandbox.faults.retry_after_seconds = 1, 40
     post(company, hint(ACCOUNT))
@@ -367,6 +368,7 @@ def test_what_nobody_foresaw_fails_its_own_notification_only(company: Company) -
 def test_a_synchronous_notification_is_read_after_5_and_again_after_150_seconds(
     company: Company, members: dict[str, Any]
 ) -> None:
+    company.stop_the_clock()
     company.open_for_all("CUSTOMER")
     post(company, hint(UNKNOWN, "Create", **members))
     found = []
@@ -383,6 +385,7 @@ def test_a_synchronous_notification_is_read_after_5_and_again_after_150_seconds(
 
 
 def test_a_row_that_shows_only_after_its_transaction_is_found_by_the_second_read(company: Company) -> None:
+    company.stop_the_clock()
     company.open_for_all("CUSTOMER")
     post(company, hint(UNKNOWN, "Create", Mode=0))
     company.pass_time(5.1)
@@ -396,6 +399,7 @@ def test_a_row_that_shows_only_after_its_transaction_is_found_by_the_second_read
 
 
 def test_an_asynchronous_notification_does_not_wait_for_a_synchronous_one(company: Company) -> None:
+    company.stop_the_clock()
     company.open_for_all("CUSTOMER")
     post(company, hint(Mode=0))
     post(company, hint())
@@ -459,31 +463,25 @@ def test_a_delete_among_what_waits_always_means_one_read(company: Company) -> No
 def test_a_pool_of_threads_does_everything_and_really_stops(company: Company) -> None:
     company.open_for_all("CUSTOMER", "VENDOR")
     company.services.waker.ring()  # the bell's own thread belongs to the door, not to the worker
-    before = threading.active_count()
+    before = threading.enumerate()
     with working(company):
         for id_ in (ACCOUNT, OTHER, VENDOR_ACCOUNT):
             post(company, hint(id_))
         until(lambda: states(company) == ["done"] * 3)
 
-    assert threading.active_count() == before
+    # the server's own threads come and go
+    left = [one.name for one in threading.enumerate() if one not in before and "process_request" not in one.name]
+    assert left == []
     post(company, hint())
     time.sleep(0.1)
     assert states(company)[-1] == "waiting"
 
 
-def test_a_bell_wakes_a_sleeping_worker_at_once(company: Company) -> None:
-    with working(company, 1):
-        until(lambda: company.app.test_client().get("/health/ready").get_json()["checks"]["worker"]["ok"])
-        time.sleep(0.3)
-        slowest = 0.0
+def test_a_bell_wakes_a_worker_that_would_sleep_for_an_hour(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sleeping(company, monkeypatch):
         for _ in range(3):
-            begun = time.monotonic()
             number = post(company, hint())
             until(lambda number=number: states(company)[number - 1] != "waiting")  # type: ignore[misc]  # bound early on purpose
-            slowest = max(slowest, time.monotonic() - begun)
-            time.sleep(0.05)
-
-    assert slowest < 0.6
 
 
 def test_the_heart_beats_on_after_something_nobody_foresaw(
@@ -502,7 +500,7 @@ def test_the_heart_beats_on_after_something_nobody_foresaw(
                 with door.services.database.reading() as connection:
                     return connection.execute(select(workers.c.id)).first() is not None
 
-            until(has_beaten, 3)
+            until(has_beaten)
         finally:
             worker.stop()
 

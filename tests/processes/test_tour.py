@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ from pathlib import Path
 import pytest
 
 STARTED = "The tour runs."
+#: of ours with a program, on the slowest machine
+PATIENCE_SECONDS = 100.0
 
 
 def free_ports(count: int) -> list[int]:
@@ -50,12 +53,12 @@ def tour(folder: Path, ports: list[int]) -> Iterator[tuple[subprocess.Popen[str]
             yield running, said
         finally:
             running.send_signal(signal.SIGINT)
-            running.wait(30)
+            running.wait(PATIENCE_SECONDS)
 
 
 def get(url: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -74,8 +77,7 @@ def test_the_tour_starts_answers_and_stops_without_a_trace(tmp_path: Path) -> No
         receiver, sales = f"http://localhost:{ports[0]}", f"http://localhost:{ports[1]}"
         assert f"{sales}/account/" in said
         assert get(f"{receiver}/health/live")[0] == 200
-        deadline = time.monotonic() + 15
-        while get(f"{receiver}/health/ready")[0] != 200 and time.monotonic() < deadline:
+        while get(f"{receiver}/health/ready")[0] != 200:
             time.sleep(0.1)
         code, answer = get(f"{receiver}/health/ready")
         assert (code, json.loads(answer)["status"]) == (200, "ready")
@@ -106,20 +108,39 @@ def get_signed_in(link: str) -> str:
     import requests
 
     with requests.Session() as session:
-        return session.get(link, timeout=5).text
+        return session.get(link, timeout=PATIENCE_SECONDS).text
 
 
-def test_the_second_start_takes_less_than_five_seconds(tmp_path: Path) -> None:
+#: who signed in, who worked, and whether Dataverse was reached: every start adds its own
+OF_EACH_START = {"receiver_sign_in", "receiver_worker", "receiver_connection"}
+
+
+def kept(folder: Path) -> dict[str, object]:
+    """What a start finds: secrets, certificates, and what stands in the databases."""
+    found: dict[str, object] = {
+        name: (folder / name).read_bytes()
+        for name in ("tour.json", "steps.json", "sandbox/ca.pem", "sandbox/server.pem")
+    }
+    with closing(sqlite3.connect(folder / "receiver.sqlite")) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for name in tables - OF_EACH_START:
+            found[name] = connection.execute(f'SELECT * FROM "{name}"').fetchall()
+        # SQLite counts every change of the schema
+        found["schema"] = connection.execute("PRAGMA schema_version").fetchone()
+    with closing(sqlite3.connect(folder / "sandbox/sandbox.sqlite")) as connection:
+        found["sandbox"] = connection.execute("SELECT name, id FROM row ORDER BY 1, 2").fetchall()
+    return found
+
+
+def test_the_second_start_migrates_nothing_and_makes_nothing_again(tmp_path: Path) -> None:
     ports = free_ports(3)
     with tour(tmp_path, ports):
         pass
-    taken = []
-    while not taken or (taken[-1] >= 5 and len(taken) < 3):  # other tests run beside this one
-        begun = time.monotonic()
-        with tour(tmp_path, ports):
-            taken.append(time.monotonic() - begun)
+    before = kept(tmp_path)
+    with tour(tmp_path, ports):
+        pass
 
-    assert min(taken) < 5
+    assert kept(tmp_path) == before
 
 
 @pytest.mark.parametrize("name", ["RECEIVER_PORT", "SANDBOX_PORT", "SANDBOX_API_PORT"])
@@ -129,7 +150,9 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path, name: str) -> None:
         free = dict(zip(("RECEIVER_PORT", "SANDBOX_PORT", "SANDBOX_API_PORT"), map(str, free_ports(3)), strict=True))
         environment = {**os.environ, **free, name: port, "RECEIVER_INSTANCE": str(tmp_path)}
         command = [sys.executable, "-m", "receiver", "tour"]
-        ended = subprocess.run(command, env=environment, text=True, capture_output=True, timeout=30, check=False)
+        ended = subprocess.run(
+            command, env=environment, text=True, capture_output=True, timeout=PATIENCE_SECONDS, check=False
+        )
 
     assert ended.returncode == 1
     assert f"Port {port} is taken" in ended.stderr
@@ -148,7 +171,9 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path, name: str) -> None:
 def test_ports_that_make_no_sense_are_one_sentence(tmp_path: Path, settings: dict[str, str], said: str) -> None:
     environment = {**os.environ, **settings, "RECEIVER_INSTANCE": str(tmp_path)}
     command = [sys.executable, "-m", "receiver", "tour"]
-    ended = subprocess.run(command, env=environment, text=True, capture_output=True, timeout=30, check=False)
+    ended = subprocess.run(
+        command, env=environment, text=True, capture_output=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
     assert ended.returncode == 1
     assert said in ended.stderr
@@ -161,7 +186,9 @@ def test_a_second_tour_in_the_same_folder_is_refused_in_one_sentence(tmp_path: P
         others = dict(zip(names, map(str, free_ports(3)), strict=True))
         environment = {**os.environ, **others, "RECEIVER_INSTANCE": str(tmp_path)}
         command = [sys.executable, "-m", "receiver", "tour"]
-        ended = subprocess.run(command, env=environment, text=True, capture_output=True, timeout=30, check=False)
+        ended = subprocess.run(
+            command, env=environment, text=True, capture_output=True, timeout=PATIENCE_SECONDS, check=False
+        )
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("Another tour runs in")
@@ -170,6 +197,6 @@ def test_a_second_tour_in_the_same_folder_is_refused_in_one_sentence(tmp_path: P
 def test_closing_the_terminal_leaves_nothing_behind(tmp_path: Path) -> None:
     with tour(tmp_path, free_ports(3)) as (running, _said):
         running.send_signal(signal.SIGHUP)
-        assert running.wait(30) == 0
+        assert running.wait(PATIENCE_SECONDS) == 0
 
     assert children_of(tmp_path) == []

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from company import Company
+from company import Company, sleeping
 from scenarios.pairs import ACCOUNT, SECOND_ACCOUNT, account, couple_customer
 
 from receiver.cli import receiver
@@ -65,11 +65,10 @@ def working(company: Company) -> Iterator[None]:
         worker.stop()
 
 
-def eventually(promise: Callable[[], object], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not promise() and time.monotonic() < deadline:
+def eventually(promise: Callable[[], object]) -> None:
+    """pytest ends a test in which it never comes."""
+    while not promise():
         time.sleep(0.02)
-    assert promise()
 
 
 def terminal(company: Company, *words: str) -> tuple[int, str, str]:
@@ -77,26 +76,27 @@ def terminal(company: Company, *words: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-def test_a_key_changed_by_another_program_keeps_its_pair_whatever_was_edited_with_it(firm: Company) -> None:
+def test_a_key_changed_by_another_program_keeps_its_pair_whatever_was_edited_with_it(
+    firm: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = couple_customer(firm)
     install(firm.services, "customer")
-    with working(firm), another_program(firm) as program:
+    with sleeping(firm, monkeypatch), another_program(firm) as program:
         eventually(lambda: any(one.state == "done" for one in newest(firm.services)))
         program.execute("UPDATE customer SET no = 'C77777', city = 'Kiel' WHERE no = %s", (key,))
         eventually(lambda: account(firm)["address1_city"] == "Kiel")
     assert firm.coupled_record("CUSTOMER", ACCOUNT)["no"] == "C77777"
 
 
-def test_an_edit_by_another_program_is_in_dataverse_within_a_second(firm: Company) -> None:
+def test_an_edit_by_another_program_goes_to_dataverse_when_it_is_made_and_not_when_somebody_looks(
+    firm: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = couple_customer(firm)
     install(firm.services, "customer")
-    with working(firm), another_program(firm) as program:
+    with sleeping(firm, monkeypatch), another_program(firm) as program:
         eventually(lambda: any(one.state == "done" for one in newest(firm.services)))
-        begun = time.monotonic()
         program.execute("UPDATE customer SET city = 'Graz' WHERE no = %s", [key])
         eventually(lambda: account(firm)["address1_city"] == "Graz")
-
-        assert time.monotonic() - begun < 1
 
 
 def test_a_new_record_becomes_a_row_where_the_mapping_creates(firm: Company) -> None:

@@ -115,9 +115,7 @@ def make_step():
 def sandbox(_listening):
     """One for the module; without steps until a test sets some."""
     endpoint = ServiceEndpoint(f"{_listening.url}/notifications", 5, "x-receiver-key", "swordfish")
-    settings = SandboxSettings(
-        page_port=0, api_port=0, service_endpoint=endpoint, retry_delay_seconds=0.01, attempt_timeout_seconds=0.5
-    )
+    settings = SandboxSettings(page_port=0, api_port=0, service_endpoint=endpoint, retry_delay_seconds=0.01)
     with Sandbox(settings) as started:
         yield started
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from receiver.sandbox import ApiError, ServiceEndpoint
+from receiver.sandbox import ApiError, Sandbox, SandboxSettings, ServiceEndpoint
 from receiver.sandbox.seed import FIRST_ACCOUNT
 
 
@@ -60,11 +62,21 @@ def test_failed_jobs_of_a_step_can_be_listed_through_the_web_api(notifying, rece
     assert any("400" in job["message"] for job in listed["value"])
 
 
-def test_silence_is_a_failure_without_another_try(notifying, receiver):
-    receiver.seconds = 0.8
-    notifying.update("account", FIRST_ACCOUNT, {"fax": "1"})
-    assert notifying.settle()
-    (delivery,) = notifying.deliveries
+def test_silence_is_a_failure_without_another_try(receiver, make_step):
+    answering = threading.Event()
+    receiver.on_request = answering.wait
+    settings = SandboxSettings(
+        page_port=0,
+        api_port=0,
+        service_endpoint=ServiceEndpoint(f"{receiver.url}/notifications", 5),
+        steps=(make_step("Update"),),
+        attempt_timeout_seconds=0.5,
+    )
+    with Sandbox(settings) as sandbox:
+        sandbox.update("account", FIRST_ACCOUNT, {"fax": "1"})
+        assert sandbox.settle()
+        (delivery,) = sandbox.deliveries
+    answering.set()
     assert (delivery.status, delivery.attempts) == (None, 1)
     assert "did not answer within 0.5 seconds" in delivery.error
 

@@ -13,9 +13,11 @@ import pytest
 from company import ADMIN_TOKEN, OPEN_TOKEN, Company
 from flask.testing import FlaskClient
 from inbox.sending import KEY, NO_ID, Door
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from receiver.sandbox import Sandbox
+from receiver.store.models import lane
 
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 VENDOR_ACCOUNT = "a0000000-0000-4000-8000-000000000004"
@@ -316,25 +318,39 @@ def test_a_failure_is_named_with_its_error(small_company: Company) -> None:
     assert "CONTACT" in answer.text
 
 
-@pytest.mark.parametrize(("fault", "count"), [("too_many_requests", -1), ("unavailable", -1), ("stall", 1)])
-def test_coupled_always_opens_within_three_seconds_and_a_banner_says_why_it_is_not_up_to_date(
-    open_company: Company, fault: str, count: int
+@pytest.mark.parametrize(
+    ("fault", "count", "why"),
+    [
+        ("too_many_requests", -1, "Dataverse answered 429"),
+        ("unavailable", -1, "Dataverse answered 503"),
+        ("stall", 1, "Dataverse takes long to answer; it is brought up to date meanwhile."),
+    ],
+)
+def test_coupled_always_opens_and_a_banner_says_why_it_is_not_up_to_date(
+    open_company: Company, fault: str, count: int, why: str
 ) -> None:
     key = open_company.couple_by_click("account", ACCOUNT)
-    open_company.sandbox.faults.stall_seconds = 3.6
+    open_company.sandbox.faults.stall_seconds = 3600  # far beyond our patience
     setattr(open_company.sandbox.faults, fault, count)
-    client, begun = visitor(open_company, OPEN_TOKEN), time.monotonic()
+    client = visitor(open_company, OPEN_TOKEN)
 
     answer = client.get(f"/open/account/{ACCOUNT}")
 
-    assert time.monotonic() - begun < 3.5
     assert (answer.status_code, answer.location) == (302, f"/records/CUSTOMER/{key}")
     with client.session_transaction() as session:
         ((kind, banner),) = session["_flashes"]
     assert kind == "warning"
     assert "up to date" in banner
-    open_company.sandbox.faults.clear()
-    time.sleep(0.7 if fault == "stall" else 0)
+    assert why in banner
+    open_company.sandbox.organization.stopping.set()  # what stalls goes on, and ends
+    while is_held(open_company):
+        time.sleep(0.02)
+
+
+def is_held(company: Company) -> bool:
+    """Whether somebody works on a row."""
+    with company.services.database.reading() as connection:
+        return connection.execute(select(lane.c.key).where(lane.c.owner.is_not(None))).first() is not None
 
 
 def test_equal_local_records_are_offered_before_a_new_one_is_made(open_company: Company) -> None:

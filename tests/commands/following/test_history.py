@@ -191,11 +191,9 @@ def test_the_worker_forgets_what_is_older_than_the_setting(company: Company) -> 
     couple_customer(company)
     company.pass_time(366 * 86400)
     worker = Worker(company.services, 1)
-    heart = Thread(target=worker._beat)
+    heart = Thread(target=worker._beat, daemon=True)
     heart.start()
-    for _ in range(100):
-        if not history.listed(company.services, "account", ACCOUNT):
-            break
+    while history.listed(company.services, "account", ACCOUNT):
         worker._stopped.wait(0.1)
     worker._stopped.set()
     heart.join()
