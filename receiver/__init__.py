@@ -17,7 +17,7 @@ from receiver.dataverse.client import DataverseClient
 from receiver.inbox.storing import write_group
 from receiver.services import Options, Services
 from receiver.settings_file import overlaid
-from receiver.store.database import Database
+from receiver.store.database import Database, TimeOuts
 from receiver.store.group_commit import GroupCommit
 from receiver.store.wake import Waker
 
@@ -47,7 +47,8 @@ def create_app(environment: Mapping[str, str] | None = None, clock: Callable[[],
 
 
 def make_services(settings: Settings, clock: Callable[[], datetime] = _now) -> Services:
-    database = Database(settings.database_url, pool_size=max(settings.worker_threads + 6, 16))
+    time_outs = TimeOuts(settings.lock_timeout_seconds, settings.statement_timeout_seconds)
+    database = Database(settings.database_url, max(settings.worker_threads + 6, 16), time_outs)
     services = Services(
         database=database,
         client=None,
@@ -73,4 +74,4 @@ def client_of(settings: Settings, services: Services) -> DataverseClient:
         certificate=settings.client_certificate,
         authority=settings.authority,
     )
-    return DataverseClient(settings.dataverse_url, credentials, before_call=services.check_gate)
+    return DataverseClient(settings.dataverse_url, credentials, services.gatekeeper)

@@ -83,12 +83,29 @@ class Settings:
     )
     public_url: str = _setting("This receiver's address as Dataverse reaches it, for the steps.", "")
     worker_threads: int = _setting("Lanes a worker process works on at once.", 4, _count)
+    lock_timeout_seconds: float = _setting(
+        "How long work waits for a lock of another program's (PostgreSQL); then the record is busy, and tried again.",
+        5.0,
+        float,
+    )
+    statement_timeout_seconds: float = _setting(
+        "How long one statement of the work may take (PostgreSQL); shorter than a lease. 0: as long as it likes.",
+        60.0,
+        float,
+    )
     lease_seconds: int = _setting("How long a worker may hold a lane; longer than the longest call.", 120, _count)
     synchronous_first_read_seconds: float = _setting("First look at a row after a synchronous step.", 5.0, float)
     synchronous_second_read_seconds: float = _setting(
         "Second look, after Dataverse's longest transaction.", 150.0, float
     )
     longest_back_off_seconds: float = _setting("Cap of the back-off after transient errors.", 900.0, float)
+    longest_pause_seconds: float = _setting("Cap of a pause that Dataverse asks for by Retry-After.", 900.0, float)
+    guard_records: int = _setting(
+        "More conclusions of one kind at once (gone, a column blanked), and more than the next, wait for a person.",
+        25,
+        _count,
+    )
+    guard_percent: float = _setting("The same in percent of a mapping's couplings.", 1.0, float)
     largest_body_bytes: int = _setting("A larger notification is answered 413.", 1024 * 1024, _count)
     history_days: int = _setting("How long changes of records are remembered.", 365, _count)
     tour: bool = _setting(

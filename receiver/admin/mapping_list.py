@@ -13,7 +13,7 @@ from receiver.admin.words import CAPTIONS, counted, said
 from receiver.commands.connection.check_steps import hint
 from receiver.commands.connection.test_connection import trouble
 from receiver.commands.mappings import change_mapping as mappings
-from receiver.core.mapping import DeletionConflict, Direction, TableMapping, UpdateConflict
+from receiver.core.mapping import DeletionConflict, Direction, MatchExists, TableMapping, UpdateConflict
 from receiver.errors import ChangedMeanwhileError, InvalidMappingError
 from receiver.services import image_columns
 from receiver.store import mappings as stored
@@ -26,6 +26,7 @@ READERS = {
     "is_enabled": is_on,
     "resolve_deletion_conflicts": DeletionConflict,
     "resolve_update_conflicts": UpdateConflict,
+    "when_a_match_exists": MatchExists,
 }
 STEPS_ARE_OLD = (
     "The columns that are read of {table} have changed. The images of the registered steps are outdated: each "
@@ -121,6 +122,7 @@ def choices() -> dict[str, Any]:
         "directions": [*Direction],
         "deletion_conflicts": [*DeletionConflict],
         "update_conflicts": [*UpdateConflict],
+        "match_exists": [*MatchExists],
         "captions": {name: shipped.caption for name, shipped in BY_NAME.items()},
     }
 

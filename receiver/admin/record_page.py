@@ -17,10 +17,9 @@ from flask.typing import ResponseReturnValue
 from receiver.admin.shared import services, settings
 from receiver.admin.words import value_of
 from receiver.commands.following.records import FieldPair, RecordView, view
-from receiver.core.coupling import Coupling
+from receiver.core.coupling import Coupling, notes_of
 from receiver.core.mapping import Conversion, FieldMapping
 from receiver.core.values import same, to_plain_values
-from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
 from receiver.web.sign_in import signed_in
@@ -75,7 +74,13 @@ def _state(found: RecordView) -> str:
 
 def _coupling_state(coupling: Coupling) -> list[Any]:
     runs = [[run.result, run.job, run.error] for run in (coupling.last_from, coupling.last_to)]
-    return [coupling.dataverse_id, coupling.is_skipped, to_plain_values(coupling.dataverse_base or {}), runs]
+    return [
+        coupling.dataverse_id,
+        coupling.is_skipped,
+        to_plain_values(coupling.dataverse_base or {}),
+        runs,
+        notes_of(coupling),
+    ]
 
 
 def _pairs(found: RecordView, *, is_read: bool) -> list[Pair]:
@@ -87,7 +92,7 @@ def _pair(found: RecordView, field: FieldMapping, pair: FieldPair, *, is_read: b
     column = field.dataverse_column or ""
     base = (found.coupling and found.coupling.dataverse_base) or {}
     value = pair.dataverse_value if is_read else base.get(column)
-    theirs = DATAVERSE_TABLES[found.mapping.dataverse_table].columns[column]
+    theirs = found.mapping.described.columns[column]
     is_plain = field.conversion is Conversion.PLAIN and not field.transformation_rule
     differs = is_plain and _is_known(found, is_read=is_read) and not same(pair.local_value, value)
     return Pair(
@@ -110,6 +115,8 @@ def _is_known(found: RecordView, *, is_read: bool) -> bool:
 
 
 def _mark(pair: FieldPair, *, is_read: bool, differs: bool) -> str:
+    if pair.note:
+        return pair.note[0].upper() + pair.note[1:]
     if pair.local_changed and is_read and pair.dataverse_changed:
         return "Changed on both sides"
     if pair.local_changed:

@@ -16,6 +16,7 @@ CAPTIONS = {
     "is_enabled": "Enabled",
     "resolve_deletion_conflicts": "Resolve Deletion Conflicts",
     "resolve_update_conflicts": "Resolve Update Conflicts",
+    "when_a_match_exists": "When a Match Exists",
     "local_table": "Table",
     "dataverse_table": "Integration Table",
     "local_filter": "Table Filter",

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from receiver.cli.explained import ExplainedGroup
+from receiver.cli.outcome import print_result
 from receiver.cli.shared import (
     EMPTY,
     WHO,
@@ -22,7 +23,7 @@ from receiver.cli.shared import (
 from receiver.commands.mappings import change_mapping as mapping_commands
 from receiver.commands.mappings.mapping_fit import misfits
 from receiver.commands.mappings.multi_company import set_multi_company
-from receiver.core.mapping import DeletionConflict, Direction, TableMapping, UpdateConflict
+from receiver.core.mapping import DeletionConflict, Direction, MatchExists, TableMapping, UpdateConflict
 from receiver.store import mappings as stored_mappings
 
 CAPTIONS = {
@@ -36,6 +37,7 @@ CAPTIONS = {
     "integration_table_filter": "Integration Table Filter",
     "resolve_deletion_conflicts": "Resolve Deletion Conflicts",
     "resolve_update_conflicts": "Resolve Update Conflicts",
+    "when_a_match_exists": "When a Match Exists",
     "depends_on": "Depends on",
     "version": "Version",
 }
@@ -48,6 +50,7 @@ SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "direction": ("direction", Direction),
     "resolve_deletion_conflicts": ("resolve_deletion_conflicts", DeletionConflict),
     "resolve_update_conflicts": ("resolve_update_conflicts", UpdateConflict),
+    "when_a_match_exists": ("when_a_match_exists", MatchExists),
     "table_filter": ("local_filter_text", str),
     "integration_table_filter": ("dataverse_filter_text", str),
 }
@@ -108,6 +111,11 @@ def show_mapping(name: str, is_json: bool) -> None:
     "--resolve-update-conflicts",
     type=click.Choice([one.value for one in UpdateConflict]),
     help="When both sides changed the same field.",
+)
+@click.option(
+    "--when-a-match-exists",
+    type=click.Choice([one.value for one in MatchExists]),
+    help="Instead of creating beside an uncoupled record that is equal in Match on this Field.",
 )
 @click.option("--table-filter", help="Which local records, in the filter grammar.")
 @click.option("--integration-table-filter", help="Which Dataverse rows, in the filter grammar.")
@@ -214,6 +222,28 @@ def delete_mapping(name: str, is_sure: bool) -> None:
     click.echo(f"{found.name} was deleted.")
 
 
+@mappings.command("confirm")
+@click.argument("name", metavar="MAPPING")
+@click.option("--preview", "is_preview", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+@as_json
+@with_application
+def confirm_kept(name: str, is_preview: bool, is_sure: bool, is_json: bool) -> None:
+    """Show what was kept back, too many records being concerned at once, and carry it out."""
+    from receiver.commands.mappings.confirm import confirm, kept_back
+
+    found = kept_back(services(), name)
+    if not found and not is_json:
+        click.echo(f"Nothing is kept back of {name.upper()}.")
+        return
+    if not is_preview and not is_sure:
+        print_result(confirm(services(), name, WHO, is_preview=True), "Would be done", is_json=False)
+        for one in found:
+            click.echo(one.sentence)
+        click.confirm("Carry it out?", abort=True, err=True)
+    print_result(confirm(services(), name, WHO, is_preview=is_preview), "Confirm", is_json=is_json)
+
+
 def _all_mappings() -> list[TableMapping]:
     with services().database.reading() as connection:
         return list(stored_mappings.load(connection).values())
@@ -237,6 +267,7 @@ def _plain(mapping: TableMapping) -> dict[str, Any]:
         "integration_table_filter": mapping.dataverse_filter_text,
         "resolve_deletion_conflicts": mapping.resolve_deletion_conflicts.value,
         "resolve_update_conflicts": mapping.resolve_update_conflicts.value,
+        "when_a_match_exists": mapping.when_a_match_exists.value,
         "depends_on": list(mapping.depends_on),
         "version": mapping.version,
         "fields": [

@@ -30,6 +30,8 @@ def show(table: str, row_id: str, is_json: bool) -> None:
         click.echo(f"{one['mapping']}: {one['coupling']['local_id']}")
         for name, value in (one["record"] or {"(deleted)": ""}).items():
             click.echo(f"  {name}: {said(value)}")
+        for name, note in one["coupling"]["notes"].items():
+            click.echo(f"  Note on {name}: {note}")
 
 
 COMMANDS = (show,)

@@ -190,7 +190,7 @@ def carry_out_here(number: int, *, is_quiet: bool = False, tells: bool = True) -
 
     with _interrupted() as stopped, _bar(is_quiet=is_quiet) as shown:
         while not (found := task_of(services(), number)).has_ended and not stopped.is_set():
-            if not carry_out_next(services(), PROCEDURES, stopped, number, shown):
+            if not carry_out_next(services(), PROCEDURES, stopped, number, shown, is_here=True):
                 shown(found)
                 stopped.wait(LOOK_AGAIN_SECONDS)
     found = task_of(services(), number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
+from typing import Any
 
 import click
 
@@ -11,6 +12,7 @@ from receiver.cli.shared import EMPTY, FAILED, WHO, as_json, print_json, said, s
 from receiver.cli.tasks import here, seen_through
 from receiver.commands.synchronizing.verification import repaired_of, start, verifications_of
 from receiver.commands.synchronizing.verify import KINDS, Finding, Verification, findings
+from receiver.core.values import from_plain, is_empty, shown
 
 LISTED_TOGETHER = 500
 
@@ -70,7 +72,16 @@ def _row(one: Finding) -> tuple[str, str, str]:
 
 
 def _note(one: Finding) -> str:
-    return "; ".join(f"{name}: {said(here)} here, {said(there)} there" for name, (here, there) in one.fields.items())
+    return "; ".join(
+        f"{name}: {_said(here)} here, {_said(there)} there" + (f" ({one.reasons[name]})" if name in one.reasons else "")
+        for name, (here, there) in one.fields.items()
+    )
+
+
+def _said(plain: Any) -> str:
+    """A value as it is kept in a finding, as people read it."""
+    value = from_plain(plain)
+    return said(None) if is_empty(value) else shown(value)
 
 
 def _counted(counts: dict[str, int]) -> str:

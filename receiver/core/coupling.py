@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -40,8 +40,11 @@ class Coupling:
     dataverse_id: str
     local_base: Values | None = None
     dataverse_base: Values | None = None
-    #: local columns of lookups that found nothing and were cleared: never sent out as empty
+    #: local columns whose value has no counterpart, or whose lookup found nothing and was cleared: never sent as empty
     unresolved: frozenset[str] = frozenset()
+    #: local columns of which the side that was written made something else, and the way on which that still has to
+    #: travel back; None: it does not, since the field goes one way or the other side changes it again
+    altered: Mapping[str, Direction | None] = field(default_factory=dict)
     is_skipped: bool = False
     last_from: LastRun = field(default_factory=LastRun)
     last_to: LastRun = field(default_factory=LastRun)
@@ -57,6 +60,17 @@ class Coupling:
 
     def last(self, toward: Direction) -> LastRun:
         return self.last_from if toward is Direction.FROM else self.last_to
+
+
+def notes_of(coupling: Coupling) -> dict[str, str]:
+    """What a person should know of a field, by its local column."""
+    left_alone = dict.fromkeys(
+        sorted(coupling.unresolved),
+        "a value without counterpart on the other side was left alone. It follows as soon as there is one.",
+    )
+    at_odds = [name for name, way in coupling.altered.items() if way is None]
+    said = "the side that is written makes something else of it. Nothing is sent again until somebody edits it."
+    return left_alone | dict.fromkeys(sorted(at_odds), said)
 
 
 def with_run(coupling: Coupling, toward: Direction, run: LastRun) -> Coupling:

@@ -21,10 +21,10 @@ from enum import Enum
 
 from receiver.core.coupling import Coupling
 from receiver.core.filters import matches
-from receiver.core.mapping import DeletionConflict, Direction, TableMapping
+from receiver.core.mapping import DeletionConflict, Direction, MatchExists, TableMapping
 from receiver.core.merge import Converted, Merged, NotCoupled, Sides, merge
 from receiver.core.message import Freshness
-from receiver.core.values import NO_VALUES, Value, Values
+from receiver.core.values import NO_VALUES, Column, Value, Values
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,20 @@ class Record:
     values: Values = field(default_factory=lambda: NO_VALUES)
     is_whole: bool = True
     exists: bool = True
+    #: it is there, and could not be read: why, as the other side says it
+    unread: str = ""
+    is_out_of_sight: bool = False
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An uncoupled record with equal values in the fields marked *Match on this Field*."""
+    """A record that may be meant; `key` is its id, on whichever side it is."""
 
     mapping: str
     key: str
     name: str
+    #: a person uncoupled it: nothing but a person couples it again
+    was_let_go: bool = False
 
     def __str__(self) -> str:
         return f"{self.key} {self.name}".strip()
@@ -60,18 +65,26 @@ class Situation:
     #: the coupled record of the other side; None: not coupled, or deleted
     destination: Record | None = None
     lookups: Mapping[int, Converted] = field(default_factory=dict)
-    limits: Mapping[str, int] = field(default_factory=dict)
+    #: what each side's columns keep of a value
+    source_columns: Mapping[str, Column] = field(default_factory=dict)
+    destination_columns: Mapping[str, Column] = field(default_factory=dict)
     #: how the source stands to the last version seen of its row
     freshness: str = Freshness.NEWER
     is_forced: bool = False
     #: a person asked for exactly this record
     is_click: bool = False
-    #: records that a person may want to couple with instead of creating a new one
+    #: uncoupled records of the other side that look like the source, where it would be created there
     candidates: tuple[Candidate, ...] = ()
+    #: uncoupled records that say all that the local one said, where that is gone: its key may have been changed
+    namesakes: tuple[Candidate, ...] = ()
+    #: the coupling is not stored yet: it is made with what is decided here
+    is_new_pair: bool = False
     #: who removed the coupling, and when; empty if nobody did
     uncoupled_by: str = ""
     #: created whatever *Synch. Only Coupled Records* says: that is what was asked for
     may_create: bool = False
+    #: it stands for one that was deleted, by a person's wish
+    is_restored: bool = False
 
 
 class Why(Enum):
@@ -92,6 +105,10 @@ class Refusal(Why):
     """No rule's answer: the decision was carried out, and the side that was to be written said no."""
 
     REFUSED = ("the record was refused where it was to be written", "Mend what the message says, then Process Again.")
+    LOOKS_LIKE_ANOTHER = (
+        "Dataverse has another row with the same key, or one that a duplicate rule calls the same",
+        "Couple the record with that row: `receiver couple`. If it is another, change its value, then Process Again.",
+    )
 
 
 class Reason(Why):
@@ -110,6 +127,15 @@ class Reason(Why):
         "the coupling is skipped because the same failure came twice in a row",
         "Mend the cause of the failure before, then Process Again.",
     )
+    HELD_BACK = (
+        "too many records would come to this at once, so it waits for a person",
+        "Look at them, then confirm or mend the cause: `receiver mappings confirm {mapping}`.",
+    )
+    OUT_OF_SIGHT = (
+        "the row is there, and the application user may not see or change it",
+        "Share the row with the application user, or give its role the depth Organization; then Process Again.",
+    )
+    UNREAD = ("the record is there, and could not be read", "Mend what the message says, then Process Again.")
     NOT_COUPLED_AND_GONE = ("the row is gone, and {mapping} had coupled nothing to it", "Nothing needs to be done.")
     LATE = ("a newer state of the row has been seen already", "Nothing needs to be done.")
     NOTHING_MOVED = ("no mapped field has changed", "Nothing needs to be done.")
@@ -127,11 +153,19 @@ class Reason(Why):
     )
     MATCHES_FOUND = (
         "there are uncoupled records with the same values, which may be meant",
-        "Open the record from Sales: the page offers to couple with one of them, or to create a new one.",
+        "Open the record from Sales, which offers them, or take one of the commands of `receiver errors list`.",
+    )
+    TWIN_EXISTS = (
+        "the deleted record is not restored, since an uncoupled one says the same and may be meant",
+        "Couple it with that one, or uncouple it and create it anew: `receiver errors list` names the commands.",
+    )
+    KEY_CHANGED = (
+        "the coupled record is gone, and uncoupled ones say what it said: it may be one of them under another key",
+        "Couple the one that is meant: `receiver errors list` names the commands.",
     )
     UNCOUPLED = (
         "the record was uncoupled by a person",
-        "Open it from Sales with Business Central, or couple it by `receiver couple`.",
+        "Open it from Sales: the page offers the record that it was coupled to. Or couple it by `receiver couple`.",
     )
     WAITING_FOR_PARENT = (
         "the record waits for its parent, which no mapping's filter lets in",
@@ -224,8 +258,24 @@ class TurnAround:
     reason: Reason
 
 
+@dataclass(frozen=True)
+class CoupleWith:
+    """The one record that looks alike is the other half of the pair: decided anew with both."""
+
+    candidate: Candidate
+
+
 Decision = (
-    Insert | Modify | AlreadyEqual | IgnoreUnchanged | RemoveCoupling | Skip | Fail | ReadWholeSource | TurnAround
+    Insert
+    | Modify
+    | AlreadyEqual
+    | IgnoreUnchanged
+    | RemoveCoupling
+    | Skip
+    | Fail
+    | ReadWholeSource
+    | TurnAround
+    | CoupleWith
 )
 
 
@@ -252,6 +302,14 @@ def _is_the_coupling_skipped(now: Situation) -> Decision | None:
     return Skip(Reason.SKIPPED) if now.coupling is not None and now.coupling.is_skipped else None
 
 
+def _can_both_sides_be_read(now: Situation) -> Decision | None:
+    """What cannot be read is neither gone nor empty: nothing is concluded from it."""
+    for one in (now.source, now.destination):
+        if one is not None and one.unread:
+            return Fail(Reason.OUT_OF_SIGHT if one.is_out_of_sight else Reason.UNREAD, (one.unread,))
+    return None
+
+
 def _is_the_source_known(now: Situation) -> Decision | None:
     if now.source.exists and (not now.source.is_whole or now.freshness == Freshness.UNCERTAIN):
         return ReadWholeSource()
@@ -260,6 +318,11 @@ def _is_the_source_known(now: Situation) -> Decision | None:
 
 def _is_the_source_late(now: Situation) -> Decision | None:
     return IgnoreUnchanged(Reason.LATE) if now.freshness == Freshness.LATE else None
+
+
+def _was_its_key_changed(now: Situation) -> Decision | None:
+    """Nothing is concluded from a record's absence while others may be that record."""
+    return Skip(Reason.KEY_CHANGED, tuple(map(str, now.namesakes))) if now.namesakes else None
 
 
 def _is_the_source_gone(now: Situation) -> Decision | None:
@@ -296,6 +359,8 @@ def _is_the_destination_gone(now: Situation) -> Decision | None:
     match now.mapping.resolve_deletion_conflicts:
         case DeletionConflict.DELETE_COUPLING:
             return RemoveCoupling(Reason.DELETED_THERE)
+        case DeletionConflict.RESTORE if now.candidates:
+            return Skip(Reason.TWIN_EXISTS, tuple(map(str, now.candidates)))
         case DeletionConflict.RESTORE:
             return None  # _transfer inserts it anew, also under Synch. Only Coupled Records
     return Fail(Reason.COUPLED_RECORD_IS_DELETED)
@@ -308,16 +373,29 @@ def _may_it_be_created(now: Situation) -> Decision | None:
         return Skip(Reason.ONLY_COUPLED)
     if now.uncoupled_by and not now.is_click:
         return Skip(Reason.UNCOUPLED, (now.uncoupled_by,))
-    if now.candidates:
-        return Skip(Reason.MATCHES_FOUND, tuple(map(str, now.candidates)))
-    return None
+    return _is_there_a_match(now)
+
+
+def _is_there_a_match(now: Situation) -> Decision | None:
+    """A record that a person uncoupled is offered its former one first, whatever the mapping says."""
+    what, chosen = now.mapping.when_a_match_exists, now.candidates
+    if now.is_restored:
+        return Skip(Reason.TWIN_EXISTS, tuple(map(str, chosen))) if chosen else None
+    if not chosen or (what is MatchExists.CREATE and not now.uncoupled_by):
+        return None
+    is_certain = len(chosen) == 1 and not chosen[0].was_let_go and not now.uncoupled_by
+    if what is MatchExists.COUPLE and is_certain:
+        return CoupleWith(chosen[0])
+    return Skip(Reason.MATCHES_FOUND, tuple(map(str, chosen)))
 
 
 QUESTIONS: tuple[Callable[[Situation], Decision | None], ...] = (
     _may_the_mapping_run,
     _is_the_coupling_skipped,
+    _can_both_sides_be_read,
     _is_the_source_known,
     _is_the_source_late,
+    _was_its_key_changed,
     _is_the_source_gone,
     _does_it_belong_to_another_company,
     _is_the_source_outside_the_filter,
@@ -330,7 +408,7 @@ def sides_of(now: Situation) -> Sides:
     """What the merge looks at; a record to be inserted has no destination and no base."""
     coupling = now.coupling if now.destination is not None else None
     return Sides(
-        transfers=now.mapping.transfers(now.toward),
+        transfers=now.mapping.open_transfers(now.toward, creates=now.destination is None),
         toward=now.toward,
         source=now.source.values,
         destination=None if now.destination is None else now.destination.values,
@@ -338,8 +416,10 @@ def sides_of(now: Situation) -> Sides:
         destination_base=None if coupling is None else coupling.destination_base(now.toward),
         unresolved=coupling.unresolved if coupling else frozenset(),
         lookups=now.lookups,
-        limits=now.limits,
+        source_columns=now.source_columns,
+        destination_columns=now.destination_columns,
         is_forced=now.is_forced,
+        altered=coupling.altered if coupling else {},
     )
 
 

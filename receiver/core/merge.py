@@ -1,7 +1,8 @@
-"""Field by field: what a run would write, what it must not, and what both sides look like when it is done.
+"""Field by field: what a run would write, and what it must not; `remembering.py` says what is kept of it.
 
 Each side is compared with its own base only, raw value with raw value; a transformed value is compared with the
-destination's, never with a base. So trimming, rounding and cutting cannot make an echo look like a change.
+destination's, as the columns keep it, never with a base. So trimming, rounding and cutting cannot make an echo look
+like a change.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from receiver.core.keeping import equal_as_kept, fitted
 from receiver.core.mapping import Conversion, Direction, Transfer
 from receiver.core.rule_text import RuleError
 from receiver.core.transformation import transformed
-from receiver.core.values import Reference, Value, Values, is_empty, same, shown
+from receiver.core.values import Column, Reference, Value, Values, is_empty, same, shown
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,17 @@ class NotTransformed:
     sentence: str
 
 
-Converted = Found | NotCoupled | Keep | NotTransformed
+@dataclass(frozen=True)
+class NoCounterpart:
+    """A value that the other side has no word for: an option without code, a code without option.
+
+    The field is left alone, on both sides, and looked at again each time; `sentence` says which value, and what to do.
+    """
+
+    sentence: str
+
+
+Converted = Found | NotCoupled | Keep | NotTransformed | NoCounterpart
 
 
 @dataclass(frozen=True)
@@ -77,9 +89,12 @@ class Sides:
     destination_base: Values | None = None
     unresolved: frozenset[str] = frozenset()
     lookups: Mapping[int, Converted] = field(default_factory=dict)
-    #: characters that a destination column holds
-    limits: Mapping[str, int] = field(default_factory=dict)
+    #: what each side's columns keep of a value; of one that is not named: all
+    source_columns: Mapping[str, Column] = field(default_factory=dict)
+    destination_columns: Mapping[str, Column] = field(default_factory=dict)
     is_forced: bool = False
+    #: as in the coupling
+    altered: Mapping[str, Direction | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,7 +107,11 @@ class Merged:
     failures: tuple[NotCoupled | NotTransformed, ...] = ()
     #: numbers of the transfers whose bases stay: the destination changed there, the way back must still see it
     kept: frozenset[int] = frozenset()
+    #: numbers of the transfers whose value the destination has already
+    equal: frozenset[int] = frozenset()
     unresolved: frozenset[str] = frozenset()
+    #: sentences about values that were left alone
+    notes: tuple[str, ...] = ()
 
 
 def merge(sides: Sides) -> Merged:
@@ -104,23 +123,31 @@ def merge(sides: Sides) -> Merged:
     conflicts: list[Conflict] = []
     failures: list[NotCoupled | NotTransformed] = []
     kept: set[int] = set()
+    equal: set[int] = set()
     unresolved: set[str] = set()
+    notes: list[str] = []
     for one in sides.transfers:
         if _stays_behind(one, sides, moved):
             kept.add(one.number)
-            unresolved |= {_local(one, sides)} & sides.unresolved
+            unresolved |= {local_column(one, sides.toward)} & sides.unresolved
             continue
         converted = _converted(one, sides)
+        if isinstance(converted, NoCounterpart):
+            kept.add(one.number)
+            unresolved.add(local_column(one, sides.toward))
+            notes.append(converted.sentence)
+            continue
         if isinstance(converted, NotTransformed) or (isinstance(converted, NotCoupled) and not one.clears_on_failure):
             failures.append(converted)
             continue
         if isinstance(converted, NotCoupled):
-            unresolved.add(_local(one, sides))
+            unresolved.add(local_column(one, sides.toward))
             converted = Found(None)
         if isinstance(converted, Keep) or (one.not_null and is_empty(converted.value)):
             continue
-        value = _cut(converted.value, sides.limits.get(one.destination))
-        if not _differs(one, sides, value):
+        value = fitted(sides.destination_columns.get(one.destination), converted.value)
+        if not _differs(one, sides, converted.value):
+            equal.add(one.number)
             continue
         if _collides(one, sides):
             conflicts.append(_conflict(one, sides))
@@ -131,7 +158,9 @@ def merge(sides: Sides) -> Merged:
         conflicts=tuple(conflicts),
         failures=tuple(failures),
         kept=frozenset(kept),
+        equal=frozenset(equal),
         unresolved=frozenset(unresolved),
+        notes=tuple(notes),
     )
 
 
@@ -144,13 +173,31 @@ def _has_moved(one: Transfer, sides: Sides) -> bool:
         return True
     if not same(sides.source.get(one.source), sides.source_base.get(one.source)):
         return True
-    return _is_resolved_now(one, sides)
+    return _is_resolved_now(one, sides) or _travels_back(one, sides)
 
 
 def _is_resolved_now(one: Transfer, sides: Sides) -> bool:
-    """A cleared lookup whose record has been coupled since is a change, though the value that names it is the same."""
+    """A cleared lookup whose record has been coupled since is a change, though the value that names it is the same.
+
+    An option without counterpart is a change all the time, since its base stayed; at rest again it is settled.
+    """
     found = sides.lookups.get(one.number)
-    return _local(one, sides) in sides.unresolved and isinstance(found, Found) and not is_empty(found.value)
+    if local_column(one, sides.toward) not in sides.unresolved or not isinstance(found, Found):
+        return False
+    return _is_at_its_base(one, sides) if one.conversion is Conversion.OPTION else not is_empty(found.value)
+
+
+def _travels_back(one: Transfer, sides: Sides) -> bool:
+    """The source made something else of what it was sent: that is its change, unless the destination's is younger."""
+    if sides.altered.get(local_column(one, sides.toward)) is not sides.toward:
+        return False
+    return _is_at_its_base(one, sides)
+
+
+def _is_at_its_base(one: Transfer, sides: Sides) -> bool:
+    if sides.destination is None or sides.destination_base is None:
+        return False
+    return same(sides.destination.get(one.destination), sides.destination_base.get(one.destination))
 
 
 def _stays_behind(one: Transfer, sides: Sides, moved: frozenset[int]) -> bool:
@@ -161,7 +208,13 @@ def _stays_behind(one: Transfer, sides: Sides, moved: frozenset[int]) -> bool:
         return True
     if one.is_bidirectional:
         return one.number not in moved and not sides.is_forced
-    return _was_never_said(one, sides)
+    return _was_never_said(one, sides) or _is_at_odds(one, sides, moved)
+
+
+def _is_at_odds(one: Transfer, sides: Sides, moved: frozenset[int]) -> bool:
+    """A one-way field of which the destination made something else: sent again it would be altered again."""
+    is_told = sides.altered.get(local_column(one, sides.toward), sides.toward) is None
+    return is_told and one.number not in moved and not sides.is_forced and _is_at_its_base(one, sides)
 
 
 def _was_never_said(one: Transfer, sides: Sides) -> bool:
@@ -171,8 +224,9 @@ def _was_never_said(one: Transfer, sides: Sides) -> bool:
     return one.source not in sides.source_base and is_empty(sides.source.get(one.source))
 
 
-def _local(one: Transfer, sides: Sides) -> str:
-    return one.destination if sides.toward is Direction.FROM else one.source or ""
+def local_column(one: Transfer, toward: Direction) -> str:
+    """By which a coupling names a field; empty for a constant that goes to Dataverse."""
+    return one.destination if toward is Direction.FROM else one.source or ""
 
 
 def _converted(one: Transfer, sides: Sides) -> Converted:
@@ -186,38 +240,27 @@ def _converted(one: Transfer, sides: Sides) -> Converted:
         return NotTransformed(f"{one.source} cannot be transformed by {one.rule}. {error}")
 
 
-def _cut(value: Value, limit: int | None) -> Value:
-    return value[:limit] if isinstance(value, str) and limit is not None else value
-
-
 def _differs(one: Transfer, sides: Sides, value: Value) -> bool:
+    """Whether the destination would be another: also a value that is all the source can keep of it is none.
+
+    So an amount that Dataverse rounded, or a text that was cut on its way in, is not sent back.
+    """
     if sides.destination is None:
         return not is_empty(value)
-    return not same(value, sides.destination.get(one.destination))
+    held = sides.destination.get(one.destination)
+    if equal_as_kept(sides.destination_columns.get(one.destination), value, held):
+        return False
+    is_plain = one.conversion is Conversion.PLAIN and not one.rule and one.source is not None
+    return not (is_plain and equal_as_kept(sides.source_columns.get(one.source or ""), value, held))
 
 
 def _collides(one: Transfer, sides: Sides) -> bool:
     if sides.destination is None or sides.is_forced or not one.is_bidirectional:
         return False
-    if sides.destination_base is None:
-        return True
-    return not same(sides.destination.get(one.destination), sides.destination_base.get(one.destination))
+    return not _is_at_its_base(one, sides)
 
 
 def _conflict(one: Transfer, sides: Sides) -> Conflict:
     assert one.source is not None  # a constant is never bidirectional
     assert sides.destination is not None
     return Conflict(one.source, one.destination, sides.source.get(one.source), sides.destination.get(one.destination))
-
-
-def bases_after(sides: Sides, merged: Merged, destination: Values) -> tuple[Values, Values]:
-    """The source's and the destination's base once *destination* is what that side returned after the write."""
-    source_base = dict(sides.source_base or {})
-    destination_base = dict(sides.destination_base or {})
-    for one in sides.transfers:
-        if one.number in merged.kept:
-            continue
-        if one.source is not None:
-            source_base[one.source] = sides.source.get(one.source)
-        destination_base[one.destination] = destination.get(one.destination)
-    return source_base, destination_base

@@ -110,6 +110,8 @@ class Version:
 
     number: int | None = None
     modified_on: datetime | None = None
+    #: a read told it; what an image alone told may be forged, or of an environment that was set back since
+    was_read: bool = False
 
 
 class Freshness:
@@ -119,28 +121,32 @@ class Freshness:
     SAME = "same"
     LATE = "late"
     UNCERTAIN = "uncertain"
+    #: read because of an uncertain image, and it is the state seen already: that image said nothing new
+    KNOWN = "known"
 
 
 def freshness(image: Version, seen: Version | None) -> str:
     """How *image* stands to the last version *seen*; *uncertain* wants the row read.
 
-    Equal `modifiedon` says nothing: two updates within a second carry the same value.
+    The number decides where both have one; equal `modifiedon` says nothing, since two updates within a second carry the
+    same value. *Late* only against what a read told, and only if the moment is an earlier one too: after a restored
+    backup numbers are smaller and moments later.
     """
     if seen is None:
         return Freshness.NEWER
     if image.number is not None and seen.number is not None:
-        return _compared(image.number, seen.number)
+        if image.number == seen.number:
+            return Freshness.SAME
+        return Freshness.NEWER if image.number > seen.number else _late_or_uncertain(image, seen)
     if image.modified_on is None or seen.modified_on is None:
         return Freshness.UNCERTAIN
-    if image.modified_on == seen.modified_on:
+    return Freshness.NEWER if image.modified_on > seen.modified_on else _late_or_uncertain(image, seen)
+
+
+def _late_or_uncertain(image: Version, seen: Version) -> str:
+    if not seen.was_read or image.modified_on is None or seen.modified_on is None:
         return Freshness.UNCERTAIN
-    return Freshness.NEWER if image.modified_on > seen.modified_on else Freshness.LATE
-
-
-def _compared(number: int, seen: int) -> str:
-    if number == seen:
-        return Freshness.SAME
-    return Freshness.NEWER if number > seen else Freshness.LATE
+    return Freshness.LATE if image.modified_on < seen.modified_on else Freshness.UNCERTAIN
 
 
 def image_alias(kind: str, columns: frozenset[str]) -> str:

@@ -74,7 +74,7 @@ class Column:
 
     name: str
     type: ColumnType = ColumnType.TEXT
-    #: characters; None: no limit
+    #: characters, or UTF-16 units where `counts_utf16`; None: no limit
     max_length: int | None = None
     #: a lookup's possible tables and the navigation property that writes each
     navigation: Mapping[str, str] = field(default_factory=dict)
@@ -83,12 +83,20 @@ class Column:
     #: what people read instead of the name
     caption: str = ""
     is_read_only: bool = False
+    #: decimal places that a number keeps; None: all of them
+    precision: int | None = None
+    #: of money: 0 its own precision, 1 the organisation's, 2 its currency's, which `precision` is where none is known
+    precision_source: int = 0
+    counts_utf16: bool = False
+    takes_controls: bool = True
+    has_whole_seconds: bool = False
 
 
 def same(one: Value, other: Value) -> bool:
     """Whether two raw values of one column mean the same.
 
-    Empty text and null are both *empty*, as in Business Central; numbers are compared by value, not by scale.
+    Empty text and null are both *empty*, as in Business Central; numbers are compared by value, not by scale. Of one
+    side with itself: across the two, `keeping.equal_as_kept` knows what each column makes of a value.
     """
     if is_empty(one) or is_empty(other):
         return is_empty(one) and is_empty(other)

@@ -5,15 +5,18 @@ Source: learn.microsoft.com, Web API, Execute batch operations.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from email.message import MIMEPart
-from email.parser import BytesParser
-from email.policy import HTTP
-from http import HTTPStatus
 from uuid import uuid4
 
 import requests
+
+from receiver.errors import BrokenAnswerError
+
+_BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
+_LINE_END = re.compile(rb"\r\n")
+_STATUS = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})(.*)")
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,6 @@ class Answer:
     reason: str
     headers: Mapping[str, str]
     content: bytes
-
-    @property
-    def ok(self) -> bool:
-        return self.status_code < HTTPStatus.BAD_REQUEST
 
 
 def written(parts: Sequence[Part]) -> tuple[str, bytes]:
@@ -61,20 +60,30 @@ def written(parts: Sequence[Part]) -> tuple[str, bytes]:
 
 
 def read(response: requests.Response) -> list[Answer]:
-    """The answers, in the order of the requests."""
-    head = f"Content-Type: {response.headers['Content-Type']}\r\n\r\n".encode()
-    whole = BytesParser(policy=HTTP).parsebytes(head + response.content)
-    return [_answer(part) for part in whole.iter_parts()]
+    """The answers, in the order of the requests.
+
+    Raises: BrokenAnswerError for what is no multipart, or is cut off.
+    """
+    kind = response.headers.get("Content-Type", "")
+    found = _BOUNDARY.search(kind)
+    if found is None or not kind.lower().startswith("multipart/mixed"):
+        raise BrokenAnswerError(f"What answered a batch is not Dataverse ({kind.partition(';')[0] or 'no type'}).")
+    first, *parts = _LINE_END.sub(b"\n", response.content).split(f"--{found[1]}".encode())
+    if first.strip() or not parts or not parts[-1].startswith(b"--"):
+        raise BrokenAnswerError("Half an answer to a batch came; what became of the rest is looked for.")
+    return [_answer(part) for part in parts[:-1]]
 
 
-def _answer(part: MIMEPart) -> Answer:
-    raw = part.get_payload(decode=True)
-    assert isinstance(raw, bytes)  # a part of a part would be a change set, which we do not send
-    status, _, rest = raw.partition(b"\r\n")
-    _, code, reason = status.decode("latin-1").split(" ", 2)
-    head, _, content = rest.partition(b"\r\n\r\n")
-    fields = (line.partition(":") for line in head.decode("latin-1").split("\r\n"))
+def _answer(part: bytes) -> Answer:
+    """A part: its own head, then a status line whose reason may be missing, a head, and the content."""
+    _, _, inner = part.lstrip(b"\n").partition(b"\n\n")
+    status, _, rest = inner.partition(b"\n")
+    found = _STATUS.match(status)
+    if found is None:
+        raise BrokenAnswerError("A part of a batch's answer has no status; what became of it is looked for.")
+    head, _, content = rest.partition(b"\n\n")
+    fields = (line.partition(":") for line in head.decode("latin-1").split("\n"))
     headers = requests.structures.CaseInsensitiveDict(
-        {name.strip(): value.strip() for name, _, value in fields if name}
+        {name.strip(): value.strip() for name, _, value in fields if name.strip()}
     )
-    return Answer(int(code), reason, headers, content.strip())
+    return Answer(int(found[1]), found[2].decode("latin-1").strip(), headers, content.strip())

@@ -7,11 +7,12 @@ text's length: `metadata.py` asks, this file is what a plain environment has. So
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from receiver.core.keeping import legible
 from receiver.core.values import NUMBERS, TEXTS, WHOLE_NUMBERS, Column, ColumnType, Reference, Value
 
 T = ColumnType
@@ -30,8 +31,13 @@ class DataverseTable:
     columns: Mapping[str, Column]
 
 
+def as_kept_there(column: Column) -> Column:
+    """The column with what all of Dataverse's share: UTF-16 units, no control characters, whole seconds."""
+    return replace(column, counts_utf16=True, takes_controls=False, has_whole_seconds=column.type is T.DATETIME)
+
+
 def _columns(*columns: Column) -> dict[str, Column]:
-    return {column.name: column for column in columns}
+    return {column.name: as_kept_there(column) for column in columns}
 
 
 def _text(name: str, length: int, caption: str) -> Column:
@@ -97,7 +103,7 @@ _ACCOUNT = DataverseTable(
         _text("emailaddress1", 100, "Email"),
         _text("websiteurl", 200, "Website"),
         Column("description", T.MEMO, 2000, caption="Description"),
-        Column("creditlimit", T.MONEY, caption="Credit Limit"),
+        Column("creditlimit", T.MONEY, caption="Credit Limit", precision=2, precision_source=2),
         _lookup("primarycontactid", "Primary Contact", contact="primarycontactid"),
         _lookup("parentaccountid", "Parent Account", account="parentaccountid"),
         _STATE,
@@ -166,7 +172,7 @@ _CURRENCY = DataverseTable(
         _text("isocurrencycode", 5, "Currency Code"),
         _text("currencyname", 100, "Currency Name"),
         _text("currencysymbol", 10, "Currency Symbol"),
-        Column("exchangerate", T.DECIMAL, caption="Exchange Rate"),
+        Column("exchangerate", T.DECIMAL, caption="Exchange Rate", precision=10),
         Column("currencyprecision", T.INTEGER, caption="Currency Precision"),
         _STATE,
         *_CHANGED,
@@ -205,8 +211,8 @@ def _moment(text: str) -> datetime:
 
 
 FROM_JSON: Mapping[ColumnType, Callable[[Any], Value]] = {
-    T.TEXT: str,
-    T.MEMO: str,
+    T.TEXT: lambda text: legible(str(text)),
+    T.MEMO: lambda text: legible(str(text)),
     T.INTEGER: int,
     T.BIG_INTEGER: int,
     T.DECIMAL: Decimal,
@@ -267,11 +273,19 @@ def from_message(column: Column, value: Value) -> Value:
         return Decimal(value)
     if column.type is T.DATE and isinstance(value, datetime):
         return value.date()
-    if column.type in TEXTS and isinstance(value, datetime):
-        return f"/Date({round(value.timestamp() * 1000)})/"
+    if column.type in TEXTS:
+        value = _as_text(value)
     if value is not None and type(value) is not KINDS[column.type]:
         raise ValueError(f"A {type(value).__name__} stands in {column.name}, which is of type {column.type}.")
     return value
+
+
+def _as_text(value: Value) -> Value:
+    """The characters of a text that looked like a moment; of any other, those that can be kept."""
+    if isinstance(value, datetime):
+        offset = "" if value.tzinfo is UTC else value.tzname()
+        return f"/Date({round(value.timestamp() * 1000)}{offset})/"
+    return legible(value) if isinstance(value, str) else value
 
 
 KINDS: Mapping[ColumnType, type] = {

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from receiver.core.mapping import Conversion, Direction, TableMapping
-from receiver.dataverse.client import DataverseClient
 from receiver.dataverse.columns import TABLES
+from receiver.dataverse.web_api import WebApi
 
 #: the rest is spelled like the table
 _SPELLED = {
@@ -95,7 +95,7 @@ def _of(mapping: TableMapping) -> Iterator[tuple[str, str]]:
                 yield privilege("AppendTo", target), f"{mapping.name} sets {table}.{row.destination}"
 
 
-def held_by(client: DataverseClient, user_id: str) -> Held:
+def held_by(client: WebApi, user_id: str) -> Held:
     """Ask Dataverse for the user's privileges. Raises: DataverseError, SignInError, DataverseUnreachableError."""
     answer = client.call("GET", f"systemusers({user_id})/Microsoft.Dynamics.CRM.RetrieveUserPrivileges")
     depths: dict[str, str] = {}

@@ -19,7 +19,7 @@ TAG = "receiver"
 
 @dataclass(frozen=True)
 class DataverseRow:
-    """A row as it was read: the asked columns' values and its version."""
+    """A row as it was read: the asked columns' values, and the version that a read told."""
 
     id: str
     values: Values
@@ -72,7 +72,7 @@ def selected(table: DataverseTable, columns: frozenset[str]) -> str:
 
 def row_of(table: DataverseTable, raw: Mapping[str, Any], columns: frozenset[str]) -> DataverseRow:
     values = {name: from_web_api(column, raw) for name, column in _read(table.name, columns)}
-    return DataverseRow(str(raw[table.primary_id]), with_derived(values, columns), version_of(values))
+    return DataverseRow(str(raw[table.primary_id]), with_derived(values, columns), version_of(values, was_read=True))
 
 
 @lru_cache
@@ -93,8 +93,10 @@ def with_derived(values: Mapping[str, Value], columns: frozenset[str]) -> Values
     return {**values, **derived}
 
 
-def version_of(values: Values) -> Version:
+def version_of(values: Values, *, was_read: bool = False) -> Version:
     number, modified_on = values.get("versionnumber"), values.get("modifiedon")
     return Version(
-        number if isinstance(number, int) else None, modified_on if isinstance(modified_on, datetime) else None
+        number if isinstance(number, int) else None,
+        modified_on if isinstance(modified_on, datetime) else None,
+        was_read,
     )

@@ -1,30 +1,33 @@
-"""One request to Dataverse's Web API and its answer, page after page: token, time-out, and what a refusal means.
+"""One request to Dataverse's Web API and its answer, page after page: token, time-out, gate.
 
-It does not sleep and does not retry a refusal: long waits belong to the lane. Every call has a time-out.
-Source: reference/dataverse.md §6.
+It does not sleep and does not retry a refusal: long waits belong to the lane. Every call has a time-out. What an
+answer means is said in `answers.py`. Source: reference/dataverse.md §6.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import threading
+import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import requests
 
-from receiver.dataverse import batch
-from receiver.errors import DataverseError, DataverseUnreachableError, ThrottledError, VersionMismatchError
+from receiver.dataverse.answers import Answer, Asked, json_of, refusal
+from receiver.dataverse.columns import TABLES
+from receiver.dataverse.known_answers import NO_PRIVILEGE
+from receiver.errors import BrokenAnswerError, DataverseUnreachableError, ReceiverError, SetUpError, SignInError
 
 TIMEOUT = (5, 30)
-DEFAULT_PAUSE = 5.0
-#: a version that is not the row's any more, and an id that exists already; a 412 of a duplicate rule is a refusal
-MOVED = frozenset({"0x80060882", "0x80040237"})
+LATELY_SECONDS, FAILED_KEPT = 900.0, 8
 _DECIMAL = f"decimal-{uuid.uuid4().hex}:"
 HEADERS = {
     "Accept": "application/json",
@@ -32,33 +35,93 @@ HEADERS = {
     "OData-Version": "4.0",
     "Prefer": 'odata.include-annotations="*"',
 }
+#: said with a page when more rows follow, whether or not a link says where
+MORE = "@Microsoft.Dynamics.CRM.morerecords"
+_API = re.compile(r"^/api/data/v[0-9.]+/(.+)$")
+_BY_ID = re.compile(r"^(\w+)\(([0-9a-fA-F-]{36})\)")
+_TABLE_OF_SET: Mapping[str, str] = {table.entity_set: table.name for table in TABLES.values()}
+_OPERATIONS = {"GET": "read", "POST": "create", "PATCH": "write", "PUT": "write", "DELETE": "delete"}
 
 
 class Credentials(Protocol):
     def token(self, *, fresh: bool = False) -> str: ...
 
 
+class Gate(Protocol):
+    """Keeps requests from being sent while Dataverse asked for a pause, or while a person must act."""
+
+    def enter(self, names: Collection[str]) -> str:
+        """The gate that this request may look behind, as the first since it was closed; else empty.
+
+        Raises: GateClosedError.
+        """
+
+    def refused(self, error: ReceiverError) -> None:
+        """What was answered may close a gate."""
+
+    def passed(self, gate: str) -> None:
+        """The request that looked behind *gate* went through: it is open."""
+
+
+class OpenGate:
+    """Where nobody has to wait: a person tests the connection."""
+
+    def enter(self, names: Collection[str]) -> str:
+        del names
+        return ""
+
+    def refused(self, error: ReceiverError) -> None: ...
+
+    def passed(self, gate: str) -> None: ...
+
+
 @dataclass(frozen=True)
 class Call:
-    """A request as it is sent; *path* within the Web API."""
+    """A request as it is sent; *path* within the Web API; *parts* where it is a batch."""
 
     method: str
     path: str
     params: Mapping[str, str] | None = None
     headers: Mapping[str, str] | None = None
     body: bytes | None = None
+    parts: tuple[Asked, ...] = field(default=())
+
+    @property
+    def asked(self) -> Asked:
+        return asked_of(self.method, self.path, self.headers or {})
+
+    @property
+    def gates(self) -> frozenset[str]:
+        """The gates that may hold it."""
+        return frozenset[str]().union(*(one.gates for one in self.parts or (self.asked,)))
+
+
+def asked_of(method: str, path: str, headers: Mapping[str, str]) -> Asked:
+    """What a request wants of which table, and of which row: a PATCH that must not find one creates it."""
+    operation = "create" if headers.get("If-None-Match") == "*" else _OPERATIONS[method]
+    found = _BY_ID.match(path)
+    name, id_ = (found[1], found[2]) if found else (re.split(r"[/?(]", path)[0], "")
+    return Asked(operation, _TABLE_OF_SET.get(name, name), id_ if found and found.end() == _end_of(path) else "")
+
+
+def _end_of(path: str) -> int:
+    """Where a path ends that names the row itself, nothing beneath it."""
+    return len(path.partition("?")[0])
 
 
 class WebApi:
-    """One environment. Sessions are one a thread; `before_call` may raise to keep a request from being sent."""
+    """One environment. Sessions are one a thread; the gate may raise to keep a request from being sent."""
 
-    def __init__(self, url: str, credentials: Credentials, before_call: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, url: str, credentials: Credentials, gate: Gate | None = None) -> None:
         self.url = url.rstrip("/")
         self._root = f"{self.url}/api/data/v9.2/"
         self._credentials = credentials
-        self._before_call = before_call
+        self._gate = gate or OpenGate()
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
+        #: when a request of a kind went through last, and when one failed, by the row's id
+        self._went: dict[tuple[str, str], float] = {}
+        self._failed: dict[tuple[str, str], dict[str, float]] = {}
 
     def close(self) -> None:
         for session in self._sessions:
@@ -82,38 +145,99 @@ class WebApi:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Any:
-        """One request, *path* within the Web API; its answer's JSON, numbers exact. Raises: DataverseError."""
-        response = self._answer(Call(method, path, params, headers, body))
-        return json.loads(response.content, parse_float=Decimal) if response.content else {}
+        """One request, *path* within the Web API; its answer's JSON, numbers exact.
+
+        Raises: DataverseError for a refusal; DataverseUnreachableError, also for what is no answer of Dataverse's;
+        GateClosedError; SignInError.
+        """
+        return json_of(self._answer(Call(method, path, params, headers, body)))
 
     def _pages(
         self, path: str, params: Mapping[str, str], headers: Mapping[str, str] | None = None
     ) -> Iterator[dict[str, Any]]:
         """Each answer to a query, which may not fit into one; while it is worked on, the next is on its way."""
-        answer = self.call("GET", path, params=params, headers=headers)
+        answer, seen = _page(self.call("GET", path, params=params, headers=headers)), set[str]()
         if "@odata.nextLink" not in answer:
             yield answer
             return
         with ThreadPoolExecutor(1, "next-page") as ahead:
             try:
                 while "@odata.nextLink" in answer:
-                    following = str(answer["@odata.nextLink"]).removeprefix(self._root)
+                    following = within(str(answer["@odata.nextLink"]))
+                    if following in seen:
+                        raise BrokenAnswerError("Dataverse's next page was read already; it is asked again.")
+                    seen.add(following)
                     coming = ahead.submit(self.call, "GET", following, headers=headers)
                     yield answer
-                    answer = coming.result()
+                    answer = _page(coming.result())
                 yield answer
             finally:
                 ahead.submit(self._forget_session)
 
     def _answer(self, call: Call) -> requests.Response:
-        """Raises: DataverseError, when it is a refusal; DataverseUnreachableError."""
-        self._before_call()
-        response = self._send(call, fresh=False)
-        if response.status_code == requests.codes.unauthorized:
-            response = self._send(call, fresh=True)
-        if not response.ok:
-            raise refusal(response)
+        """Raises: as `call`."""
+        gate = self._gate.enter(call.gates)
+        try:
+            response = self._send(call, fresh=False)
+            if response.status_code == HTTPStatus.UNAUTHORIZED:
+                response = self._send(call, fresh=True)
+        except SignInError as error:
+            self._gate.refused(error)
+            raise
+        if not is_success(response):
+            raise self._refused(response, call.asked)
+        if gate:
+            self._gate.passed(gate)
+        self._went[call.asked.what] = time.monotonic()
         return response
+
+    def serves(self, asked: Asked) -> bool:
+        """Whether others of the same kind have gone through since this row failed first, or the table can be read.
+
+        Where others were tried and none has gone through, it does not: that is an outage.
+        """
+        failed = self._failed.get(asked.what, {})
+        since = failed.get(asked.id, time.monotonic())
+        if self._went.get(asked.what, since) > since:
+            return True
+        if any(at > since - LATELY_SECONDS for id_, at in failed.items() if id_ != asked.id):
+            return False
+        return self._can_be_read(asked.table)
+
+    def _can_be_read(self, table: str) -> bool:
+        """A probe: the first row of the table."""
+        described = TABLES[table]
+        try:
+            self.call("GET", described.entity_set, params={"$select": described.primary_id, "$top": "1"})
+        except ReceiverError:
+            return False
+        return True
+
+    def _refused(self, answer: Answer, asked: Asked) -> ReceiverError:
+        """What a refusal says; one of everybody's concern closes a gate."""
+        error: ReceiverError = refusal(answer, asked)
+        self._remember_failed(asked)
+        if isinstance(error, SetUpError) and error.code == NO_PRIVILEGE:
+            error = self._confirmed(error, asked)
+        if not self._is_confirming:
+            self._gate.refused(error)
+        return error
+
+    @property
+    def _is_confirming(self) -> bool:
+        """Whether this thread asks about an answer: what is answered to that closes nothing."""
+        return bool(getattr(self._local, "is_confirming", False))
+
+    def _remember_failed(self, asked: Asked) -> None:
+        """The last few rows of each kind, and when each failed first; what is older than *lately* tells nothing."""
+        now = time.monotonic()
+        known = {id_: at for id_, at in self._failed.get(asked.what, {}).items() if now - at < LATELY_SECONDS}
+        self._failed[asked.what] = dict(list({asked.id: now, **known}.items())[-FAILED_KEPT:])
+
+    def _confirmed(self, error: SetUpError, asked: Asked) -> ReceiverError:
+        """Whether it is the privilege that is missing, and not this row's trouble; whoever can ask overrides it."""
+        del asked
+        return error
 
     def _send(self, call: Call, *, fresh: bool) -> requests.Response:
         sent = {**HEADERS, "Authorization": f"Bearer {self._credentials.token(fresh=fresh)}", **(call.headers or {})}
@@ -149,6 +273,35 @@ class WebApi:
             self._sessions.remove(session)
 
 
+def is_success(answer: Answer) -> bool:
+    """A redirect leads to a sign-in or maintenance page: it is none."""
+    return HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES
+
+
+def within(link: str) -> str:
+    """A link's path and query within the Web API: asked of our own address, whatever host it names.
+
+    An environment answers under two names, and a link may carry the other; the token goes to ours alone.
+    Raises: BrokenAnswerError for a link that leads out of the Web API.
+    """
+    parts = urlsplit(link)
+    found = _API.match(parts.path)
+    if found is None:
+        raise BrokenAnswerError(f"Dataverse's next page lies outside its Web API ({parts.path}); it is asked again.")
+    return f"{found[1]}?{parts.query}" if parts.query else found[1]
+
+
+def _page(answer: Any) -> dict[str, Any]:
+    """A query's answer. Raises: BrokenAnswerError where rows are missing, or said to follow without saying where."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("value"), list):
+        raise BrokenAnswerError("Dataverse answered a query without rows; it is asked again.")
+    if answer.get(MORE) is True and "@odata.nextLink" not in answer:
+        raise BrokenAnswerError(
+            "Dataverse says that more rows follow, and not where: that is half an answer, and nothing is made of it."
+        )
+    return answer
+
+
 def dumps(body: Mapping[str, Any]) -> bytes:
     """JSON whose Decimals are numbers with their scale kept; the standard encoder has no place for them."""
 
@@ -160,34 +313,3 @@ def dumps(body: Mapping[str, Any]) -> bytes:
     text = json.dumps(body, default=marked, ensure_ascii=False)
     parts = text.split(f'"{_DECIMAL}')
     return "".join([parts[0], *(part.replace('"', "", 1) for part in parts[1:])]).encode()
-
-
-def refusal(response: requests.Response | batch.Answer) -> DataverseError:
-    """What an answer that is not *ok* says."""
-    code, message = "", response.reason
-    try:
-        error = json.loads(response.content)["error"]
-        code, message = str(error["code"]), str(error["message"])
-    except (ValueError, KeyError, TypeError):
-        pass  # a proxy's page, not Dataverse's answer: the status says enough
-    status = response.status_code
-    if status == requests.codes.too_many_requests or (
-        status == requests.codes.unavailable and "Retry-After" in response.headers
-    ):
-        return ThrottledError(status, code, message, _pause(response.headers.get("Retry-After", "")))
-    if code in MOVED:
-        return VersionMismatchError(status, code, message)
-    return DataverseError(status, code, message)
-
-
-def _pause(text: str) -> float:
-    """Retry-After in seconds; Dataverse sends a number, a proxy may send a date."""
-    try:
-        return max(float(text), 0.0)
-    except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(text)
-        return max((moment - moment.now(moment.tzinfo)).total_seconds(), 0.0)
-    except (TypeError, ValueError):
-        return DEFAULT_PAUSE

@@ -7,6 +7,7 @@ step, registered with today's columns, of a row that was never deleted; everythi
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -61,6 +62,8 @@ class Ask:
     is_forced: bool = False
     #: the person was offered records to couple with, and wants a new one
     creates_new: bool = False
+    #: a person wants a deleted record back; one that looks like it is asked about first
+    is_restored: bool = False
     #: the rows (table and id) that wait for this one, the first asked first
     wanted_by: tuple[tuple[str, str], ...] = ()
     #: a command or a run asks for this mapping alone; what waits in the lane stays there
@@ -76,6 +79,15 @@ class Ask:
     job_holder: str | None = None
     #: why, as the history tells it
     why: str = ""
+    #: nobody named this record: what cannot be taken back is counted
+    is_by_itself: bool = False
+    #: a run that keeps to its end what cannot be taken back
+    keeper: str = ""
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether too many conclusions at once are kept back; what a person asked for by name is not."""
+        return self.is_by_itself or bool(self.keeper) or not (self.is_click or self.mapping)
 
     @property
     def looks_anyway(self) -> bool:
@@ -147,8 +159,19 @@ def source_of(
         Direction.FROM,
         Record(lease.id, newest),
         freshness(version_of(newest), lease.version),
+        lease.version,
         is_click=clicked,
     )
+
+
+def images_of(read: Iterable[Read], lease: Lease, mappings: Mappings) -> list[Values]:
+    """The states of the row that its notifications told of, as far as they are whole and can be read."""
+    alias, found = image_alias("post", image_columns(mappings, lease.table)), list[Values]()
+    for request in (request for one in read for request in one.requests if is_own(request, lease)):
+        if request.image is not None and request.image.alias == alias:
+            with suppress(ValueError):
+                found.append(_whole_row(request.image, lease.table, read_columns(mappings, lease.table)))
+    return found
 
 
 def _whole_row(image: Image, table: str, columns: frozenset[str]) -> Values:
@@ -159,7 +182,10 @@ def _whole_row(image: Image, table: str, columns: frozenset[str]) -> Values:
 
 
 def _newest(rows: list[Values]) -> Values | None:
-    """The newest of several images of one row; None where their versions do not tell, and the row must be read."""
+    """The newest of several images of one row, as they came; None where the row must be read.
+
+    An image proves none of the others late: one with a far version would hide all that waits with it.
+    """
     best = rows[0]
     for row in rows[1:]:
         compared = freshness(version_of(row), version_of(best))

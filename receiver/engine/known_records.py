@@ -5,6 +5,7 @@ It is what a decision is made upon; settlement.py looks again, locked, before it
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
@@ -12,11 +13,12 @@ from sqlalchemy import Connection
 from receiver.core.coupling import Coupling
 from receiver.core.decision import Record
 from receiver.core.mapping import Direction, TableMapping
-from receiver.store import couplings
-from receiver.store.couplings import Couplings
+from receiver.store import couplings, open_writes
+from receiver.store.couplings import Couplings, Uncoupled
 from receiver.store.database import Database
 from receiver.store.local_tables import LocalTable
 from receiver.store.mappings import Mappings
+from receiver.store.open_writes import OpenWrite
 from receiver.tables import BY_NAME
 
 
@@ -27,9 +29,12 @@ class Known:
         self._database = database
         self._couplings: dict[str, Couplings] = {}
         self._by_record: dict[tuple[str, str], Coupling | None] = {}
-        self._uncoupled_by: dict[tuple[str, str], str] = {}
-        self._records_uncoupled_by: dict[tuple[str, str], str] = {}
+        self._uncoupled_rows: dict[tuple[str, str], Uncoupled] = {}
+        self._uncoupled_records: dict[tuple[str, str], Uncoupled | None] = {}
+        self._open_writes: dict[str, list[OpenWrite]] = {}
         self._records: dict[tuple[str, str], Record | None] = {}
+        #: conclusions drawn but not yet written, by mapping and kind
+        self.concluded: Counter[tuple[str, str]] = Counter()
         #: rows that were deleted once
         self.deleted: set[str] = set()
 
@@ -40,7 +45,8 @@ class Known:
             return
         found = couplings.of_rows(connection, asked)
         self._couplings |= {id_: found.get(id_, {}) for id_ in asked}
-        self._uncoupled_by |= couplings.who_uncoupled(connection, asked)
+        self._uncoupled_rows |= couplings.uncoupled_rows(connection, asked)
+        self._open_writes |= open_writes.of_rows(connection, asked)
         for mapping in mappings:
             coupled = [self._couplings[id_].get(mapping.name) for id_ in asked]
             keys = sorted({one.local_id for one in coupled if one is not None})
@@ -55,8 +61,8 @@ class Known:
         found = couplings.of_records(connection, mapping, keys)
         self._by_record |= {(mapping, key): found.get(key) for key in keys}
         free = [key for key in keys if key not in found]
-        uncoupled = couplings.who_uncoupled_records(connection, mapping, free) if free else {}
-        self._records_uncoupled_by |= {(mapping, key): uncoupled.get(key, "") for key in keys}
+        uncoupled = couplings.uncoupled_records(connection, mapping, free) if free else {}
+        self._uncoupled_records |= {(mapping, key): uncoupled.get(key) for key in keys}
 
     def of_row(self, row_id: str) -> Couplings:
         """Every coupling of a Dataverse row, by mapping."""
@@ -79,16 +85,21 @@ class Known:
         found = self.of_row(row_id)
         return next(((name, found[name].local_id) for name in mappings if name in found), None)
 
-    def uncoupled_by(self, mapping: str, toward: Direction, source_id: str) -> str:
-        """Who uncoupled a mapping's source record and when, as a person reads it; empty if nobody did."""
+    def uncoupled(self, mapping: str, toward: Direction, source_id: str) -> Uncoupled | None:
+        """What is remembered of a mapping's source record that a person uncoupled."""
         if toward is Direction.FROM:
             self.of_row(source_id)
-            return self._uncoupled_by.get((mapping, source_id), "")
-        if (mapping, source_id) not in self._records_uncoupled_by:
+            return self._uncoupled_rows.get((mapping, source_id))
+        if (mapping, source_id) not in self._uncoupled_records:
             with self._database.reading() as connection:
-                found = couplings.who_uncoupled_records(connection, mapping, [source_id])
-            self._records_uncoupled_by[mapping, source_id] = found.get(source_id, "")
-        return self._records_uncoupled_by[mapping, source_id]
+                found = couplings.uncoupled_records(connection, mapping, [source_id])
+            self._uncoupled_records[mapping, source_id] = found.get(source_id)
+        return self._uncoupled_records[mapping, source_id]
+
+    def open_writes(self, row_id: str) -> list[OpenWrite]:
+        """What was sent to a Dataverse row and is not known to have arrived, oldest first."""
+        self.of_row(row_id)
+        return self._open_writes.get(row_id, [])
 
     def suppose(self, coupling: Coupling) -> None:
         """From now on a coupling that is not stored counts as known: a preview looks at what would be."""
@@ -106,6 +117,7 @@ class Known:
         """Another run has looked after these rows."""
         for id_ in row_ids:
             self._couplings.pop(id_, None)
+            self._open_writes.pop(id_, None)
         self._by_record.clear()
 
     def _remember(self, table: str, keys: Sequence[str], found: Iterable[Record]) -> None:

@@ -11,26 +11,38 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from receiver.core.coupling import Coupling
 from receiver.core.decision import Record
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness
+from receiver.core.values import Values, same
+from receiver.engine.changed_keys import follow
 from receiver.engine.coalesce import (
     Ask,
     Read,
     concerns_row,
+    images_of,
     may_conclude_gone,
     names_deletion,
+    read_notification,
     references_of,
     source_of,
 )
+from receiver.engine.guard import guarded
 from receiver.engine.known_records import Known
 from receiver.engine.settle import waits_of
 from receiver.engine.synchronize import synchronize
+from receiver.engine.unknown_outcomes import conclude
 from receiver.engine.work import Outcome, Request, Work
 from receiver.lanes.lane import Lease
 from receiver.services import Services, mappings_of
 from receiver.store.mappings import Mappings
 from receiver.store.models import tombstone
+
+#: why a lane is ready again: what the company's database made of a value goes to Dataverse
+TRAVELS_BACK = "the database here made something else of a value"
+#: why the lane of a row that holds a value without counterpart is: there may be one now
+COUNTERPART = "the table of codes is another"
 
 
 @dataclass(frozen=True)
@@ -76,13 +88,27 @@ def look_at(work: Work, lease: Lease, read: list[Read], started: datetime, ask: 
     source = Request(Direction.FROM, Record(lease.id, is_whole=False))
     outcomes: list[Outcome] = []
     if own and (concerns_row(read, lease) or lease.wish or ask.looks_anyway):
+        _conclude_open_writes(work, lease, read)
+        for mapping in own:
+            follow(work, mapping, lease.id, ask.key if ask.toward is Direction.TO else "")
         source = _source(work, lease, read, ask)
-        outcomes = [synchronize(work, mapping, source) for mapping in own]
+        outcomes = [
+            guarded(work, synchronize(work, mapping, _sent_back(work, mapping, lease, read, ask) or source), ask)
+            for mapping in own
+        ]
     row = work.rows.get((lease.table, lease.id))
     is_gone = bool(outcomes) and row is not None and not row.exists
     if is_gone and not may_conclude_gone(work.services, lease, read, started, ask):
         return Look(work, lease, read, own, source, [], False, ask)
     return Look(work, lease, read, own, source, outcomes, is_gone, ask)
+
+
+def _conclude_open_writes(work: Work, lease: Lease, read: list[Read]) -> None:
+    """What waits in the lane is evidence too, when a command or a run leaves it there."""
+    if work.known.open_writes(lease.id):
+        told = read or [read_notification(work.services, row) for row in lease.notifications]
+        images, was_deleted = images_of(told, lease, work.mappings), names_deletion(told, lease)
+        conclude(work, lease.table, lease.id, images, was_deleted=was_deleted)
 
 
 def _source(work: Work, lease: Lease, read: list[Read], ask: Ask) -> Request:
@@ -91,7 +117,26 @@ def _source(work: Work, lease: Lease, read: list[Read], ask: Ask) -> Request:
     has_tombstone = lease.id in work.known.deleted
     source = source_of(work.services, lease, read, work.mappings, has_tombstone=has_tombstone, ask=ask)
     source = replace(source, why=ask.why or _why(lease, read))
-    return _read_source(work, lease, source) if names_deletion(read, lease) else source
+    is_read = (lease.table, lease.id) in work.rows  # what was sent is held against it: no older image counts then
+    return _read_source(work, lease, source) if is_read or names_deletion(read, lease) else source
+
+
+def _sent_back(work: Work, mapping: TableMapping, lease: Lease, read: list[Read], ask: Ask) -> Request | None:
+    """The local record, if the lane is ready for no other reason than that it is to go out again."""
+    if lease.wish not in {TRAVELS_BACK, COUNTERPART} or read or ask.looks_anyway:
+        return None
+    coupling = work.known.coupling(mapping.name, Direction.FROM, lease.id)
+    record = None if coupling is None else work.known.record(mapping.local_table, coupling.local_id)
+    if coupling is None or record is None or not _goes_out(coupling, record.values):
+        return None
+    return Request(Direction.TO, record, why=lease.wish)
+
+
+def _goes_out(coupling: Coupling, values: Values) -> bool:
+    """Whether the record has a value that was altered as it came in, or a code that had no option."""
+    held, base = coupling.unresolved, coupling.local_base or {}
+    is_code_waiting = any(not same(values.get(name), base.get(name)) for name in held)
+    return is_code_waiting or Direction.TO in coupling.altered.values()
 
 
 def _why(lease: Lease, read: list[Read]) -> str:
@@ -102,8 +147,8 @@ def _why(lease: Lease, read: list[Read]) -> str:
 def _asked_source(work: Work, lease: Lease, ask: Ask) -> Request:
     """What a command or a run asks for, whatever waits in the lane: that stays there."""
     if ask.toward is Direction.TO:
-        found = work.known.record(work.mappings[ask.mapping].local_table, ask.key)
-        source = found or Record(ask.key, exists=False)
+        key = work.renamed.get((ask.mapping, ask.key), ask.key)
+        source = work.known.record(work.mappings[ask.mapping].local_table, key) or Record(key, exists=False)
     else:
         source = work.rows.get((lease.table, lease.id), Record(lease.id, is_whole=False))
     return Request(
@@ -113,6 +158,7 @@ def _asked_source(work: Work, lease: Lease, ask: Ask) -> Request:
         is_forced=ask.is_forced,
         creates_new=ask.creates_new,
         may_create=ask.may_create,
+        is_restored=ask.is_restored,
         job=ask.job,
         job_holder=ask.job_holder,
         why=ask.why,

@@ -9,14 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from receiver.core.mapping import Conversion, Direction, TableMapping, Transfer
-from receiver.core.merge import Converted, Found, Keep, NotCoupled, NotTransformed
+from receiver.core.merge import Converted, Found, Keep, NoCounterpart, NotCoupled
 from receiver.core.options import codes_of
 from receiver.core.values import Reference, Values, is_empty
-from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.engine.known_records import Known
 from receiver.engine.work import Work
 from receiver.store.mappings import Mappings
 from receiver.tables import BY_NAME
+
+ADD_IT = "Add it to the table in the field mapping's transformation rule; then it follows."
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,20 @@ def _table_of(at: Lookups, one: Transfer) -> Converted:
 def _code_of(at: Lookups, one: Transfer) -> Converted:
     reference = at.value(one)
     if not isinstance(reference, Reference):
-        return Found(None)
+        return _local_currency(at, one)
     code = at.work.services.dataverse.iso_code(reference)
     if code == at.local_currency:
-        return Found(None)
+        return _local_currency(at, one)
     if code and at.known.record("currency", code) is not None:
         return Found(code)
     named = f"currency {code}" if code else f"the currency with id {reference.id}"
     return NotCoupled(f"{named} is not in the local table Currency. Add it there, then Process Again.", reference)
+
+
+def _local_currency(at: Lookups, one: Transfer) -> Found:
+    """Blank, or the code that stands there already and says the same."""
+    held = at.destination.get(one.destination)
+    return Found(held) if held == at.local_currency else Found(None)
 
 
 def _salesperson_of(at: Lookups, one: Transfer) -> Converted:
@@ -133,8 +140,8 @@ def _option_of(at: Lookups, one: Transfer) -> Converted:
     codes = _codes(at, one, one.destination)
     if str(code).upper() in codes:
         return Found(codes[str(code).upper()])
-    said = f"{one.source} {code} stands for no option of {one.destination}; known are {', '.join(codes)}."
-    return NotTransformed(f"{said} Add it to the table in the field mapping's transformation rule.")
+    said = f"{one.source} {code} stands for no option of {one.destination} and was left alone; known are "
+    return NoCounterpart(f"{said}{', '.join(codes)}. {ADD_IT}")
 
 
 def _code_of_option(at: Lookups, one: Transfer) -> Converted:
@@ -144,12 +151,11 @@ def _code_of_option(at: Lookups, one: Transfer) -> Converted:
     code = next((code for code, option in _codes(at, one, one.source or "").items() if option == number), None)
     if code is not None:
         return Found(code)
-    said = f"Option {number} of {one.source} has no code."
-    return NotTransformed(f"{said} Add it to the table in the field mapping's transformation rule.")
+    return NoCounterpart(f"Option {number} of {one.source} has no code, so {one.destination} was left alone. {ADD_IT}")
 
 
 def _codes(at: Lookups, one: Transfer, column: str) -> dict[str, int]:
-    return codes_of(one.rule, DATAVERSE_TABLES[at.mapping.dataverse_table].columns[column].labels)
+    return codes_of(one.rule, at.mapping.described.columns[column].labels)
 
 
 def _not_coupled(at: Lookups, one: Transfer, reference: Reference) -> NotCoupled:

@@ -15,11 +15,20 @@ from receiver.core.decision import Reason
 from receiver.core.values import Reference
 from receiver.engine.coalesce import NOTHING_ASKED, Ask, read_notification
 from receiver.engine.look_at_lane import Look, known_of, look_at
+from receiver.engine.stale import is_described_anew
 from receiver.engine.wording import Settled
-from receiver.engine.work import Outcome, Work, not_at_once
-from receiver.engine.write_dataverse import written_to_dataverse
+from receiver.engine.work import Outcome, Trouble, Work, not_at_once
+from receiver.engine.write_dataverse import other_lanes_held, written_to_dataverse
 from receiver.engine.write_lanes import write
-from receiver.errors import LeaseLostError, MovedError, NotAtOnceError, ParentIsBusyError, ReceiverError
+from receiver.errors import (
+    DataverseError,
+    LeaseLostError,
+    MovedError,
+    NotAtOnceError,
+    ParentIsBusyError,
+    ReceiverError,
+    UnforeseenError,
+)
 from receiver.lanes.failure import record_failure
 from receiver.lanes.held import leased
 from receiver.lanes.lane import Lease, key_of
@@ -40,7 +49,7 @@ def process(services: Services, lease: Lease, ask: Ask = NOTHING_ASKED) -> list[
     must hear of, and what makes the record that wants this one wait; both after they were recorded.
     """
     try:
-        return work_on(services, lease, ask)
+        return attempted(services, lease, ask)
     except LeaseLostError:
         log.warning("Lane %s was taken over by another worker; nothing of this run was written.", lease.key)
         return []
@@ -49,12 +58,20 @@ def process(services: Services, lease: Lease, ask: Ask = NOTHING_ASKED) -> list[
         if ask.is_click or (ask.is_wanted and error.waiting_helps):
             raise
         return []
+
+
+def attempted(services: Services, lease: Lease, ask: Ask) -> list[Settled]:
+    """One lane by itself; notifications, clicks and runs share it.
+
+    Raises: what stands in the way, as a ReceiverError; what nobody foresaw is logged. The lane is then still held.
+    """
+    try:
+        return _work_on(services, lease, ask)
+    except ReceiverError:
+        raise
     except Exception as error:
         log.exception("Lane %s failed in a way nobody foresaw.", lease.key)
-        record_failure(services, lease, error)
-        if ask.is_click:
-            raise
-        return []
+        raise UnforeseenError(type(error).__name__) from error
 
 
 def process_together(services: Services, leases: Sequence[Lease]) -> list[Lease]:
@@ -87,25 +104,31 @@ def process_together(services: Services, leases: Sequence[Lease]) -> list[Lease]
     return alone
 
 
-def work_on(services: Services, lease: Lease, ask: Ask) -> list[Settled]:
+def _work_on(services: Services, lease: Lease, ask: Ask) -> list[Settled]:
     """One lane from the look to the last write; decided anew where something moved in between.
 
     Raises: what stands in the way; the lane is then still held.
     """
     started = services.clock()
     read = [read_notification(services, row) for row in lease.notifications]
+    trouble = Trouble(lease.attempts, lease.last_error)
     for _ in range(DECISIONS_A_LANE):
         with services.database.reading() as connection:
             mappings = services.mappings(connection)
             known = known_of(services, connection, mappings, [(lease, read)])
         pull = partial(_pull, services, (*ask.wanted_by, (lease.table, lease.id)))
-        look = look_at(Work(services, mappings, known, pull, wanted_by=ask.wanted_by), lease, read, started, ask)
+        work = Work(services, mappings, known, pull, wanted_by=ask.wanted_by, trouble=trouble)
         try:
-            look = replace(look, outcomes=_written(look))
-            with services.database.writing() as connection:
-                return write(connection, services, [look], started)[0]
+            look = look_at(work, lease, read, started, ask)
+            with other_lanes_held(services, [look]):
+                look = replace(look, outcomes=_written(look))
+                with services.database.writing() as connection:
+                    return write(connection, services, [look], started)[0]
         except MovedError:
             continue
+        except DataverseError as error:
+            if not is_described_anew(services, lease.table, error):
+                raise
     raise MovedError("The record changed each time it was about to be written; it is tried again shortly.")
 
 

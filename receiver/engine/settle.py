@@ -29,15 +29,19 @@ from receiver.core.decision import (
     sides_of,
 )
 from receiver.core.mapping import Direction
-from receiver.core.merge import Merged, bases_after
+from receiver.core.merge import Merged
+from receiver.core.message import Freshness
+from receiver.core.remembering import remembered
+from receiver.core.values import NO_VALUES
 from receiver.engine.synchronize import missing_parents
 from receiver.engine.wording import Settled, destination_id, error_of, in_words
 from receiver.engine.work import Outcome
 from receiver.errors import LostRaceError, MovedError, RecordError
 from receiver.lanes import lane as lanes
-from receiver.store import couplings, jobs
+from receiver.store import conclusions, couplings, jobs, open_writes
+from receiver.store.conclusions import Conclusion
 from receiver.store.local_tables import LocalTable
-from receiver.store.models import history, passed_over
+from receiver.store.models import history, passed_over, question
 from receiver.tables import BY_NAME
 
 
@@ -63,6 +67,12 @@ class Written:
         return self.coupling is not None and self.coupling != self.outcome.now.coupling
 
     @property
+    def travels_back(self) -> bool:
+        """Whether the company's database made something else of what was written here, and that is still to go out."""
+        is_inward = self.outcome.now.toward is Direction.FROM and not isinstance(self.outcome.decision, Fail)
+        return is_inward and self.coupling is not None and Direction.TO in self.coupling.altered.values()
+
+    @property
     def couples(self) -> bool:
         """Whether the row had no coupling, or one that was only intended."""
         before = self.outcome.now.coupling
@@ -74,13 +84,16 @@ class Written:
 def settle(connection: Connection, outcomes: Sequence[Outcome], started: datetime, finished: datetime) -> list[Written]:
     """Write outcomes: local records, couplings, one job a mapping. All within the caller's transaction.
 
-    Raises: MovedError when coupling or destination are no longer what was decided upon; LostRaceError.
+    Raises: MovedError when coupling or destination are no longer what was decided upon; LostRaceError;
+    RolledBackError where a record took everything back with it: it has to be tried alone.
     """
     _check_unmoved(connection, [outcome.now for outcome in outcomes])
     written = [_written(outcome, record) for outcome, record in _carried_out(connection, outcomes)]
     numbers = _record_jobs(connection, written, (started, finished))
     _remember(connection, written, numbers, finished)
     _note_passed_over(connection, written, finished)
+    _note_questions(connection, written, finished)
+    _note_conclusions(connection, written, finished)
     _tell_history(connection, written, finished)
     return written
 
@@ -101,7 +114,7 @@ def _check_unmoved(connection: Connection, situations: Sequence[Situation]) -> N
             coupling = held.get(now.source.id, {}).get(now.mapping.name)
         else:
             coupling = of_records[now.mapping.name].get(now.source.id)
-        if coupling != now.coupling:
+        if coupling != (None if now.is_new_pair else now.coupling):
             raise MovedError
     for table in sorted({now.mapping.local_table for now in inward}):
         decided = {
@@ -137,13 +150,12 @@ def _carried_out_alone(connection: Connection, outcome: Outcome) -> tuple[Outcom
 
     A key that somebody took this moment is taken no second time: the series goes on to the next.
     """
-    said = ""
-    for _ in range(2):
-        try:
+    try:
+        with suppress(LostRaceError):
             return outcome, _local_record_after(connection, outcome)
-        except (LostRaceError, RecordError) as error:
-            said = str(error)
-    return replace(outcome, decision=Fail(Refusal.REFUSED, (said,))), outcome.now.destination
+        return outcome, _local_record_after(connection, outcome)
+    except (LostRaceError, RecordError) as error:
+        return replace(outcome, decision=Fail(Refusal.REFUSED, (str(error),))), outcome.now.destination
 
 
 def _local_record_after(connection: Connection, outcome: Outcome) -> Record | None:
@@ -170,14 +182,18 @@ def _coupling_after(outcome: Outcome, record: Record | None) -> Coupling | None:
     match decision:
         case Fail():
             error = error_of(now, decision)
-            if now.coupling is None or now.is_click:
-                return now.coupling  # a person tried again: that is no second failure of the record's own
+            if now.coupling is None or now.is_click or _is_as_it_failed(now):
+                return now.coupling  # a person tried again, or nothing is new: no second failure of the record's own
             return after_failure(now.coupling, now.toward, error)
         case Insert(merged=merged) | Modify(merged=merged) | AlreadyEqual(merged=merged):
             return _remembering(outcome, merged, record)
         case IgnoreUnchanged(reason=Reason.NOTHING_MOVED) if _has_failed(now):  # a late one says nothing of it
             return now.coupling and with_run(now.coupling, now.toward, LastRun(Result.SUCCESS))
     return now.coupling
+
+
+def _is_as_it_failed(now: Situation) -> bool:
+    return now.freshness == Freshness.KNOWN and _has_failed(now)
 
 
 def _has_failed(now: Situation) -> bool:
@@ -191,12 +207,14 @@ def _remembering(outcome: Outcome, merged: Merged, record: Record | None) -> Cou
     assert record is not None
     row_id = now.source.id if now.toward is Direction.FROM else destination.id
     kept = now.coupling or Coupling(now.mapping.name, record.id, row_id)
-    bases = bases_after(sides_of(now), merged, destination.values)
+    sent = outcome.decision.values if isinstance(outcome.decision, Insert | Modify) else NO_VALUES
+    known = remembered(sides_of(now), merged, sent, destination.values)
+    bases = known.source_base, known.destination_base
     moved = replace(with_bases(kept, now.toward, *bases), local_id=record.id, dataverse_id=row_id)
     row = now.source if now.toward is Direction.FROM else destination
     columns = {one.source for one in now.mapping.transfers(Direction.FROM) if one.source}
     base = at_version(moved.dataverse_base or {}, row.values, columns, now.mapping.dataverse_columns())
-    moved = replace(moved, dataverse_base=base)
+    moved = replace(moved, dataverse_base=base, altered=known.altered)
     return with_run(replace(moved, unresolved=merged.unresolved), now.toward, LastRun(Result.SUCCESS))
 
 
@@ -207,7 +225,8 @@ def _record_jobs(connection: Connection, written: Sequence[Written], times: tupl
         batches.setdefault(_batch_of(one), []).append(one)
     numbers: dict[tuple[str, Direction, int | None], int] = {}
     for key, batch in batches.items():
-        counters, errors = [one.settled.counter for one in batch], _errors_of(batch)
+        # what a run keeps to its end is counted there
+        counters, errors = [one.settled.counter for one in batch if not one.outcome.keeper], _errors_of(batch)
         mapping, toward, number = key
         if number is None:
             numbers[key] = jobs.record(connection, mapping, toward, times, counters, errors)
@@ -235,6 +254,8 @@ def _remember(connection: Connection, written: Sequence[Written], numbers: Seque
         is_removed = isinstance(one.outcome.decision, RemoveCoupling)
         if before is not None and (is_removed or _is_other_pair(before, one.coupling)):
             couplings.remove(connection, before)
+        if isinstance(one.outcome.decision, Fail) and isinstance(one.outcome.decision.reason, Refusal):
+            _forget_refused(connection, one.outcome.now)
     changed = [
         with_job(one.coupling, one.settled.toward, number)
         for one, number in zip(written, numbers, strict=True)
@@ -243,8 +264,48 @@ def _remember(connection: Connection, written: Sequence[Written], numbers: Seque
     couplings.save_all(connection, changed, clock)
 
 
+def _forget_refused(connection: Connection, now: Situation) -> None:
+    """What Dataverse refused did not arrive, and will not."""
+    if now.toward is Direction.FROM:
+        return
+    row_id = "" if now.coupling is None else now.coupling.dataverse_id
+    if now.destination is None:
+        open_writes.refused(connection, now.mapping.name, now.source.id, row_id)
+    else:
+        open_writes.forget(connection, now.mapping.name, row_id)
+
+
 def _is_other_pair(before: Coupling, after: Coupling | None) -> bool:
     return after is not None and (before.local_id, before.dataverse_id) != (after.local_id, after.dataverse_id)
+
+
+def _note_questions(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
+    """What only a person can answer is kept until it is answered, or does not arise any more."""
+    asked: list[dict[str, object]] = []
+    answered: list[dict[str, object]] = []
+    for one in written:
+        decision, now = one.outcome.decision, one.outcome.now
+        if one.is_remembered or now.is_click or isinstance(decision, IgnoreUnchanged):
+            continue
+        source = {"mapping": now.mapping.name, "toward": now.toward, "source_id": now.source.id}
+        if isinstance(decision, Skip) and decision.reason in QUESTIONS_TO_PEOPLE:
+            chosen = [[candidate.key, candidate.name] for candidate in now.namesakes or now.candidates]
+            asked.append({**source, "reason": decision.reason.name, "candidates": chosen, "since": clock})
+        else:
+            answered.append({f"is_{name}": value for name, value in source.items()})
+    if asked:
+        statement = lanes.upsert(connection, question)
+        changed = {name: statement.excluded[name] for name in ("reason", "candidates")}
+        keys = ["mapping", "toward", "source_id"]
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), asked)
+    if answered:
+        connection.execute(_ANSWERED, answered)
+
+
+QUESTIONS_TO_PEOPLE = frozenset({Reason.MATCHES_FOUND, Reason.TWIN_EXISTS, Reason.KEY_CHANGED})
+_ANSWERED = delete(question).where(
+    *(question.c[name] == bindparam(f"is_{name}") for name in ("mapping", "toward", "source_id"))
+)
 
 
 def _note_passed_over(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
@@ -269,6 +330,27 @@ def _note_passed_over(connection: Connection, written: Sequence[Written], clock:
 _NO_LONGER_PASSED_OVER = delete(passed_over).where(
     passed_over.c.mapping == bindparam("is_mapping"), passed_over.c.row_id == bindparam("is_row")
 )
+
+
+def _note_conclusions(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
+    """What cannot be taken back is counted by the hour, or kept back."""
+    drawn = [
+        Conclusion(
+            one.settled.mapping,
+            kind,
+            now.coupling.dataverse_id,
+            now.coupling.local_id,
+            now.toward,
+            is_kept=isinstance(one.outcome.decision, Skip),
+            keeper=one.outcome.keeper,
+        )
+        for one in written
+        for now in (one.outcome.now,)
+        for kind in sorted(one.outcome.conclusions)
+        if now.coupling is not None
+    ]
+    if drawn:
+        conclusions.note(connection, drawn, clock)
 
 
 def _tell_history(connection: Connection, written: Sequence[Written], clock: datetime) -> None:

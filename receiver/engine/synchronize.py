@@ -13,6 +13,7 @@ from functools import cache
 from receiver.core.coupling import Coupling
 from receiver.core.decision import (
     Candidate,
+    CoupleWith,
     Decision,
     Fail,
     Insert,
@@ -24,21 +25,27 @@ from receiver.core.decision import (
     decide,
 )
 from receiver.core.mapping import Direction, TableMapping
-from receiver.core.merge import Converted, NotCoupled
+from receiver.core.merge import Converted, Found, NotCoupled
 from receiver.core.message import Freshness
-from receiver.core.values import Column
+from receiver.core.values import Column, Reference, Values
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
-from receiver.engine.look_alikes import candidates_for
+from receiver.engine.candidates import candidates_of
 from receiver.engine.lookups import Lookups
+from receiver.engine.stale import check_blanks
 from receiver.engine.work import Outcome, Request, Work
+from receiver.errors import MovedError
+from receiver.services import Services
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
+
+#: says in which currency a row's amounts are, and Column.precision_source that it matters
+CURRENCY_COLUMN, BY_CURRENCY = "transactioncurrencyid", 2
 
 
 def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
     """Decide one record's fate under *mapping*; `dataverse_write` and `settlement` then carry it out.
 
-    Raises: what Dataverse and the database raise.
+    Raises: what Dataverse and the database raise; MovedError where the mapping is served otherwise by now.
     """
     now = _situation(work, mapping, request)
     decision = decide(now)
@@ -51,15 +58,26 @@ def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
     if _claims_unread(work, mapping, request, decision):
         request, now = _read_whole(work, mapping, request)
         decision = decide(now)
+    if isinstance(decision, CoupleWith):
+        now = _coupled(work, now, decision.candidate)
+        decision = decide(now)
     if isinstance(decision, TurnAround):
         return synchronize(work, mapping, _turned_around(request, now))
-    return Outcome(request, now, decision)
+    outcome = Outcome(request, now, decision)
+    check_blanks(work, outcome)
+    return outcome
 
 
 def _read_whole(work: Work, mapping: TableMapping, request: Request) -> tuple[Request, Situation]:
     source = work.read(mapping.dataverse_table, request.source.id)
-    whole = replace(request, source=source, freshness=Freshness.NEWER)
+    whole = replace(request, source=source, freshness=_freshness_read(work, request))
     return whole, _situation(work, mapping, whole)
+
+
+def _freshness_read(work: Work, request: Request) -> str:
+    seen, read = request.seen, work.versions.get(request.source.id)
+    is_known = seen is not None and read is not None and seen.number is not None and seen.number == read.number
+    return Freshness.KNOWN if is_known and request.freshness == Freshness.UNCERTAIN else Freshness.NEWER
 
 
 def _claims_unread(work: Work, mapping: TableMapping, request: Request, decision: Decision) -> bool:
@@ -81,11 +99,37 @@ def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation
         is_forced=request.is_forced,
         is_click=request.is_click,
         may_create=request.may_create,
-        uncoupled_by=work.known.uncoupled_by(mapping.name, toward, source.id) if coupling is None else "",
-        candidates=_candidates(work, mapping, request) if coupling is None else (),
-        limits=limits_of(mapping, toward),
+        is_restored=request.is_restored,
+        uncoupled_by=str(work.known.uncoupled(mapping.name, toward, source.id) or "") if coupling is None else "",
+        namesakes=work.namesakes.get((mapping.name, coupling.local_id if coupling else source.id), ()),
     )
-    return replace(now, lookups=_lookups(work, now)) if source.exists and source.is_whole else now
+    if not source.exists or not source.is_whole:
+        return now
+    now = with_meanings(work, now)
+    return replace(now, candidates=() if request.creates_new else candidates_of(work, now))
+
+
+def with_meanings(work: Work, now: Situation) -> Situation:
+    """What the values mean on the other side, and what is kept of them."""
+    row, lookups = now.source if now.toward is Direction.FROM else now.destination, _lookups(work, now)
+    values = dict(row.values) if row else {}
+    for one in now.mapping.transfers(now.toward):
+        found = lookups.get(one.number)
+        if one.destination == CURRENCY_COLUMN and isinstance(found, Found):
+            values[CURRENCY_COLUMN] = found.value
+    source, destination = columns_of_sides(work.services, now.mapping, now.toward, values)
+    return replace(now, lookups=lookups, source_columns=source, destination_columns=destination)
+
+
+def _coupled(work: Work, now: Situation, candidate: Candidate) -> Situation:
+    """The same source, with the one record that looks like it as the other half of its pair."""
+    ids = (candidate.key, now.source.id) if now.toward is Direction.FROM else (now.source.id, candidate.key)
+    coupling = Coupling(now.mapping.name, *ids)
+    destination = _destination(work, now.mapping, now.toward, coupling)
+    if destination is None:
+        raise MovedError
+    paired = replace(now, coupling=coupling, destination=destination, candidates=(), is_new_pair=True)
+    return with_meanings(work, paired)
 
 
 def _destination(work: Work, mapping: TableMapping, toward: Direction, coupling: Coupling | None) -> Record | None:
@@ -97,14 +141,6 @@ def _destination(work: Work, mapping: TableMapping, toward: Direction, coupling:
     return row if row.exists else None
 
 
-def _candidates(work: Work, mapping: TableMapping, request: Request) -> tuple[Candidate, ...]:
-    """Only a person is offered records to couple with; what happens by itself creates."""
-    if not request.is_click or request.creates_new or request.toward is Direction.TO or not request.source.is_whole:
-        return ()
-    with work.services.database.reading() as connection:
-        return candidates_for(connection, mapping, request.source.values)
-
-
 def _lookups(work: Work, now: Situation) -> dict[int, Converted]:
     if not now.mapping.direction.allows(now.toward):
         return {}
@@ -114,25 +150,34 @@ def _lookups(work: Work, now: Situation) -> dict[int, Converted]:
     return lookups.resolve(now.toward)
 
 
-@cache
-def _local_limits(table: str) -> Mapping[str, int]:
-    return _lengths(columns_of(BY_NAME[table].table))
+def columns_of_sides(
+    services: Services, mapping: TableMapping, toward: Direction, row: Values
+) -> tuple[Mapping[str, Column], Mapping[str, Column]]:
+    """What the source's and the destination's columns keep of a value; *row* tells the currency of amounts."""
+    sides = _columns_here(mapping.local_table), _columns_there(services, mapping, row)
+    return sides if toward is Direction.TO else sides[::-1]
 
 
 @cache
-def _dataverse_limits(table: str) -> Mapping[str, int]:
-    return _lengths(DATAVERSE_TABLES[table].columns)
+def _columns_here(table: str) -> Mapping[str, Column]:
+    return columns_of(BY_NAME[table].table)
 
 
-def _lengths(columns: Mapping[str, Column]) -> Mapping[str, int]:
-    return {name: column.max_length for name, column in columns.items() if column.max_length is not None}
+def _columns_there(services: Services, mapping: TableMapping, row: Values) -> Mapping[str, Column]:
+    """As in this environment; amounts of some currencies have fewer decimal places."""
+    described = {**DATAVERSE_TABLES[mapping.dataverse_table].columns, **mapping.described.columns}
+    currency = row.get(CURRENCY_COLUMN)
+    if isinstance(currency, Reference):
+        priced = _priced_by_currency(mapping, described)
+        places = services.dataverse.decimal_places(currency) if priced else None
+        if places is not None:
+            described |= {name: replace(described[name], precision=places) for name in priced}
+    return described
 
 
-def limits_of(mapping: TableMapping, toward: Direction) -> Mapping[str, int]:
-    """The characters that each text column of the destination holds."""
-    if toward is Direction.FROM:
-        return _local_limits(mapping.local_table)
-    return {**_dataverse_limits(mapping.dataverse_table), **mapping.shortened}
+def _priced_by_currency(mapping: TableMapping, described: Mapping[str, Column]) -> set[str]:
+    mapped = {one.dataverse_column for one in mapping.fields if one.is_enabled and one.dataverse_column}
+    return {name for name in mapped & described.keys() if described[name].precision_source == BY_CURRENCY}
 
 
 def _pulled_missing_parents(work: Work, now: Situation, decision: Decision) -> bool:

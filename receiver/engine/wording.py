@@ -77,7 +77,7 @@ def in_words(outcome: Outcome, coupling: Coupling | None, record: Record | None)
         record="" if isinstance(decision, RemoveCoupling) or coupling is None or record is None else coupling.local_id,
         fields=_changed_fields(outcome),
         error=error_of(now, decision) if isinstance(decision, Fail) else "",
-        candidates=now.candidates if reason is Reason.MATCHES_FOUND else (),
+        candidates=now.candidates if reason in {Reason.MATCHES_FOUND, Reason.TWIN_EXISTS} else now.namesakes,
         waits=getattr(decision, "reason", None) in {Reason.MUST_BE_COUPLED, Reason.WAITING_FOR_PARENT},
     )
 
@@ -88,6 +88,12 @@ def error_of(now: Situation, decision: Fail) -> str:
 
 
 def _sentence(outcome: Outcome, record: Record | None) -> str:
+    """What happened, and which values were left alone."""
+    merged = getattr(outcome.decision, "merged", None)
+    return " ".join((_what_happened(outcome, record), *(merged.notes if merged is not None else ())))
+
+
+def _what_happened(outcome: Outcome, record: Record | None) -> str:
     now, decision = outcome.now, outcome.decision
     row = _row_called(outcome)
     local = f"{BY_NAME[now.mapping.local_table].caption} {record.id}" if record else "no local record"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from receiver.core.decision import Decision, Record, Situation
+from receiver.core.decision import Candidate, Decision, Record, Situation
 from receiver.core.mapping import Direction
 from receiver.core.message import Freshness, Version
 from receiver.core.values import Reference
+from receiver.dataverse.answers import Asked
 from receiver.dataverse.client import DataverseClient
+from receiver.dataverse.rows import DataverseRow
 from receiver.engine.known_records import Known
-from receiver.errors import NotAtOnceError
+from receiver.errors import AnswerClass, DataverseError, NotAtOnceError, OutOfSightError, ReceiverError
 from receiver.services import Services, read_columns
 from receiver.store.mappings import Mappings
 
@@ -23,12 +26,16 @@ class Request:
     toward: Direction
     source: Record
     freshness: str = Freshness.NEWER
+    #: the version of the row that was seen last
+    seen: Version | None = None
     is_click: bool = False
     is_forced: bool = False
     #: the person wants a new record, whatever looks alike
     creates_new: bool = False
     #: whatever *Synch. Only Coupled Records* says
     may_create: bool = False
+    #: it stands for a deleted record, by a person's wish
+    is_restored: bool = False
     #: the job that counts it; None: one of its own
     job: int | None = None
     #: the lease of the task that counts in it
@@ -46,6 +53,26 @@ class Outcome:
     decision: Decision
     #: the Dataverse row as it came back from our write
     written: Record | None = None
+    #: the kinds of conclusion that are drawn with it, or kept back; the run that keeps them
+    conclusions: frozenset[str] = frozenset()
+    keeper: str = ""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """The attempts that a lane was charged with, and the last one's error in words."""
+
+    attempts: int = 0
+    said: str = ""
+
+    def is_again(self, error: DataverseError) -> bool:
+        """Whether this is the same answer for the third time."""
+        return self.attempts + 1 >= PASSING_TIMES and self.said.startswith(error.sameness)
+
+
+NO_TROUBLE = Trouble()
+#: the same passing answer so often, while others go through, is the record's own
+PASSING_TIMES = 3
 
 
 @dataclass
@@ -60,7 +87,18 @@ class Work:
     pull: Callable[[Reference], bool]
     #: False where many rows are decided together: none of them may keep the others waiting for Dataverse
     may_ask_dataverse: bool = True
+    #: nothing is written, whatever is found out
+    is_preview: bool = False
+    #: what went wrong with this lane before
+    trouble: Trouble = field(default_factory=lambda: NO_TROUBLE)
+    #: by mapping, direction and source: what looks like a record, where many were asked for together
+    look_alikes: dict[tuple[str, Direction, str], list[Record]] = field(default_factory=dict)
+    #: by mapping and key: the key that a local record has now, and the records that may be it
+    renamed: dict[tuple[str, str], str] = field(default_factory=dict)
+    namesakes: dict[tuple[str, str], tuple[Candidate, ...]] = field(default_factory=dict)
     rows: dict[tuple[str, str], Record] = field(default_factory=dict)
+    #: when the last of them was there; None: none was read
+    rows_read_at: datetime | None = None
     versions: dict[str, Version] = field(default_factory=dict)
     pulled: dict[Reference, bool] = field(default_factory=dict)
     #: the rows (table and id) that wait for this one: to pull one of them would go round in a circle
@@ -76,11 +114,39 @@ class Work:
     def read(self, table: str, id_: str) -> Record:
         """The whole Dataverse row; a record that does not exist says so."""
         if (table, id_) not in self.rows:
-            found = self.dataverse.read(table, id_, read_columns(self.mappings, table))
-            self.rows[table, id_] = Record(id_, exists=False) if found is None else Record(id_, found.values)
-            if found is not None:
-                self.versions[id_] = found.version
+            found = self._asked(table, id_)
+            self.rows_read_at = self.services.clock()
+            self.know(table, id_, found)
         return self.rows[table, id_]
+
+    def know(self, table: str, id_: str, found: DataverseRow | ReceiverError | None) -> None:
+        """What a read by this id said. Raises: an error that is not this row's own."""
+        if isinstance(found, ReceiverError):
+            if found.waiting_helps:
+                raise found
+            is_hidden = isinstance(found, OutOfSightError)
+            self.rows[table, id_] = Record(id_, is_whole=False, unread=str(found), is_out_of_sight=is_hidden)
+        elif found is None:
+            self.rows[table, id_] = Record(id_, exists=False)
+        else:
+            self.rows[table, id_] = Record(id_, found.values)
+            self.versions[id_] = found.version
+
+    def _asked(self, table: str, id_: str) -> DataverseRow | ReceiverError | None:
+        try:
+            return self.dataverse.read(table, id_, read_columns(self.mappings, table))
+        except DataverseError as error:
+            return self.judged(error, Asked("read", table, id_))
+
+    def judged(self, error: DataverseError, asked: Asked) -> DataverseError:
+        """The error, as this record's own where the same passing answer came three times while others went through."""
+        if error.answer is not AnswerClass.PASSING or not self.trouble.is_again(error):
+            return error
+        if not self.services.dataverse.serves(asked):
+            return error
+        own = f"It came {PASSING_TIMES} times, while others of {asked.table} went through: it is this record's own. "
+        own += "Show it to whoever runs the environment."
+        return DataverseError(error.status, error.code, error.says, AnswerClass.DATA, own)
 
 
 def not_at_once(_reference: Reference) -> bool:

@@ -15,12 +15,13 @@ from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, Version
 from receiver.dataverse.rows import version_of
 from receiver.engine.coalesce import Read, due_again, is_own
-from receiver.engine.look_at_lane import Look
+from receiver.engine.look_at_lane import TRAVELS_BACK, Look
 from receiver.engine.settle import settle
 from receiver.engine.wording import Settled
 from receiver.errors import MovedError
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
+from receiver.lanes.touch import Touch, touch
 from receiver.lanes.waits import wait_for, wake_waiting
 from receiver.services import Services, mappings_of, unknown_table
 from receiver.store import couplings
@@ -41,7 +42,7 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     mappings = services.mappings(connection)
     if any(look.work.mappings is not mappings for look in looks):
         raise MovedError
-    others = [touch for look in looks for touch in _others(look, started)]
+    others = [other for look in looks for other in _others(look, started)]
     waits = {look.lease.key: look.waits for look in looks if look.outcomes and not look.ask.mapping}
     wanted = {row for rows in waits.values() for row in rows}
     lanes.hold(connection, {look.lease.key for look in looks} | {lanes.key_of(*row) for row in wanted})
@@ -49,19 +50,17 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     outcomes = [outcome for look in looks for outcome in look.outcomes]
     written = settle(connection, outcomes, started, services.clock())
     _leave_tombstones(connection, [look.lease for look in looks if look.is_gone], started)
-    lanes.touch(connection, others)
+    # nobody else tells of it: a trigger of the company's that follows our write is no edit
+    back = [Touch(*one.row, started, wish=TRAVELS_BACK) for one in written if one.travels_back]
+    touch(connection, [*others, *back])
     if waits:
         wait_for(connection, waits)
     wake_waiting(connection, [one.row for one in written if one.couples], started)
     settled = iter([one.settled for one in written])
     by_lane = [(look, list(islice(settled, len(look.outcomes)))) for look in looks]
-    due = _finish(connection, services, by_lane, started)
+    _finish(connection, services, by_lane, started)
     lanes.release(
-        connection,
-        [
-            lanes.Release(one.lease, due.get(one.lease.key), _version_seen(one), is_done=not one.ask.mapping)
-            for one in looks
-        ],
+        connection, [lanes.Release(one.lease, _version_seen(one), is_done=not one.ask.mapping) for one in looks]
     )
     return [own for _, own in by_lane]
 
@@ -79,7 +78,7 @@ def _check_still_missing(connection: Connection, looks: Sequence[Look], wanted: 
 
 
 def _version_seen(look: Look) -> Version | None:
-    """A row read always counts, also downwards; an image counts unless it is late."""
+    """A row read always counts, also downwards; an image counts if it is newer than what was seen."""
     lease, source, read = look.lease, look.source, look.work.versions.get(look.lease.id)
     if read is not None:
         if lease.version is not None and read.number and lease.version.number and read.number < lease.version.number:
@@ -87,7 +86,7 @@ def _version_seen(look: Look) -> Version | None:
                 "%s was read at version %s after %s had been seen.", lease.key, read.number, lease.version.number
             )
         return read
-    if not look.outcomes or not source.source.is_whole or source.freshness == Freshness.LATE:
+    if not look.outcomes or not source.source.is_whole or source.freshness != Freshness.NEWER:
         return None
     return version_of(source.source.values)
 
@@ -98,10 +97,10 @@ def _leave_tombstones(connection: Connection, gone: Sequence[Lease], now: dateti
         connection.execute(lanes.upsert(connection, tombstone).on_conflict_do_nothing(), rows)
 
 
-def _others(look: Look, now: datetime) -> list[lanes.Touch]:
+def _others(look: Look, now: datetime) -> list[Touch]:
     """A message that names several rows wakes their lanes."""
     return [
-        lanes.Touch(request.table, request.id, now, wish=f"named by notification {one.row.id}")
+        Touch(request.table, request.id, now, wish=f"named by notification {one.row.id}")
         for one in look.read
         for request in one.requests
         if not is_own(request, look.lease) and mappings_of(look.work.mappings, request.table)
@@ -111,15 +110,14 @@ def _others(look: Look, now: datetime) -> list[lanes.Touch]:
 _FINISHING = (
     update(inbox)
     .where(inbox.c.id == bindparam("is_id"))
-    .values({name: bindparam(f"new_{name}") for name in ("state", "note", "waits", "outcome", "finished_at")})
+    .values({name: bindparam(f"new_{name}") for name in ("state", "due_at", "note", "waits", "outcome", "finished_at")})
 )
 
 
 def _finish(
     connection: Connection, services: Services, settled: Sequence[tuple[Look, list[Settled]]], started: datetime
-) -> dict[str, datetime]:
-    """Write each notification's state and outcome; when a lane is next due, if a synchronous hint is not done."""
-    next_at: dict[str, datetime] = {}
+) -> None:
+    """Write each notification's state and outcome; a synchronous hint that is not done waits for its next look."""
     rows: list[dict[str, Any]] = []
     standing = services.standing_still(connection)
     for look, outcomes in settled:
@@ -131,13 +129,11 @@ def _finish(
             state, note = _state_of(one, look.lease, outcomes, look.own)
             if still and one.requests:
                 state, note = "failed", ""
-            if due is not None:
-                state, key = "waiting", look.lease.key
-                next_at[key] = min(due, next_at.get(key, due))
             rows.append(
                 {
                     "is_id": one.row.id,
-                    "new_state": state,
+                    "new_state": "waiting" if due else state,
+                    "new_due_at": due,
                     "new_note": note,
                     "new_waits": waits,
                     "new_outcome": plain,
@@ -146,7 +142,6 @@ def _finish(
             )
     if rows:
         connection.execute(_FINISHING, rows)
-    return next_at
 
 
 def _stood(mapping: TableMapping) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import time
 from receiver.errors import ReceiverError
 from receiver.lanes import lane as lanes
 from receiver.services import Services
+from receiver.store.database import OF_NOTE
 from receiver.store.models import connection as connection_state
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class KeyRefusals:
             return
         log.warning("%s request(s) without a valid key were refused.", count)
         try:
-            with services.database.writing() as connection:
+            with services.database.writing(OF_NOTE) as connection:
                 statement = lanes.upsert(connection, connection_state).values(id=1, refused_keys=count)
                 total = {"refused_keys": connection_state.c.refused_keys + count}
                 connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=total))

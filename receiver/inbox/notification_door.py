@@ -21,7 +21,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 from werkzeug.wsgi import get_input_stream
 
 from receiver.core.values import guid
-from receiver.errors import StoreUnavailableError
+from receiver.errors import BusyError, StoreUnavailableError
 from receiver.inbox.key_refusals import KeyRefusals
 from receiver.inbox.storing import Delivery, keep_refused, store
 from receiver.inbox.webhook_keys import Keys
@@ -100,7 +100,7 @@ class NotificationDoor:
             return self._taken(environ)
         except HTTPException as error:
             return problem(error.code or 400, error.name, error.description or "")
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, BusyError) as error:
             return problem(503, "The notification could not be stored", f"{error} Send it again.")
         except Exception:
             log.exception("A notification could not be stored.")

@@ -1,7 +1,8 @@
-"""The inbox: each notification is stored raw, and its lane made ready, before anything is made of it.
+"""The inbox: each notification is stored raw before anything is made of it; nothing else is touched.
 
+That it waits makes its row's lane ready (`lanes/ready.py`); so storing waits for no lane, no record and no worker.
 States: waiting → working → done | ignored | failed; unreadable and refused are kept for an administrator to look at.
-Storing, processing (lane_work.py) and recording a failure are three transactions, never one.
+Storing, processing (engine/process.py) and recording a failure are three transactions, never one.
 """
 
 from __future__ import annotations
@@ -39,22 +40,21 @@ class Delivery:
 
 @dataclass(frozen=True)
 class NewNotification:
-    """A notification about to be kept, and the lane that it makes ready."""
+    """A notification about to be kept."""
 
     #: in the order of `COLUMNS`
     values: tuple[Any, ...]
     identity: str
-    touch: lanes.Touch
 
 
 COLUMNS = (
     "received_at", "remote_address", "headers", "body", "size", "delivery", "lane", "message", "table_name", "row_id",
-    "is_synchronous", "is_click", "state", "note",
+    "is_synchronous", "is_click", "state", "due_at", "note",
 )  # fmt: skip
 
 
 def store(services: Services, delivery: Delivery, envelope: Envelope) -> int:
-    """Keep the notification and make its lane ready, in one transaction; the number it has.
+    """Keep the notification, which makes its lane ready; the number it has.
 
     The same delivery twice is stored once. Raises: StoreUnavailableError.
     """
@@ -70,18 +70,18 @@ def _new_notification(services: Services, delivery: Delivery, envelope: Envelope
     identity = _identity(envelope, delivery.body)
     key = lanes.key_of(table, id_) if id_ != NO_ID else lanes.key_of(lanes.OWN_LANE, identity[:36])
     is_synchronous = envelope.mode == SYNCHRONOUS or envelope.stage < POST_OPERATION
-    ready_in = services.options.synchronous_first_read_seconds if is_synchronous and not requests else 0.0
+    due_in = services.options.synchronous_first_read_seconds if is_synchronous and not requests else 0.0
     kept = _kept(delivery, now)
     values = (
         *(kept["received_at"], kept["remote_address"], kept["headers"], kept["body"], kept["size"]),
-        *(identity, key, envelope.message, table, id_, is_synchronous, bool(requests), "waiting", ""),
+        *(identity, key, envelope.message, table, id_, is_synchronous, bool(requests), "waiting"),
+        *(now + timedelta(seconds=due_in), ""),
     )
-    touch = lanes.Touch(table, id_, now + timedelta(seconds=ready_in), is_first=bool(requests), key=key)
-    return NewNotification(values, identity, touch)
+    return NewNotification(values, identity)
 
 
 def write_group(connection: Connection, group: Sequence[NewNotification]) -> list[int]:
-    """Write several notifications and touch their lanes; the number of each, of the first one for a repetition."""
+    """Write several notifications; the number of each, of the first one for a repetition."""
     is_sqlite = connection.dialect.name == "sqlite"
     numbers = (_written_in_turn if is_sqlite else _written_at_once)(connection, group)
     repeated = {one.identity for one in group} - numbers.keys()
@@ -93,9 +93,7 @@ def write_group(connection: Connection, group: Sequence[NewNotification]) -> lis
 
 def _written_in_turn(connection: Connection, group: Sequence[NewNotification]) -> dict[str, int]:
     found = connection.exec_driver_sql(_inserting(len(group)), _values(group))
-    numbers = {row.delivery: int(row.id) for row in found}
-    lanes.touch(connection, [one.touch for one in group if one.identity in numbers])
-    return numbers
+    return {row.delivery: int(row.id) for row in found}
 
 
 def _written_at_once(connection: Connection, group: Sequence[NewNotification]) -> dict[str, int]:
@@ -103,26 +101,24 @@ def _written_at_once(connection: Connection, group: Sequence[NewNotification]) -
     rows = [dict(zip(COLUMNS, one.values, strict=True)) for one in group]
     bodies = [row.pop("body") for row in rows]
     numbered = [{"number": number, **row} for number, row in enumerate(rows, 1)]
-    touches = lanes.merged([one.touch for one in group])
-    parameters = (json.dumps(numbered, default=str), bodies, json.dumps(touches, default=str))
-    found = connection.exec_driver_sql(_INSERTING_AT_ONCE, parameters)
+    found = connection.exec_driver_sql(_INSERTING_AT_ONCE, (json.dumps(numbered, default=str), bodies))
     return {row.delivery: int(row.id) for row in found}
 
 
 _NAMES = ", ".join(COLUMNS)
+# A repetition is looked for first: on its own, ON CONFLICT waits for whoever is changing the one stored before.
 _INSERTING_AT_ONCE = f"""
-    WITH stored AS (
-        INSERT INTO receiver_inbox ({_NAMES})
-        SELECT {_NAMES}
-        FROM json_to_recordset(%s::json) AS given (
-            number int, received_at timestamptz, remote_address text, headers json, size int, delivery text, lane text,
-            message text, table_name text, row_id text, is_synchronous boolean, is_click boolean, state text, note text
-        ) JOIN unnest(%b::bytea[]) WITH ORDINALITY AS sent (body, number) USING (number)
-        ORDER BY number
-        ON CONFLICT (delivery) DO NOTHING
-        RETURNING id, delivery, lane
-    ), touched AS ({lanes.touching_json("SELECT lane FROM stored")})
-    SELECT id, delivery FROM stored
+    INSERT INTO receiver_inbox ({_NAMES})
+    SELECT {_NAMES}
+    FROM json_to_recordset(%s::json) AS given (
+        number int, received_at timestamptz, remote_address text, headers json, size int, delivery text, lane text,
+        message text, table_name text, row_id text, is_synchronous boolean, is_click boolean, state text,
+        due_at timestamptz, note text
+    ) JOIN unnest(%b::bytea[]) WITH ORDINALITY AS sent (body, number) USING (number)
+    WHERE NOT EXISTS (SELECT FROM receiver_inbox AS stored WHERE stored.delivery = given.delivery)
+    ORDER BY number
+    ON CONFLICT (delivery) DO NOTHING
+    RETURNING id, delivery
     """  # noqa: S608  # only names of our own are put together
 
 
@@ -137,7 +133,7 @@ def _inserting(count: int) -> str:
         INSERT INTO receiver_inbox ({_NAMES})
         VALUES {", ".join([row] * count)}
         ON CONFLICT (delivery) DO NOTHING
-        RETURNING id, delivery, lane
+        RETURNING id, delivery
         """  # noqa: S608  # only names of our own and placeholders are put together
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from receiver.errors import ReceiverError, StoreUnavailableError
 from receiver.services import Services
 from receiver.store import webhook_keys as stored
+from receiver.store.database import OF_NOTE
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class Keys:
                 return
             self._note_again_at[one] = now + USED_EVERY_SECONDS
         try:
-            with self._services.database.writing() as connection:
+            with self._services.database.writing(OF_NOTE) as connection:
                 stored.note_use(connection, one, self._services.clock())
         except (ReceiverError, SQLAlchemyError) as error:  # what was stored is answered 202 all the same
             log.warning("The use of a key could not be noted: %s", error)

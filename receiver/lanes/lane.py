@@ -1,21 +1,20 @@
-"""Lanes: one a Dataverse row. The queue is the inbox; a lane says when its row is looked at, and by whom.
+"""Lanes: one a Dataverse row. The queue is the inbox; a lane says who looks at its row, and when it is tried again.
 
-A lane is leased, never locked: a worker that dies frees it when the lease ends. Whoever adds work bumps the
-`generation`; a release finds out by it that something came meanwhile, and leaves the lane ready. (A release that
-looked for new notifications instead would lose wake-ups on PostgreSQL: it cannot see what is not committed yet.)
+A lane is leased, never locked: a worker that dies frees it when the lease ends. What arrives meanwhile is ready by
+itself (`ready.py`). Who wishes for a look without a notification bumps the `generation`; a release finds out by it that
+a wish came meanwhile, and leaves the lane ready.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import socket
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -23,13 +22,12 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     Update,
     and_,
     bindparam,
     case,
-    func,
     literal,
+    null,
     or_,
     select,
     update,
@@ -38,8 +36,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.core.message import Version
 from receiver.errors import LeaseLostError
+from receiver.lanes.ready import Ready, is_free, is_ready, ready
 from receiver.store.models import INBOX_BY_LANE, inbox, lane
-from receiver.store.types import Moment, Number, sqlite_value
+from receiver.store.types import Moment, Number
 
 FIRST_BACK_OFF_SECONDS = 1.0
 OWN_LANE = "message"
@@ -58,6 +57,10 @@ class Lease:
     wish: str
     version: Version | None
     notifications: tuple[Row[Any], ...]
+    #: of the attempt before
+    last_error: str = ""
+    #: what it was before it was taken
+    ready_at: datetime | None = None
 
 
 def new_owner() -> str:
@@ -74,124 +77,88 @@ def upsert(connection: Connection, table: Any) -> Any:
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
 
 
-@dataclass(frozen=True)
-class Touch:
-    """There is work in a lane: it is ready at the earlier of `ready_at` and what it was."""
-
-    table: str
-    id: str
-    ready_at: datetime
-    #: why, when no notification says it
-    wish: str = ""
-    is_first: bool = False
-    #: of a lane that is not a row's
-    key: str = ""
-
-    @property
-    def lane(self) -> str:
-        return self.key or key_of(self.table, self.id)
-
-
-def touch(connection: Connection, touches: Sequence[Touch]) -> None:
-    """Make lanes ready."""
-    if not touches:
-        return
-    rows = merged(touches)
-    if connection.dialect.name == "sqlite":
-        values = tuple(sqlite_value(row[name]) for row in rows for name in _TOUCHED)
-        connection.exec_driver_sql(_touching_sqlite(len(rows)), values)
-    else:
-        connection.exec_driver_sql(touching_json(), (json.dumps(rows, default=str),))
-
-
-def merged(touches: Iterable[Touch]) -> list[dict[str, Any]]:
-    """One row a lane, in the order of their keys: two who touch the same lanes cannot block each other for ever."""
-    found: dict[str, Touch] = {}
-    for one in touches:
-        found[one.lane] = _both(found[one.lane], one) if one.lane in found else one
-    return [
-        dict(zip(_TOUCHED, (key, one.table, one.id, one.ready_at, one.wish, one.is_first), strict=True))
-        for key, one in sorted(found.items())
-    ]
-
-
-def _both(one: Touch, other: Touch) -> Touch:
-    ready_at = min(one.ready_at, other.ready_at)
-    return replace(other, ready_at=ready_at, wish=other.wish or one.wish, is_first=one.is_first or other.is_first)
-
-
-# Written out, since they run for every notification: SQLAlchemy would compile them anew for each count.
-_TOUCHED = ("key", "table_name", "row_id", "ready_at", "wish", "is_first")
-_INTO_LANES = f"INSERT INTO receiver_lane ({', '.join(_TOUCHED)}, generation)"
-_OR_WAKE = """
-    ON CONFLICT (key) DO UPDATE SET
-        ready_at = CASE WHEN receiver_lane.ready_at <= excluded.ready_at
-                        THEN receiver_lane.ready_at ELSE excluded.ready_at END,
-        wish = CASE WHEN excluded.wish <> '' THEN excluded.wish ELSE receiver_lane.wish END,
-        is_first = receiver_lane.is_first OR excluded.is_first,
-        generation = receiver_lane.generation + 1
-    """
-
-
-def touching_json(only: str = "") -> str:
-    """PostgreSQL's statement that makes lanes ready; its one parameter is `merged` as JSON.
-
-    *only* is a subquery of the keys that count.
-    """
-    types = "key text, table_name text, row_id text, ready_at timestamptz, wish text, is_first boolean"
-    which = f"WHERE key IN ({only})" if only else ""
-    return f"""
-        {_INTO_LANES} SELECT {", ".join(_TOUCHED)}, 1 FROM json_to_recordset(%s::json) AS touched ({types})
-        {which} ORDER BY key {_OR_WAKE}
-        """  # noqa: S608  # only names of our own are put together
-
-
-@lru_cache
-def _touching_sqlite(count: int) -> str:
-    row = f"({', '.join('?' * len(_TOUCHED))}, 1)"
-    return f"{_INTO_LANES} VALUES {', '.join([row] * count)} {_OR_WAKE}"
-
-
 def lease_named(
     connection: Connection, owner: str, now: datetime, seconds: float, rows: Sequence[tuple[str, str]]
 ) -> list[Lease]:
     """Take the lanes of these rows (table and id) that nobody holds, making them where there are none yet."""
-    values = [{"key": key_of(table, id_), "table_name": table, "row_id": id_} for table, id_ in sorted(set(rows))]
-    connection.execute(upsert(connection, lane).on_conflict_do_nothing(index_elements=["key"]), values)
-    which = lane.c.key.in_([row["key"] for row in values])
-    return _leased(connection, which, owner, (now, seconds), len(values))
+    named = {key_of(*row): row for row in rows}
+    _make(connection, named)
+    return _leased(connection, lane.c.key.in_(named), owner, (now, seconds))
 
 
 def lease_ready(connection: Connection, owner: str, now: datetime, seconds: float, count: int) -> list[Lease]:
     """Take the first ready lanes, at most *count*; all that waits in them becomes *working*."""
-    return _leased(connection, lane.c.ready_at <= now, owner, (now, seconds), count)
+    return lease_found(connection, owner, (now, seconds), ready(connection, now, count), count)
+
+
+def lease_found(
+    connection: Connection, owner: str, time: tuple[datetime, float], found: Sequence[Ready], count: int
+) -> list[Lease]:
+    """Take the first of the lanes found ready that nobody has taken meanwhile; *time* is now and for how many seconds.
+
+    Where another worker is taking the first ones this moment, the next ones are tried.
+    """
+    for start in range(0, len(found), count):
+        some = found[start : start + count]
+        _make(connection, {one.key: (one.table, one.id) for one in some if one.is_new})
+        which = and_(lane.c.key.in_([one.key for one in some]), is_ready(time[0]))
+        taken = {one.key: one for one in _leased(connection, which, owner, time)}
+        if taken:
+            return [taken[one.key] for one in some if one.key in taken]
+    return []
+
+
+def _make(connection: Connection, rows: Mapping[str, tuple[str, str]]) -> None:
+    """Rows for lanes that have none, in the order of their keys: two who make the same cannot block each other."""
+    if not rows:
+        return
+    values = [(key, *rows[key]) for key in sorted(rows)]
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_MAKING.format("VALUES (?, ?, ?)"), values)
+    else:
+        columns = tuple(list(column) for column in zip(*values, strict=True))
+        connection.exec_driver_sql(_MAKING.format("SELECT * FROM unnest(%s::text[], %s::text[], %s::text[])"), columns)
+
+
+#: written out, since on PostgreSQL it is then one message, however many they are
+_MAKING = "INSERT INTO receiver_lane (key, table_name, row_id) {} ON CONFLICT (key) DO NOTHING"
 
 
 def _leased(
-    connection: Connection, which: ColumnElement[bool], owner: str, time: tuple[datetime, float], count: int
+    connection: Connection, which: ColumnElement[bool], owner: str, time: tuple[datetime, float]
 ) -> list[Lease]:
     now, seconds = time
-    is_free = or_(lane.c.lease_until.is_(None), lane.c.lease_until < now)
-    query = select(lane).where(which, is_free).order_by(lane.c.is_first.desc(), lane.c.ready_at).limit(count)
-    rows = connection.execute(query.with_for_update(skip_locked=True)).all()
+    query = select(lane).where(which, is_free(now)).with_for_update(skip_locked=True)
+    rows = connection.execute(query).all()
     if not rows:
         return []
     keys = [row.key for row in rows]
-    held = {"owner": owner, "lease_until": now + timedelta(seconds=seconds), "waits_for_gate": False}
+    waiting = _taken(connection, keys)
+    clicked = [key for key, news in waiting.items() if any(one.is_click for one in news)]
+    held = {
+        "owner": owner,
+        "lease_until": now + timedelta(seconds=seconds),
+        # what is taken makes its lane ready no more: where the worker dies, the lane itself must be found
+        "ready_at": case((lane.c.key.in_(waiting), literal(now, lane.c.ready_at.type)), else_=lane.c.ready_at),
+        "is_first": or_(lane.c.is_first, lane.c.key.in_(clicked)),
+        "waits_for_gate": False,
+    }
     connection.execute(update(lane).where(lane.c.key.in_(keys)).values(held))
-    waiting: dict[str, list[Row[Any]]] = {}
-    for notification in connection.execute(_in_lanes(select(inbox), keys).order_by(inbox.c.id)):
-        waiting.setdefault(notification.lane, []).append(notification)
-    if waiting:
-        taken = inbox.c.id.in_(_in_lanes(select(inbox.c.id), keys))
-        connection.execute(update(inbox).where(taken).values(state="working"))
     return [_lease_of(row, owner, waiting.get(row.key, [])) for row in rows]
 
 
-def _in_lanes(query: Select[Any], keys: Sequence[str]) -> Select[Any]:
-    """What waits in these lanes. SQLite, left to itself, would look through all that waits in any."""
-    found = query.where(inbox.c.lane.in_(keys), inbox.c.state.in_(("waiting", "working")))
-    return found.with_hint(inbox, f"INDEXED BY {INBOX_BY_LANE}", "sqlite")
+def _taken(connection: Connection, keys: Sequence[str]) -> dict[str, list[Row[Any]]]:
+    """All that waits in these lanes, by lane, and *working* from now on.
+
+    In one statement: what arrives between two would be *working*, and nobody would work on it. SQLite, left to itself,
+    would look through all that waits in any lane.
+    """
+    taking = update(inbox).where(inbox.c.lane.in_(keys), inbox.c.state.in_(("waiting", "working")))
+    taking = taking.values(state="working").with_hint(f"INDEXED BY {INBOX_BY_LANE}", inbox, "sqlite")
+    waiting: dict[str, list[Row[Any]]] = {}
+    for one in sorted(connection.execute(taking.returning(*inbox.c)), key=attrgetter("id")):
+        waiting.setdefault(one.lane, []).append(one)
+    return waiting
 
 
 def _lease_of(row: Row[Any], owner: str, waiting: Sequence[Row[Any]]) -> Lease:
@@ -205,13 +172,15 @@ def _lease_of(row: Row[Any], owner: str, waiting: Sequence[Row[Any]]) -> Lease:
         wish=row.wish,
         version=_version(row),
         notifications=tuple(waiting),
+        last_error=row.last_error,
+        ready_at=row.ready_at,
     )
 
 
 def _version(row: Row[Any]) -> Version | None:
     if row.version_number is None and row.modified_on is None:
         return None
-    return Version(row.version_number, row.modified_on)
+    return Version(row.version_number, row.modified_on, row.version_was_read)
 
 
 def hold(connection: Connection, keys: Iterable[str]) -> None:
@@ -223,17 +192,16 @@ def hold(connection: Connection, keys: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class Release:
-    """A lane given back, ready at `next_at` or asleep; `version` is the newest seen of its row, None: as before."""
+    """A lane given back, asleep; `version` is the newest seen of its row, None: as before."""
 
     held: Lease
-    next_at: datetime | None = None
     version: Version | None = None
     #: False where what waits in the lane was not looked at: it stays as it was
     is_done: bool = True
 
 
 def release(connection: Connection, given: Sequence[Release]) -> None:
-    """Give lanes back; what came meanwhile keeps a lane ready.
+    """Give lanes back; a wish that came meanwhile keeps a lane ready, and so does by itself what arrived.
 
     Raises: LeaseLostError when another worker took one over; the caller's transaction is then rolled back.
     """
@@ -242,10 +210,11 @@ def release(connection: Connection, given: Sequence[Release]) -> None:
             "is_key": one.held.key,
             "is_owner": one.held.owner,
             "was_generation": one.held.generation,
-            "next_at": one.next_at,
+            "next_at": None if one.is_done else one.held.ready_at,
             "is_seen": one.version is not None,
             "number": one.version.number if one.version else None,
             "modified": one.version.modified_on if one.version else None,
+            "was_read": one.version is not None and one.version.was_read,
             "is_done": one.is_done,
         }
         for one in sorted(given, key=lambda one: one.held.key)
@@ -262,19 +231,22 @@ def _releasing() -> Update:
     is_done = bindparam("is_done", type_=Boolean())
     is_over, is_seen = and_(is_done, is_unmoved), bindparam("is_seen", type_=Boolean())
     number, modified = bindparam("number", type_=Number), bindparam("modified", type_=Moment())
+    was_read = bindparam("was_read", type_=Boolean())
     return (
         update(lane)
         .where(lane.c.key == bindparam("is_key"), lane.c.owner == bindparam("is_owner"))
         .values(
             attempts=case((is_done, 0), else_=lane.c.attempts),
             last_error=case((is_done, ""), else_=lane.c.last_error),
+            troubled_since=case((is_done, null()), else_=lane.c.troubled_since),
             owner=None,
             lease_until=None,
-            ready_at=case((is_over, bindparam("next_at", type_=Moment())), else_=lane.c.ready_at),
+            ready_at=case((is_unmoved, bindparam("next_at", type_=Moment())), else_=lane.c.ready_at),
             wish=case((is_over, ""), else_=lane.c.wish),
             is_first=case((is_over, False), else_=lane.c.is_first),
             version_number=case((is_seen, number), else_=lane.c.version_number),
             modified_on=case((is_seen, modified), else_=lane.c.modified_on),
+            version_was_read=case((is_seen, was_read), else_=lane.c.version_was_read),
         )
     )
 
@@ -285,12 +257,14 @@ _RELEASING = _releasing()
 def postpone(
     connection: Connection, held: Lease, until: datetime, error: str, *, charge: bool, gate: bool = False
 ) -> None:
-    """Give the lane back to be tried again; *charge* counts the attempt, a closed *gate* holds new work too.
+    """Give the lane back to be tried again; *charge* counts the attempt, a closed *gate* holds wishes too.
+
+    What was looked at waits as long as the lane; what arrived meanwhile, or will, is ready by itself.
 
     Raises: LeaseLostError.
     """
     is_unmoved = or_(lane.c.generation == held.generation, literal(gate))
-    given = {
+    given: dict[str, Any] = {
         "owner": None,
         "lease_until": None,
         "ready_at": case((is_unmoved, literal(until, lane.c.ready_at.type)), else_=lane.c.ready_at),
@@ -298,10 +272,12 @@ def postpone(
         "last_error": error,
         "waits_for_gate": gate,
     }
+    if charge and held.attempts == 0:
+        given["troubled_since"] = until
     is_ours = and_(lane.c.key == held.key, lane.c.owner == held.owner)
     if connection.execute(update(lane).where(is_ours).values(given)).rowcount != 1:
         raise LeaseLostError
-    _back_to_waiting(connection, held)
+    connection.execute(update(inbox).where(held_by(held)).values(state="waiting", due_at=None))
 
 
 def held_by(held: Lease) -> ColumnElement[bool]:
@@ -317,14 +293,3 @@ def back_off(attempts: int, longest: float) -> timedelta:
     """Exponential from one second, with jitter so that many do not come back at once, never above *longest*."""
     seconds = min(longest, FIRST_BACK_OFF_SECONDS * 2 ** min(attempts, 30))
     return timedelta(seconds=seconds * random.uniform(0.5, 1))  # noqa: S311  # jitter is no secret
-
-
-def is_any_ready(connection: Connection, now: datetime) -> bool:
-    return connection.execute(select(lane.c.key).where(lane.c.ready_at <= now).limit(1)).first() is not None
-
-
-def depth(connection: Connection, now: datetime) -> tuple[int, datetime | None]:
-    """How many lanes are ready, and since when the oldest."""
-    query = select(func.count(), func.min(lane.c.ready_at)).where(lane.c.ready_at <= now)
-    count, oldest = connection.execute(query).one()
-    return count, oldest

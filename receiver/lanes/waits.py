@@ -1,4 +1,4 @@
-"""Who waits for what: lanes that want a row coupled, noted, and woken when it is; lanes that wait for the gate."""
+"""Who waits for whom: the lanes that want a row coupled, noted, and woken when it is."""
 
 from __future__ import annotations
 
@@ -40,9 +40,3 @@ def wake_waiting(connection: Connection, coupled: Iterable[tuple[str, str]], now
     connection.execute(woken, [{"is_key": key, "why": why} for key, why in wishes.items()])
     keys = list(wishes)
     connection.execute(update(inbox).where(inbox.c.lane.in_(keys), inbox.c.waits).values(state="waiting", waits=False))
-
-
-def wake_after_gate(connection: Connection, now: datetime) -> None:
-    """The gate is open: every lane that waited for it is ready, whenever its own time would come."""
-    waits = update(lane).where(lane.c.waits_for_gate, lane.c.ready_at > now)
-    connection.execute(waits.values(ready_at=now, waits_for_gate=False))

@@ -7,7 +7,8 @@ lanes. What waits in them stays there. Nothing is kept of an ask: who asks must 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -18,24 +19,28 @@ from sqlalchemy import Connection
 from receiver.core.decision import Record
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, freshness
-from receiver.core.values import Reference, to_plain_values
+from receiver.core.values import Reference, Values, to_plain_values
 from receiver.dataverse.rows import DataverseRow
+from receiver.engine.candidates import look_ahead
 from receiver.engine.coalesce import Ask
 from receiver.engine.known_records import Known
 from receiver.engine.look_at_lane import Look, look_at
-from receiver.engine.process import work_on
+from receiver.engine.process import attempted
 from receiver.engine.wording import Settled, in_words
 from receiver.engine.work import Outcome, Work, not_at_once
-from receiver.engine.write_dataverse import intended_ids_of, written_to_dataverse
+from receiver.engine.write_dataverse import intended_ids_of, other_lanes_held, written_to_dataverse
 from receiver.engine.write_lanes import write
-from receiver.errors import NotAtOnceError, ReceiverError, RefusedError, StoreUnavailableError, TaskLostError
+from receiver.errors import ReceiverError, RefusedError, StoreUnavailableError, TaskLostError
 from receiver.lanes import lane as lanes
-from receiver.lanes.failure import close_gate_after
 from receiver.lanes.held import BUSY, leased, leave
 from receiver.lanes.lane import Lease
 from receiver.services import Services, read_columns
 from receiver.store.mappings import Mappings
 
+log = logging.getLogger(__name__)
+
+#: what was said of a row that was asked for by its id
+Answered = DataverseRow | ReceiverError | None
 #: lanes that share a request to Dataverse and a transaction; more, where the rows have just been read
 TOGETHER, READ_TOGETHER = 100, 500
 
@@ -127,19 +132,13 @@ def _chunks(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
 def _carried_out(services: Services, chunk: Sequence[Wanted]) -> Iterator[Done]:
     started, held = services.clock(), leased(services, [(one.table, one.id) for one in chunk])
     by_lane = {one.lane: one for one in chunk}
-    for key in by_lane.keys() - held.keys():
-        yield Done(by_lane[key], error=ReceiverError(BUSY))
-    pairs = [(by_lane[key], lease) for key, lease in held.items()]
+    busy = [Done(by_lane[key], error=ReceiverError(BUSY)) for key in by_lane.keys() - held.keys()]
+    left = [(by_lane[key], lease) for key, lease in held.items()]
     try:
-        settled = _together(services, pairs, started)
-    except (StoreUnavailableError, TaskLostError):
-        leave(services, held.values())
-        raise
-    except ReceiverError:
-        settled = {}
-    done = [Done(one, settled[lease.key]) for one, lease in pairs if lease.key in settled]
-    left = [(one, lease) for one, lease in pairs if lease.key not in settled]
-    try:
+        yield from busy
+        settled = _together_if_possible(services, left, started)
+        done = [Done(one, settled[lease.key]) for one, lease in left if lease.key in settled]
+        left = [(one, lease) for one, lease in left if lease.key not in settled]
         yield from done
         while left:
             yield _alone(services, *left.pop())
@@ -147,55 +146,96 @@ def _carried_out(services: Services, chunk: Sequence[Wanted]) -> Iterator[Done]:
         leave(services, [lease for _, lease in left])
 
 
+def _together_if_possible(
+    services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime
+) -> dict[str, Settled]:
+    """What could be done in one go, by lane. Raises: StoreUnavailableError."""
+    try:
+        return _together(services, pairs, started)
+    except (StoreUnavailableError, TaskLostError):
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, the record that it belongs to meets it again by itself
+        log.debug("%d records are worked on one by one: %s", len(pairs), error)
+        return {}
+
+
 def _together(services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime) -> dict[str, Settled]:
     """What could be done in one go, by lane; all the rest is done one by one."""
-    looks = [look for look in _looks(services, pairs, started, not_at_once) if look is not None]
-    answers = iter(written_to_dataverse([(look.work, outcome) for look in looks for outcome in look.outcomes]))
-    good: list[Look] = []
-    for look in looks:
-        own = list(islice(answers, len(look.outcomes)))
-        outcomes = [answer for answer in own if not isinstance(answer, Exception)]
-        if len(outcomes) == len(own):
-            good.append(replace(look, outcomes=outcomes))
-    if not good:
-        return {}
-    with services.database.writing() as connection:
-        settled = write(connection, services, good, started)
+    looks = [look for look in _looks(services, pairs, started, not_at_once) if isinstance(look, Look)]
+    with other_lanes_held(services, looks):
+        answers = iter(written_to_dataverse([(look.work, outcome) for look in looks for outcome in look.outcomes]))
+        good: list[Look] = []
+        for look in looks:
+            own = list(islice(answers, len(look.outcomes)))
+            outcomes = [answer for answer in own if not isinstance(answer, Exception)]
+            if len(outcomes) == len(own):
+                good.append(replace(look, outcomes=outcomes))
+        if not good:
+            return {}
+        with services.database.writing() as connection:
+            settled = write(connection, services, good, started)
     return {look.lease.key: own[0] for look, own in zip(good, settled, strict=True) if own}
 
 
 def _alone(services: Services, one: Wanted, lease: Lease) -> Done:
     try:
-        settled = work_on(services, lease, one.ask)
+        settled = attempted(services, lease, one.ask)
     except ReceiverError as error:
         leave(services, [lease])
         if isinstance(error, TaskLostError):
             raise
-        close_gate_after(services, error)
         return Done(one, error=error)
     return Done(one, settled[0] if settled else None)
 
 
 def _looks(
-    services: Services, pairs: Sequence[tuple[Wanted, Lease]], started: datetime, pull: Callable[[Reference], bool]
-) -> Iterator[Look | None]:
-    """A look at each, with every row and record read together; None where one must be looked at by itself."""
+    services: Services,
+    pairs: Sequence[tuple[Wanted, Lease]],
+    started: datetime,
+    pull: Callable[[Reference], bool],
+    *,
+    is_preview: bool = False,
+) -> Iterator[Look | ReceiverError]:
+    """A look at each, with every row and record read together; or what stands in the way of looking at it so."""
     with services.database.reading() as connection:
         mappings = services.mappings(connection)
         known = _known(services, connection, mappings, [one for one, _ in pairs])
     rows = _rows(services, mappings, known, pairs)
+    look_alikes = _look_alikes(Work(services, mappings, known, pull), [one for one, _ in pairs], rows)
+    read_at = services.clock()
     for one, lease in pairs:
-        work = Work(services, mappings, known, pull)
-        for id_ in {lease.id, _coupled_row(known, one)} - {""}:
-            if (lease.table, id_) in rows:
-                found = rows[lease.table, id_]
-                work.rows[lease.table, id_] = Record(id_, exists=False) if found is None else Record(id_, found.values)
-                if found is not None:
-                    work.versions[id_] = found.version
+        work = Work(
+            services, mappings, known, pull, is_preview=is_preview, look_alikes=look_alikes, rows_read_at=read_at
+        )
         try:
+            for id_ in {lease.id, _coupled_row(known, one)} - {""}:
+                if (lease.table, id_) in rows:
+                    work.know(lease.table, id_, rows[lease.table, id_])
             yield look_at(work, lease, [], started, one.ask)
-        except NotAtOnceError:
-            yield None
+        except ReceiverError as error:
+            yield error
+
+
+def _look_alikes(
+    work: Work, wanted: Sequence[Wanted], rows: Mapping[tuple[str, str], Answered]
+) -> dict[tuple[str, Direction, str], list[Record]]:
+    """What looks like those that may be created, asked for by page and not by record."""
+    sources: dict[tuple[str, Direction], dict[str, Values]] = {}
+    for one in wanted:
+        mapping, toward = work.mappings[one.ask.mapping], one.ask.toward
+        id_ = one.ask.key if toward is Direction.TO else one.id
+        is_looked_for = not one.ask.creates_new and not one.ask.is_restored
+        if not is_looked_for or (mapping.synch_only_coupled_records and not one.ask.may_create):
+            continue
+        if work.known.coupling(mapping.name, toward, id_) is None:
+            found = (
+                work.known.record(mapping.local_table, id_) if toward is Direction.TO else rows.get((one.table, id_))
+            )
+            if isinstance(found, Record | DataverseRow):
+                sources.setdefault((mapping.name, toward), {})[id_] = found.values
+    for (name, toward), values in sources.items():
+        look_ahead(work, work.mappings[name], toward, values)
+    return work.look_alikes
 
 
 def _known(services: Services, connection: Connection, mappings: Mappings, wanted: Sequence[Wanted]) -> Known:
@@ -223,21 +263,22 @@ def _coupled_row(known: Known, one: Wanted) -> str:
 
 def _rows(
     services: Services, mappings: Mappings, known: Known, pairs: Sequence[tuple[Wanted, Lease]]
-) -> dict[tuple[str, str], DataverseRow | None]:
+) -> dict[tuple[str, str], Answered]:
     """The Dataverse rows that the looks need, each table's in as few requests as may be; None: it does not exist."""
-    found: dict[tuple[str, str], DataverseRow | None] = {}
+    found: dict[tuple[str, str], Answered] = {}
     asked: dict[str, set[str]] = {}
     for one, lease in pairs:
-        is_late = one.row is not None and freshness(one.row.version, lease.version) == Freshness.LATE
-        if one.row is not None and not is_late:
+        if one.row is not None and freshness(one.row.version, lease.version) in {Freshness.NEWER, Freshness.SAME}:
             found[one.table, one.id] = one.row
         elif one.ask.toward is Direction.FROM:
             asked.setdefault(one.table, set()).add(one.id)
         elif _coupled_row(known, one):
             asked.setdefault(one.table, set()).add(_coupled_row(known, one))
     for table, ids in asked.items():
-        read = services.dataverse.read_many(table, sorted(ids), read_columns(mappings, table))
-        found |= {(table, id_): read.get(id_) for id_ in ids}
+        found |= {
+            (table, id_): row
+            for id_, row in services.dataverse.look_up(table, ids, read_columns(mappings, table)).items()
+        }
     return found
 
 
@@ -254,8 +295,11 @@ def preview(services: Services, wanted: Iterable[Wanted]) -> Preview:
     started, done, digest = services.clock(), list[Done](), sha256()
     for chunk in _chunks(wanted):
         pairs = [(one, _unheld(one)) for one in chunk]
-        for one, look in zip(chunk, _looks(services, pairs, started, _not_pulled), strict=True):
-            assert look is not None  # only what is not pulled has to be alone
+        for one, look in zip(chunk, _looks(services, pairs, started, _not_pulled, is_preview=True), strict=True):
+            if isinstance(look, ReceiverError):
+                digest.update(str(look).encode())
+                done.append(Done(one, error=look))
+                continue
             (outcome,) = look.outcomes or (None,)
             digest.update(_seen(outcome))
             done.append(Done(one, None if outcome is None else _foretold(outcome)))

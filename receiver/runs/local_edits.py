@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 
 import psycopg
@@ -18,8 +18,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver.core.mapping import Direction, TableMapping
+from receiver.engine.changed_keys import follow_told
 from receiver.engine.coalesce import Ask
-from receiver.errors import RefusedError, StoreUnavailableError
+from receiver.errors import LostRaceError, ParentIsBusyError, RefusedError, StoreUnavailableError
 from receiver.runs import run_task
 from receiver.runs.carry_out import carry_out
 from receiver.runs.run_pages import Part, Scope, wanted_of_records
@@ -43,9 +44,13 @@ Edit = tuple[str, str]
 
 def mappings_sending(services: Services, table: str) -> list[TableMapping]:
     """The mappings by which a local table's edits go to Dataverse."""
+    found = _mappings_of(services, table)
+    return [one for one in found if one.is_enabled and one.direction.allows(Direction.TO)]
+
+
+def _mappings_of(services: Services, table: str) -> list[TableMapping]:
     with services.database.reading() as connection:
-        found = services.mappings(connection).values()
-    return [one for one in found if one.local_table == table and one.is_enabled and one.direction.allows(Direction.TO)]
+        return [one for one in services.mappings(connection).values() if one.local_table == table]
 
 
 def send(services: Services, edits: Collection[Edit]) -> list[Edit]:
@@ -56,10 +61,21 @@ def send(services: Services, edits: Collection[Edit]) -> list[Edit]:
         mappings = mappings_sending(services, table)
         while some := list(islice(keys, TOGETHER)):
             for mapping in mappings:
-                part = Part(mapping, Direction.TO, Scope.MODIFIED, Ask(why="an edit of the local record"))
+                part = Part(
+                    mapping, Direction.TO, Scope.MODIFIED, Ask(why="an edit of the local record", is_by_itself=True)
+                )
                 done = carry_out(services, wanted_of_records(services, part, some))
                 left += [(table, one.wanted.ask.key) for one in done if one.error is not None]
     return list(dict.fromkeys(left))
+
+
+def follow_renamed(services: Services, renamed: Mapping[Edit, str]) -> None:
+    """The pairs of records whose key was changed go on; *renamed* has the old keys. Raises: StoreUnavailableError."""
+    for (table, key), old in renamed.items():
+        for mapping in _mappings_of(services, table):
+            # one that cannot be followed now is found by what it says, when it is sent
+            with contextlib.suppress(ParentIsBusyError, LostRaceError):
+                follow_told(services, mapping, old, key)
 
 
 class LocalChanges:
@@ -75,6 +91,8 @@ class LocalChanges:
         self._looked = -LOOK_AGAIN_SECONDS
         #: edits to send, by when they are due and how often they were tried
         self._due: dict[Edit, tuple[float, int]] = {}
+        #: the key that an edited record had before
+        self._renamed: dict[Edit, str] = {}
 
     @property
     def is_listening(self) -> bool:
@@ -138,13 +156,16 @@ class LocalChanges:
             log.warning("The connection that hears of local edits broke: %s", error)
             self._forget()
             return
-        self._due |= {edit: (time.monotonic(), 0) for edit in heard if edit is not None}
+        told = [one for one in heard if one is not None]
+        self._renamed |= {(one.table, one.key): one.old_key for one in told if one.old_key != one.key}
+        self._due |= {(one.table, one.key): (time.monotonic(), 0) for one in told}
 
     def _send(self) -> None:
         now = time.monotonic()
         due = {edit: attempts for edit, (at, attempts) in self._due.items() if at <= now}
         if not due:
             return
+        follow_renamed(self._services, {edit: self._renamed.pop(edit) for edit in due if edit in self._renamed})
         left = self._unsent(due)
         for edit in due:
             del self._due[edit]

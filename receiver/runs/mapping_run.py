@@ -7,7 +7,7 @@ Source: BC C5340; reference §3.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,9 +16,9 @@ from receiver.core.decision import Reason
 from receiver.core.mapping import Direction, TableMapping
 from receiver.engine.coalesce import Ask
 from receiver.engine.wording import Settled
-from receiver.errors import GateClosedError, ReceiverError, RefusedError, ThrottledError
-from receiver.lanes.failure import close_gate_after
+from receiver.errors import GateClosedError, ReceiverError, RefusedError, SetUpError, SignInError, ThrottledError
 from receiver.runs.carry_out import Done, Wanted, carry_out
+from receiver.runs.kept_conclusions import finish, keeper_of_job, parted, told, wanted_again
 from receiver.runs.run_pages import Page, Part, Scope, pages
 from receiver.services import Services
 from receiver.store import jobs
@@ -109,13 +109,11 @@ def run_part(services: Services, part: Part, position: Position | None = None) -
     switched off meanwhile; what else Dataverse and the database raise. The last position then still holds, and the job
     stays open.
     """
-    now = position or _begun(services, part)
-    if position is not None and part.ask.job_holder is not None:
-        with services.database.writing() as connection:
-            jobs.take(connection, now.job, part.ask.job_holder)
+    now = _begun(services, part) if position is None else _taken_up(services, part, position)
     if position is None:
         yield Progress(now)
-    counted = replace(part, ask=replace(part.ask, job=now.job))
+    keeper = keeper_of_job(now.job)
+    counted = replace(part, ask=replace(part.ask, job=now.job, keeper=keeper))
     while True:
         try:
             counted = replace(counted, mapping=_as_it_is(services, part))
@@ -132,11 +130,29 @@ def run_part(services: Services, part: Part, position: Position | None = None) -
             else:
                 break
         except (ThrottledError, GateClosedError) as error:
-            yield from _pauses(services, now, [error])
+            if _needs_a_person(error):
+                raise
+            yield from _pauses(services, now)
+    message = yield from _concluded(services, counted, now)
     with services.database.writing() as connection:
         if part.toward is Direction.FROM and (mark := _read_up_to(now)) is not None:
             stored.advance_watermark(connection, part.mapping.name, mark)
-        jobs.finish(connection, now.job, services.clock())
+        jobs.finish(connection, now.job, services.clock(), message)
+
+
+def _concluded(services: Services, part: Part, now: Position) -> Generator[Progress, None, str]:
+    """What was kept to the end: few are carried out now; of many it is told, and they wait for a person."""
+    name, keeper = part.mapping.name, part.ask.keeper
+    free, held = parted(services, name, keeper)
+    for some in _decided(services, wanted_again(services, free, replace(part.ask, keeper="")), now):
+        yield replace(some, position=now)
+    finish(services, name, keeper, free)
+    said = told(name, held)
+    if held:
+        with services.database.writing() as connection:
+            errors = [jobs.JobError("", "", said)]
+            jobs.add(connection, now.job, ["skipped"] * sum(held.values()), errors, services.clock())
+    return said
 
 
 def _as_it_is(services: Services, part: Part) -> TableMapping:
@@ -157,6 +173,14 @@ def _begun(services: Services, part: Part) -> Position:
         holder = part.ask.job_holder or ""
         number = jobs.begin(connection, part.mapping.name, part.toward, started, "Synchronization", holder)
     return Position(number, started)
+
+
+def _taken_up(services: Services, part: Part, position: Position) -> Position:
+    """Where it was interrupted; its job is counted by who goes on with it."""
+    if part.ask.job_holder is not None:
+        with services.database.writing() as connection:
+            jobs.take(connection, position.job, part.ask.job_holder)
+    return position
 
 
 def _past(now: Position, done: Sequence[Done]) -> Position:
@@ -195,13 +219,14 @@ def _decided(services: Services, wanted: Sequence[Wanted], now: Position) -> Ite
                 done.append(one)
             else:
                 again.append(one)
-                close_gate_after(services, one.error)  # so that the others need not find out by themselves
         _count_errors(services, now.job, done)
         _remember_failed(services, done)
         yield Progress(now, done=done)
         if not again:
             return
-        yield from _pauses(services, now, [one.error for one in again if one.error])
+        if stop := next((one.error for one in again if _needs_a_person(one.error)), None):
+            raise stop  # it is said once, not of each record
+        yield from _pauses(services, now)
         wanted = [one.wanted for one in again]
 
 
@@ -238,10 +263,14 @@ def _remember_failed(services: Services, done: Sequence[Done]) -> None:
             stored.remember_failed(connection, failed[0].ask.mapping, ids, services.clock())
 
 
-def _pauses(services: Services, now: Position, errors: Sequence[ReceiverError]) -> Iterator[Progress]:
+def _needs_a_person(error: ReceiverError | None) -> bool:
+    """Set-up: waiting alone opens nothing."""
+    is_closed = isinstance(error, GateClosedError) and error.is_set_up
+    return is_closed or isinstance(error, SetUpError | SignInError)
+
+
+def _pauses(services: Services, now: Position) -> Iterator[Progress]:
     """Wait until the gate opens, or a moment; a progress each second, so that who watches can end it."""
-    for error in errors:
-        close_gate_after(services, error)
     until = services.clock() + timedelta(seconds=LOOK_AGAIN_SECONDS)
     while True:
         try:

@@ -16,7 +16,7 @@ from receiver.core.filters import columns_of as filtered_columns
 from receiver.core.filters import matches
 from receiver.core.mapping import Conversion, Direction, FieldMapping, TableMapping
 from receiver.core.matching import UNKNOWN, Rows, Searched, dataverse_digest, digest, is_criterion, local_digest
-from receiver.core.merge import Converted, Keep, NotCoupled, NotTransformed
+from receiver.core.merge import Converted, Keep, NoCounterpart, NotCoupled, NotTransformed
 from receiver.core.transformation import RuleError
 from receiver.core.values import Values, is_empty
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
@@ -26,7 +26,7 @@ from receiver.engine.work import Work
 from receiver.services import Services
 from receiver.store.local_tables import columns_of
 from receiver.store.mappings import Mappings
-from receiver.store.models import coupling, pending_coupling
+from receiver.store.models import coupling
 from receiver.tables import BY_NAME
 
 #: local records in a page
@@ -55,13 +55,10 @@ class Sides:
         return found
 
     def coupled(self) -> dict[str, str]:
-        """The local key of every row that the mapping couples, or is creating right now."""
-        found: dict[str, str] = {}
-        for table, conditions in ((pending_coupling, (pending_coupling.c.is_open,)), (coupling, ())):
-            query = select(table.c.dataverse_id, table.c.local_id).where(table.c.mapping == self.mapping.name)
-            with self.services.database.reading() as connection:
-                found |= {row.dataverse_id: row.local_id for row in connection.execute(query.where(*conditions))}
-        return found
+        """The local key of every row that the mapping couples."""
+        query = select(coupling.c.dataverse_id, coupling.c.local_id).where(coupling.c.mapping == self.mapping.name)
+        with self.services.database.reading() as connection:
+            return {row.dataverse_id: row.local_id for row in connection.execute(query)}
 
     def records(
         self, coupled: Mapping[str, str], keys: Sequence[str] | None, tell: Callable[[int], None]
@@ -91,7 +88,7 @@ class Sides:
             try:
                 if not is_criterion(value, types[column].type) or isinstance(converted, Keep):
                     digests.append(None)
-                elif isinstance(converted, NotCoupled | NotTransformed):
+                elif isinstance(converted, NoCounterpart | NotCoupled | NotTransformed):
                     digests.append(UNKNOWN)
                     troubles.append(converted.sentence)
                 else:

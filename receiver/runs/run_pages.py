@@ -123,6 +123,8 @@ def _has_changed(mapping: TableMapping, record: Record, coupling: Coupling) -> b
     mapped = [one.source for one in mapping.transfers(Direction.TO) if one.source]
     if any(column in coupling.unresolved and not is_empty(record.values.get(column)) for column in mapped):
         return True  # it named a record that was not coupled then; the look says whether it is now
+    if Direction.TO in coupling.altered.values():
+        return True  # the company's database made something else of what came in: that travels back once
     return any(not same(record.values.get(column), base.get(column)) for column in mapped)
 
 
@@ -258,5 +260,6 @@ def _key_pages(
         after = keys[-1]
 
 
-_TO_STEPS = {"records": _records, "deleted records": _deleted_records}
+#: a record whose key was changed is found by the pair that lacks it, before it is taken for a new one
+_TO_STEPS = {"deleted records": _deleted_records, "records": _records}
 _FROM_STEPS = {"failed rows": _failed_rows, "rows": _rows, "deleted rows": _deleted_rows}

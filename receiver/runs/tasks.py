@@ -39,8 +39,18 @@ class WorkerStopsError(ReceiverError):
 class Progress:
     """A task in hand: its arguments, where it stands, and the way to say so."""
 
-    def __init__(self, services: Services, task: Task, stopped: threading.Event, watch: Callable[[Task], None]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        task: Task,
+        stopped: threading.Event,
+        watch: Callable[[Task], None],
+        *,
+        is_here: bool = False,
+    ) -> None:
         self.task = task
+        #: a person waits for it before a terminal, and is told at once what stands in the way
+        self.is_here = is_here
         self._services = services
         self._stopped = stopped
         self._watch = watch
@@ -84,10 +94,12 @@ def carry_out_next(
     stopped: threading.Event,
     number: int | None = None,
     watch: Callable[[Task], None] = _nobody_watches,
+    *,
+    is_here: bool = False,
 ) -> bool:
     """Carry out the oldest task that waits, or the one of *number*; whether there was one.
 
-    Raises: StoreUnavailableError.
+    What may go away by itself is waited for, unless a person waits *here*. Raises: StoreUnavailableError.
     """
     services.left_behind.give_back(services.database)
     now, owner = services.clock(), lanes.new_owner()
@@ -99,7 +111,7 @@ def carry_out_next(
             held = stored.lease(connection, owner, now, services.options.lease_seconds, number)
         if held is not None:
             with _unless_taken_over(held):
-                _carry_out(services, procedures, Progress(services, held, stopped, watch))
+                _carry_out(services, procedures, Progress(services, held, stopped, watch, is_here=is_here))
     except StoreUnavailableError:
         services.left_behind.add(owner)  # it goes on where it stands as soon as the database is back
         raise
@@ -128,7 +140,7 @@ def _carry_out(services: Services, procedures: Mapping[str, Procedure], progress
     except WorkerStopsError as error:
         _give_back(services, held, 0, str(error))
     except ReceiverError as error:
-        if error.waiting_helps:
+        if error.waiting_helps and not (progress.is_here and not isinstance(error, StoreUnavailableError)):
             _give_back(services, held, TRIED_AGAIN_SECONDS, str(error))
         else:
             _end(services, progress.task, "failed", str(error))

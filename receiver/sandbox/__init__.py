@@ -6,6 +6,7 @@ API and wishes of a test, out go answers and notifications, as unkind as Dataver
 
 from __future__ import annotations
 
+from receiver.sandbox.answer import Answer
 from receiver.sandbox.delivery import Delivery
 from receiver.sandbox.errors import ApiError, PortTakenError, SandboxError
 from receiver.sandbox.faults import ALWAYS, Faults
@@ -16,6 +17,7 @@ from receiver.sandbox.values import Reference
 
 __all__ = [
     "ALWAYS",
+    "Answer",
     "ApiError",
     "Delivery",
     "Faults",

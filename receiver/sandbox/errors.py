@@ -64,5 +64,10 @@ def version_mismatch(table: str) -> ApiError:
     )
 
 
+def restore_refused(code: str, message: str) -> ApiError:
+    """0x80049939: the id is taken; 0x80049929: an alternate key is."""
+    return ApiError(400, code, message)
+
+
 def duplicate_key(table: str) -> ApiError:
     return ApiError(412, "0x80040237", f"A record with matching key values already exists in the table '{table}'.")

@@ -40,6 +40,7 @@ class Call:
     row_version: str | None = None
     depth: int = 1
     is_synchronous: bool = False
+    runs_plug_ins: bool = True
     request_id: str = field(default_factory=lambda: str(uuid4()))
     correlation_id: str = field(default_factory=lambda: str(uuid4()))
 
@@ -116,6 +117,14 @@ def updated(table: Table, before: Row, after: Row, submitted: dict[str, Any], ca
 def deleted(table: Table, before: Row, call: Call) -> Event:
     target = (("Target", EntityReference(before.id, table.name)),)
     return Event("Delete", table, before.id, call, target, target, before=before)
+
+
+def restored(table: Table, row: Row, overridden: dict[str, Any], call: Call) -> Event:
+    """The Target holds the id and what the caller overrode, not what came back."""
+    target = Entity(table.name, row.id, _bag(table, {**overridden, table.id_column: row.id}))
+    inputs: Bag = (("Target", target),)
+    outputs: Bag = (("id", row.id),)
+    return Event("Restore", table, row.id, call, inputs, inputs, outputs, frozenset(overridden), after=row)
 
 
 def called(message: str, table: Table | None, row_id: str, parameters: Bag, call: Call) -> Event:

@@ -1,7 +1,8 @@
 """Switches that make the sandbox misbehave, as Dataverse and the network between do now and then.
 
 Counts: 0 is off, n means the next n, -1 means until switched off; with a chance below 1 the seed decides which calls
-are struck. A new fault is one field here and one question where it bites; the Faults page shows it by itself.
+are struck. A new fault is one field here and one question where it bites; the Faults page shows it by itself if it
+has a label.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
+
+from receiver.sandbox.answer import Answer
 
 ALWAYS = -1
 
@@ -52,12 +55,38 @@ class Faults:
     no_application_user: int = field(
         default=0, metadata={"label": "Know no application user for the next n requests", "group": "Web API"}
     )
+    other_host: str = field(
+        default="", metadata={"label": "Other host name of the environment, written into links", "group": "Web API"}
+    )
+    link_to_itself: int = field(
+        default=0, metadata={"label": "Let the next n next-links lead to their own page", "group": "Web API"}
+    )
+    no_next_link: int = field(default=0, metadata={"label": "Leave out the next n next-links", "group": "Web API"})
+    no_delta_link: int = field(default=0, metadata={"label": "Leave out the next n delta links", "group": "Web API"})
+    no_representation: int = field(
+        default=0, metadata={"label": "Answer the next n writes without the row that was asked for", "group": "Web API"}
+    )
+    batch_without_reason: int = field(
+        default=0, metadata={"label": "Answer the next n batches without reason phrases", "group": "Web API"}
+    )
+    batch_line_ends_lf: int = field(
+        default=0, metadata={"label": "Answer the next n batches with LF line ends", "group": "Web API"}
+    )
+    batch_cut_short: int = field(
+        default=0, metadata={"label": "Cut the answer to the next n batches short", "group": "Web API"}
+    )
+    batch_parts_missing: int = field(
+        default=0, metadata={"label": "Answer the next n batches without their last part", "group": "Web API"}
+    )
     clock_ahead_seconds: float = field(
         default=0.0, metadata={"label": "Say a time that is ahead by (seconds)", "group": "Web API"}
     )
     expired_secret: int = field(
         default=0, metadata={"label": "Call the secret of the next n sign-ins expired", "group": "Sign-in"}
     )
+
+    answers: list[Answer] = field(default_factory=list)
+    """Scripted answers; the first that fits a request strikes it, and leaves the list when its times are used up."""
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -74,12 +103,26 @@ class Faults:
                 setattr(self, name, left - 1)
             return True
 
+    def answer_for(self, method: str, address: str, *, in_batch: bool) -> Answer | None:
+        """The scripted answer that strikes this request, with the chance that is set; uses up one of its times."""
+        with self._lock:
+            for at, answer in enumerate(self.answers):
+                if not answer.times or not answer.fits(method, address, in_batch=in_batch):
+                    continue
+                if self._generator("answers").random() >= self.chance:
+                    return None
+                if answer.times > 0:
+                    # one instance may be in several lists: the count is kept in the list, not in the answer
+                    self.answers[at : at + 1] = [replace(answer, times=answer.times - 1)] if answer.times > 1 else []
+                return answer
+        return None
+
     def shuffled(self, items: list[Any]) -> list[Any]:
         with self._lock:
             return self._generator("reorder").sample(items, len(items))
 
     @contextmanager
-    def switched(self, **switches: float) -> Iterator[None]:
+    def switched(self, **switches: float | str | list[Answer]) -> Iterator[None]:
         """These switches for the calls inside the block alone. Raises TypeError for a switch that does not exist."""
         before = {name: getattr(self, name) for name in self._known(switches)}
         for name, value in switches.items():
@@ -98,7 +141,7 @@ class Faults:
             for switch in fields(Faults):
                 setattr(self, switch.name, getattr(fresh, switch.name))
 
-    def _known(self, switches: dict[str, float]) -> set[str]:
+    def _known(self, switches: dict[str, Any]) -> set[str]:
         unknown = set(switches) - {switch.name for switch in fields(Faults)}
         if unknown:
             raise TypeError(f"There is no fault {', '.join(sorted(unknown))}.")

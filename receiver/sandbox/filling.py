@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from receiver.sandbox.errors import ApiError
-from receiver.sandbox.table import Kind, Table
+from receiver.sandbox.table import OWN_PRECISION, Column, Table
 from receiver.sandbox.values import Reference, kept
 
 RateOf = Callable[[Reference], Decimal]
@@ -111,11 +111,15 @@ def _derive_base_amounts(table: Table, values: dict[str, Any], rate_of: RateOf) 
         values[base.name] = None if amount is None else kept(base, amount / rate)
 
 
-def as_kept(table: Table, values: dict[str, Any], money_places: int) -> dict[str, Any]:
-    """Numbers rounded as the database does: money to its currency's precision."""
+def _money_places(column: Column, by_source: Sequence[int]) -> int:
+    return column.precision if column.precision_source == OWN_PRECISION else by_source[column.precision_source]
+
+
+def as_kept(table: Table, values: dict[str, Any], places_by_source: Sequence[int]) -> dict[str, Any]:
+    """Numbers rounded as the database does. *places_by_source*: of money, by the column's `precision_source`."""
     rounded = {}
     for name, value in values.items():
         column = table.by_name[name]
-        places = money_places if column.kind is Kind.MONEY and not name.endswith("_base") else None
+        places = _money_places(column, places_by_source) if column in table.money_columns else None
         rounded[name] = kept(column, value, places)
     return rounded

@@ -26,7 +26,7 @@ MAIN_OPERATION = 30
 _PLATFORM_STEP = EntityReference(
     "31cabb1b-ea3e-db11-86a7-000a3a5473e8", "sdkmessageprocessingstep", "ObjectModel Implementation"
 )
-_WITH_POST_IMAGE = frozenset({"Create", "Update", "Merge"})
+_WITH_POST_IMAGE = frozenset({"Create", "Update", "Merge", "Restore"})
 _WITH_PRE_IMAGE = frozenset({"Update", "Delete", "Merge"})
 
 

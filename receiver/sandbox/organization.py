@@ -10,17 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from receiver.sandbox import seed
+from receiver.sandbox.collation import Collation
+from receiver.sandbox.column_security import Secured
+from receiver.sandbox.customizations import Customizations
 from receiver.sandbox.events import Call
 from receiver.sandbox.faults import Faults
+from receiver.sandbox.keeping import Keeping
 from receiver.sandbox.limits import Protection
 from receiver.sandbox.notifications import Environment
 from receiver.sandbox.pipeline import Pipeline
 from receiver.sandbox.publishing import mark_unpublished
+from receiver.sandbox.recycle_bin import RecycleBin
 from receiver.sandbox.registration import Registry, put_messages, replace_steps
 from receiver.sandbox.rows import Rows
 from receiver.sandbox.schema import Schema, make_schema, metadata_id
 from receiver.sandbox.settings import SandboxSettings
-from receiver.sandbox.storage import Store
+from receiver.sandbox.storage import Backup, Store
 from receiver.sandbox.table import Table
 from receiver.sandbox.tokens import Tokens
 from receiver.sandbox.values import Reference, from_python
@@ -49,11 +54,18 @@ class Organization:
     rows: Rows
     tokens: Tokens
     faults: Faults
+    collation: Collation
+    customizations: Customizations
+    recycle_bin: RecycleBin
     protection: Protection
     requests: deque[RequestMade] = field(default_factory=deque)
     stopping: threading.Event = field(default_factory=threading.Event)
     withheld: set[str] = field(default_factory=set)
     """Names of privileges, such as prvWriteAccount, that the application user's role lacks."""
+    hidden: set[tuple[str, str]] = field(default_factory=set)
+    """Rows, by table and id, that the application user may not see."""
+    secured: dict[tuple[str, str], Secured] = field(default_factory=dict)
+    """Secured columns, by table and name."""
     untracked: set[str] = field(default_factory=set)
     """Tables whose change tracking somebody switched off."""
 
@@ -80,15 +92,21 @@ def make_organization(settings: SandboxSettings, folder: Path | None) -> Organiz
         versionnumber_in_images=settings.versionnumber_in_images,
     )
     pipeline = Pipeline(settings, store, registry, environment, faults)
+    collation, customizations = Collation(settings.language), Customizations()
+    keeping = Keeping(settings.organization_id, collation, mark_unpublished)
+    recycle_bin = RecycleBin(settings.now)
     organization = Organization(
         settings=settings,
         schema=schema,
         store=store,
         registry=registry,
         pipeline=pipeline,
-        rows=Rows(settings, schema, store, registry, pipeline, on_write=mark_unpublished),
+        rows=Rows(settings, schema, store, registry, pipeline, keeping, customizations, recycle_bin),
         tokens=Tokens(settings.now),
         faults=faults,
+        collation=collation,
+        customizations=customizations,
+        recycle_bin=recycle_bin,
         protection=Protection(settings.limits),
         requests=deque(maxlen=settings.log_length),
     )
@@ -96,10 +114,23 @@ def make_organization(settings: SandboxSettings, folder: Path | None) -> Organiz
     return organization
 
 
+def put_back(organization: Organization, backup: Backup, *, refuses_tokens: bool) -> None:
+    """The rows of the backup, those of registrations and jobs too; the environment keeps its own id."""
+    own_id = organization.settings.organization_id
+    organization.store.restore(backup, refuses_tokens=refuses_tokens)
+    organization.recycle_bin.empty()
+    organization.registry.forget()
+    with organization.rows.transaction() as transaction:
+        for row in transaction.rows("organization"):
+            if row.id != own_id:
+                transaction.remove("organization", row.id)
+                transaction.put("organization", own_id, {**row.values, "organizationid": own_id})
+
+
 def _fill(organization: Organization) -> None:
     settings = organization.settings
     if organization.store.is_empty:
-        rows = seed.foundation(settings.organization_id, settings.client_id)
+        rows = seed.foundation(settings.organization_id, settings.client_id, settings.language)
         rows += seed.company() if settings.seeded else []
         for table_name, row_id, values in rows:
             table = organization.schema.table(table_name)

@@ -272,6 +272,49 @@ def solutioncomponent() -> Table:
     return _platform("solutioncomponent", "solutioncomponents", 7103, columns, name_column="solutioncomponentid")
 
 
+def fieldsecurityprofile() -> Table:
+    columns = [guid("fieldsecurityprofileid", "cr"), text("name", 100), memo("description"), *audit()]
+    return _platform("fieldsecurityprofile", "fieldsecurityprofiles", 1200, columns)
+
+
+def fieldpermission() -> Table:
+    allowed = [(0, "Not Allowed"), (4, "Allowed")]
+    unmasked = ((0, "Not Allowed"), (1, "One Record"), (3, "All Records"))
+    columns = [
+        guid("fieldpermissionid", "cr"),
+        *texts("entityname attributelogicalname", 128),
+        *(Column(name, Kind.CHOICE, options=tuple(allowed)) for name in ("canread", "cancreate", "canupdate")),
+        Column("canreadunmasked", Kind.CHOICE, options=unmasked),
+        lookup("fieldsecurityprofileid", "fieldsecurityprofile"),
+        *audit(),
+    ]
+    return _platform("fieldpermission", "fieldpermissions", 1201, columns, name_column="attributelogicalname")
+
+
+def attributemaskingrule() -> Table:
+    columns = [
+        guid("attributemaskingruleid", "cr"),
+        text("name", 256),
+        *texts("entityname attributelogicalname", 128),
+        *audit(),
+    ]
+    return _platform("attributemaskingrule", "attributemaskingrules", 10091, columns)
+
+
+def recyclebinconfig() -> Table:
+    pair, statuses = states("Active,Inactive", [(1, 0, "Active"), (2, 1, "Inactive")])
+    columns = [
+        guid("recyclebinconfigid", "cr"),
+        text("name", 128),
+        integer("cleanupintervalindays"),
+        flag("isreadyforrecyclebin", default=False),
+        lookup("extensionofrecordid", "entity"),
+        *pair,
+        *audit(),
+    ]
+    return _platform("recyclebinconfig", "recyclebinconfigs", 10092, columns, statuses)
+
+
 def _platform(
     name: str,
     set_name: str,
@@ -310,4 +353,8 @@ def platform_tables() -> list[Table]:
         publisher(),
         solution(),
         solutioncomponent(),
+        recyclebinconfig(),
+        fieldsecurityprofile(),
+        fieldpermission(),
+        attributemaskingrule(),
     ]

@@ -27,7 +27,7 @@ _BOTH_KINDS = 2
 _PREFIXED = frozenset({CUSTOM_API, "appaction"})
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{1,7}_")
 _MESSAGES = UUID("3e550000-0000-4000-8000-000000000001")
-_TABLE_MESSAGES = ("Create", "Update", "Delete", "Merge", "Assign", "SetState", "SetStateDynamicEntity")
+_TABLE_MESSAGES = ("Create", "Update", "Delete", "Merge", "Assign", "SetState", "SetStateDynamicEntity", "Restore")
 _OTHER_MESSAGES = ("Associate", "Disassociate", OPEN_IN_BUSINESS_CENTRAL)
 _KNOWN_IDS = {
     "Create": "9ebdbb1b-ea3e-db11-86a7-000a3a5473e8",

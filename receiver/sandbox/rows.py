@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 from receiver.sandbox import events, filling
 from receiver.sandbox.context import NO_ID, Bag
+from receiver.sandbox.customizations import Customizations
 from receiver.sandbox.errors import (
     ApiError,
     duplicate_key,
     invalid_argument,
+    restore_refused,
     row_missing,
     unknown_property,
     version_mismatch,
 )
 from receiver.sandbox.events import Call, Event
 from receiver.sandbox.filling import Author
+from receiver.sandbox.keeping import Keeping
 from receiver.sandbox.pipeline import Pipeline
+from receiver.sandbox.recycle_bin import RecycleBin, without_dangling
 from receiver.sandbox.registration import (
     CUSTOM_API,
-    ENDPOINT,
     REGISTRATION_TABLES,
     STEP,
     Registry,
-    check_registration,
     put_custom_api,
     remove_images,
 )
@@ -40,7 +41,6 @@ from receiver.sandbox.table import Kind, Table
 from receiver.sandbox.values import Reference, check, guid_of
 
 _STATE_COLUMNS = frozenset({"statecode", "statuscode"})
-_MONEY_PLACES = 2
 _INACTIVE = {"statecode": 1, "statuscode": 2}
 
 
@@ -54,15 +54,18 @@ class Rows:
         store: Store,
         registry: Registry,
         pipeline: Pipeline,
-        on_write: Callable[[str, dict[str, Any]], None],
+        keeping: Keeping,
+        customizations: Customizations,
+        recycle_bin: RecycleBin,
     ) -> None:
-        """*on_write* is told of a table and of what is written to it, and may add to it."""
-        self._on_write = on_write
         self._settings = settings
         self._schema = schema
         self._store = store
         self._registry = registry
         self._pipeline = pipeline
+        self._keeping = keeping
+        self._customizations = customizations
+        self._bin = recycle_bin
 
     def create(self, table: Table, submitted: dict[str, Any], call: Call, row_id: str | None = None) -> Row:
         """Raises ApiError."""
@@ -102,11 +105,39 @@ class Rows:
             before = _existing(transaction, table, row_id, version)
             if table.name == "transactioncurrency" and row_id == BASE_CURRENCY:
                 raise invalid_argument("The base currency of an organization cannot be deleted.")
+            self._plugged_in("Delete", table, row_id, before.values, call)
             if table.name == STEP:
                 remove_images(transaction, row_id)
             self._remove_links(transaction, Reference(table.name, row_id), call)
             transaction.remove(table.name, row_id)
+            self._bin.keep(transaction, table, before)
             self._run(transaction, events.deleted(table, before, call))
+
+    def restore(self, table: Table, row_id: str, overridden: dict[str, Any], call: Call) -> Row:
+        """Brings a deleted row back under its id, with what it held and the columns given; only Restore's steps run.
+
+        Raises ApiError when it is not in the recycle bin, or when its id or one of its keys is taken.
+        """
+        found = self._bin.find(table, row_id)
+        if found is None:
+            raise row_missing(table.name, row_id)
+        with self.transaction() as transaction:
+            accepted = self._accepted(transaction, table, overridden, "c")
+            accepted.pop(table.id_column, None)
+            values = {**found.values, **accepted}
+            if transaction.row(table.name, row_id) is not None:
+                raise restore_refused("0x80049939", f"A record with the id {row_id} exists already in {table.name}.")
+            try:
+                self._keeping.refuse_taken_keys(transaction, table, row_id, values)
+            except ApiError as problem:
+                raise restore_refused("0x80049929", problem.message) from None
+            values = filling.of_changed_row(table, values, {}, self._author(call))
+            row = transaction.put(
+                table.name, row_id, self._keeping.kept(transaction, table, without_dangling(transaction, values))
+            )
+            transaction.after_commit.append(lambda: self._bin.forget(table.name, row_id))
+            self._run(transaction, events.restored(table, row, accepted, call))
+        return row
 
     def merge(self, table: Table, target_id: str, loser_id: str, content: dict[str, Any], call: Call) -> None:
         """The loser is deactivated and its children move to the target, as updates of their own."""
@@ -134,7 +165,7 @@ class Rows:
 
     def put(self, table: Table, row_id: str, submitted: dict[str, Any], call: Call) -> Row:
         """Writes the row as given, whatever was there, and tells nobody."""
-        silent = replace(call, skipped_modes=frozenset({0, 1}))
+        silent = replace(call, skipped_modes=frozenset({0, 1}), runs_plug_ins=False)
         with self.transaction() as transaction:
             if transaction.row(table.name, row_id) is None:
                 return self._create(transaction, table, submitted, silent, row_id)
@@ -158,10 +189,11 @@ class Rows:
         own_id = submitted.get(table.id_column) or row_id or str(uuid4())
         if transaction.row(table.name, own_id) is not None:
             raise duplicate_key(table.name)
-        accepted = self._accepted(transaction, table, submitted, "c")
-        _refuse_duplicate_keys(transaction, table, own_id, accepted)
+        accepted = self._customizations.numbered(table, self._accepted(transaction, table, submitted, "c"))
+        accepted = self._plugged_in("Create", table, own_id, accepted, call)
+        self._keeping.refuse_taken_keys(transaction, table, own_id, accepted)
         values = filling.of_new_row(table, own_id, accepted, self._author(call))
-        row = transaction.put(table.name, own_id, self._kept(transaction, table, values))
+        row = transaction.put(table.name, own_id, self._keeping.kept(transaction, table, values))
         if table.name == CUSTOM_API:
             put_custom_api(transaction, row.values)
         self._run(transaction, events.created(table, row, accepted, call))
@@ -179,7 +211,8 @@ class Rows:
         """A state change mixed with other columns is two updates. Source: DP/special-update-operation-behavior.md."""
         row = _existing(transaction, table, row_id, version)
         accepted = self._accepted(transaction, table, submitted, "u")
-        _refuse_duplicate_keys(transaction, table, row_id, accepted)
+        accepted = self._plugged_in("Update", table, row_id, accepted, call)
+        self._keeping.refuse_taken_keys(transaction, table, row_id, accepted)
         state = {name: value for name, value in accepted.items() if name in _STATE_COLUMNS}
         others = {name: value for name, value in accepted.items() if name not in _STATE_COLUMNS}
         for part in [part for part in (others, state) if part] or [{}]:
@@ -190,7 +223,7 @@ class Rows:
         self, transaction: Transaction, table: Table, before: Row, part: dict[str, Any], call: Call
     ) -> Row:
         values = filling.of_changed_row(table, before.values, part, self._author(call))
-        after = transaction.put(table.name, before.id, self._kept(transaction, table, values))
+        after = transaction.put(table.name, before.id, self._keeping.kept(transaction, table, values))
         self._run(transaction, events.updated(table, before, after, part, call))
         return after
 
@@ -198,14 +231,10 @@ class Rows:
         if event.table is None or event.table.notifies:
             self._pipeline.run(transaction, event)
 
-    def _kept(self, transaction: Transaction, table: Table, values: dict[str, Any]) -> dict[str, Any]:
-        rounded = filling.as_kept(table, values, _MONEY_PLACES)
-        filling.derive(table, rounded, lambda currency: _rate(transaction, currency))
-        if table.name == ENDPOINT:
-            rounded["isauthvalueset"] = bool(rounded.get("authvalue"))
-        check_registration(transaction, table.name, rounded)
-        self._on_write(table.name, rounded)
-        return rounded
+    def _plugged_in(
+        self, message: str, table: Table, row_id: str, values: dict[str, Any], call: Call
+    ) -> dict[str, Any]:
+        return self._customizations.applied(message, table, row_id, values) if call.runs_plug_ins else values
 
     def _accepted(
         self, transaction: Transaction, table: Table, submitted: dict[str, Any], operation: str
@@ -234,7 +263,7 @@ class Rows:
             table = self._schema.table(row.table)
             cleared = dict.fromkeys(lookups)
             values = filling.of_changed_row(table, row.values, cleared, self._author(call))
-            transaction.put(row.table, row.id, self._kept(transaction, table, values))
+            transaction.put(row.table, row.id, self._keeping.kept(transaction, table, values))
 
     def _children(self, transaction: Transaction, target: Reference) -> Iterator[tuple[Row, list[str]]]:
         """Rows whose writable lookups point at the target."""
@@ -261,18 +290,3 @@ def _existing(transaction: Transaction, table: Table, row_id: str, version: int 
     if version is not None and row.version != version:
         raise version_mismatch(table.name)
     return row
-
-
-def _refuse_duplicate_keys(transaction: Transaction, table: Table, row_id: str, submitted: dict[str, Any]) -> None:
-    for key in table.alternate_keys:
-        value = submitted.get(key)
-        if value is None:
-            continue
-        if any(row.get(key) == value and row.id != row_id for row in transaction.rows(table.name)):
-            raise ApiError(412, "0x80060892", f"A record that has the attribute values {key} = {value} already exists.")
-
-
-def _rate(transaction: Transaction, currency: Reference) -> Decimal:
-    row = transaction.row(currency.table, currency.id)
-    rate = row.get("exchangerate") if row else None
-    return rate if isinstance(rate, Decimal) and rate else Decimal(1)

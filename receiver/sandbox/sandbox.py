@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from receiver.sandbox.administering import Administering
 from receiver.sandbox.certificates import server_context
 from receiver.sandbox.context import Bag
 from receiver.sandbox.delivery import Delivery
@@ -28,7 +31,7 @@ from receiver.sandbox.web_server import WebServer, open_server
 _BOTH_MODES = frozenset({SYNCHRONOUS, ASYNCHRONOUS})
 
 
-class Sandbox:
+class Sandbox(Administering):
     """A Dataverse environment on this machine. Use it as a context manager, or call `start` and `stop`."""
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
@@ -76,6 +79,17 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         return self.start()
+
+    @contextmanager
+    def copied_as(self, organization_id: str) -> Iterator[Sandbox]:
+        """A running copy of this environment: the same rows and ids, steps that send to the same place, another name.
+
+        Its ports are free ones, and it keeps nothing.
+        """
+        settings = replace(self.settings, organization_id=organization_id, folder=None, page_port=0, api_port=0)
+        with Sandbox(settings) as copy:
+            copy.restore_backup(self.backup())
+            yield copy
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

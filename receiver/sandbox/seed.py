@@ -24,7 +24,7 @@ FIRST_ACCOUNT = _id("a0000000", 1)
 FIRST_CONTACT = _id("c0000000", 1)
 
 
-def foundation(organization_id: str, client_id: str) -> list[SeedRow]:
+def foundation(organization_id: str, client_id: str, language: int) -> list[SeedRow]:
     """Without these no other row can be written: currency, business unit, and the users who write."""
     unit = {"businessunitid": ("businessunit", BUSINESS_UNIT)}
     application = {
@@ -38,7 +38,16 @@ def foundation(organization_id: str, client_id: str) -> list[SeedRow]:
     return [
         ("businessunit", BUSINESS_UNIT, {"name": "Nordhaven"}),
         ("transactioncurrency", BASE_CURRENCY, _currency("EUR", "Euro", "€", "1")),
-        ("organization", organization_id, {"name": "Nordhaven", "basecurrencyid": BASE_CURRENCY}),
+        (
+            "organization",
+            organization_id,
+            {
+                "name": "Nordhaven",
+                "basecurrencyid": BASE_CURRENCY,
+                "languagecode": language,
+                "pricingdecimalprecision": 2,
+            },
+        ),
         ("systemuser", SALES_MANAGER, _user("Anna", "Lindqvist", "Sales Manager", "Malmö", "Sweden") | unit),
         ("systemuser", APPLICATION_USER, application | unit),
     ]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from receiver.sandbox.collation import ENGLISH
 from receiver.sandbox.limits import Limits
 from receiver.sandbox.steps import Step
 
@@ -56,6 +57,8 @@ class SandboxSettings:
     steps: tuple[Step, ...] = ()
     seeded: bool = True
     with_company_id: bool = False
+    language: int = ENGLISH
+    """The base language, as a Windows locale: it decides how texts are compared."""
     versionnumber_in_images: bool = True
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     attempt_timeout_seconds: float = 60.0

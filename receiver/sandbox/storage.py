@@ -6,9 +6,9 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from receiver.sandbox import exact_json
 from receiver.sandbox.schema import Schema
@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS row (name TEXT, id TEXT, version INTEGER, body TEXT, 
 CREATE TABLE IF NOT EXISTS tombstone (name TEXT, id TEXT, version INTEGER, PRIMARY KEY (name, id));
 CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER);
 """
+Value = TypeVar("Value")
 _FIRST_VERSION = 1_000_000
 
 
@@ -40,6 +41,15 @@ class Row:
         return f'W/"{self.version}"'
 
 
+@dataclass(frozen=True)
+class Backup:
+    """All rows of one moment, and the version that had been reached."""
+
+    rows: dict[str, dict[str, Row]]
+    gone: dict[str, dict[str, int]]
+    version: int
+
+
 class Store:
     """All committed rows. Readers never wait: a writer's rows are seen when it has committed."""
 
@@ -51,6 +61,8 @@ class Store:
         self._rows: dict[str, dict[str, Row]] = {name: {} for name in schema.tables}
         self._gone: dict[str, dict[str, int]] = {name: {} for name in schema.tables}
         self._version = _FIRST_VERSION
+        #: how often the rows jumped back: a delta token of before means nothing any more
+        self.history = 0
         target = folder / "sandbox.sqlite" if folder else ":memory:"
         self._file = sqlite3.connect(target, check_same_thread=False, isolation_level=None)
         self._file.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;" + _TABLES)
@@ -85,6 +97,34 @@ class Store:
             now = self._version
         return sorted(rows, key=lambda row: row.id), gone, now
 
+    def backup(self) -> Backup:
+        with self._reading:
+            return Backup(_copied(self._rows), _copied(self._gone), self._version)
+
+    def restore(self, backup: Backup, *, refuses_tokens: bool = True) -> None:
+        """Everything is as it was then; the next version is the one after the backup's. The file follows."""
+        with self._writing:
+            self.history += refuses_tokens
+            with self._reading:
+                self._rows |= _copied(backup.rows)
+                self._gone |= _copied(backup.gone)
+                self._version = backup.version
+            transaction = Transaction(self, backup.version)
+            transaction.written = {(table, row.id): row for table, rows in self._rows.items() for row in rows.values()}
+            self._file.executescript("DELETE FROM row; DELETE FROM tombstone;")
+            self._write_file(transaction)
+            for table, gone in self._gone.items():
+                self._file.executemany(
+                    "INSERT INTO tombstone VALUES (?, ?, ?)", [(table, *one) for one in gone.items()]
+                )
+
+    def forget_column(self, table: str, column: str) -> None:
+        """No row holds it any more, under the version that it has."""
+        with self._writing, self._reading:
+            for row in list(self._rows[table].values()):
+                values = {name: value for name, value in row.values.items() if name != column}
+                self._rows[table][row.id] = replace(row, values=values)
+
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Commits when the block ends, forgets everything when it raises; then runs what waits for the commit.
@@ -105,12 +145,15 @@ class Store:
         for action in transaction.after_commit:
             action()
 
-    def _commit(self, transaction: Transaction) -> None:
+    def _write_file(self, transaction: Transaction) -> None:
         self._file.execute("BEGIN")
         for (table, row_id), row in transaction.written.items():
             self._write_through(table, row_id, row, transaction)
         self._file.execute("INSERT OR REPLACE INTO counter VALUES ('version', ?)", (transaction.version,))
         self._file.execute("COMMIT")
+
+    def _commit(self, transaction: Transaction) -> None:
+        self._write_file(transaction)
         with self._reading:
             for (table, row_id), row in transaction.written.items():
                 self._publish(table, row_id, row, transaction)
@@ -151,6 +194,10 @@ class Store:
 def _values(table: Table, body: str) -> dict[str, Any]:
     stored = exact_json.loads(body)
     return {name: from_stored(table.by_name[name], value) for name, value in stored.items() if name in table.by_name}
+
+
+def _copied(by_table: dict[str, dict[str, Value]]) -> dict[str, dict[str, Value]]:
+    return {table: dict(values) for table, values in by_table.items()}
 
 
 class Transaction:

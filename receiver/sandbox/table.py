@@ -32,6 +32,8 @@ class Kind(StrEnum):
 LOOKUPS = frozenset({Kind.LOOKUP, Kind.CUSTOMER, Kind.OWNER})
 CHOICES = frozenset({Kind.CHOICE, Kind.STATE, Kind.STATUS})
 EVERYTHING = "cru"
+OWN_PRECISION, PRICING_PRECISION, CURRENCY_PRECISION = 0, 1, 2
+"""Where the decimal places of a money column come from. Source: maker/data-platform/types-of-fields."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,18 @@ class Column:
     kind: Kind
     length: int = 0
     scale: int = 0
+    precision: int = 2
+    """Of money alone: the column's own decimal places, which count where `precision_source` is 0."""
+    precision_source: int = CURRENCY_PRECISION
     access: str = EVERYTHING
     default: Any = None
     options: tuple[tuple[int, str], ...] = ()
     targets: tuple[Target, ...] = ()
     date_only: bool = False
+    required: str = "None"
+    """None, Recommended, ApplicationRequired or SystemRequired."""
+    source_type: int = 0
+    """0 simple, 1 calculated, 2 rollup, 3 formula."""
 
     @property
     def is_lookup(self) -> bool:
@@ -153,8 +162,13 @@ def money(name: str) -> list[Column]:
     """A money column and its twin in the base currency; stored with four places, as Dataverse does."""
     return [
         Column(name, Kind.MONEY, scale=4),
-        Column(f"{name}_base", Kind.MONEY, scale=4, access="r"),
+        base_amount(name),
     ]
+
+
+def base_amount(name: str) -> Column:
+    """The twin, in the base currency, of the money column of that name."""
+    return Column(f"{name}_base", Kind.MONEY, scale=4, access="r")
 
 
 def flag(

@@ -16,6 +16,7 @@ from receiver.sandbox.errors import ApiError, invalid_argument, malformed
 from receiver.sandbox.table import Column, Kind, Table
 
 _GUID = re.compile(r"\{?[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\}?")
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _MOST_MONEY = Decimal(922337203685477)
 _INTEGERS = frozenset({Kind.INTEGER, Kind.BIG_INTEGER, Kind.CHOICE, Kind.STATE, Kind.STATUS})
 _TEXTS = frozenset({Kind.TEXT, Kind.MEMO})
@@ -113,7 +114,7 @@ def check(table: Table, column: Column, value: Any) -> None:
     """Raises ApiError when the column cannot hold the value: too long, out of range, no such choice."""
     if value is None:
         return
-    if column.kind in _TEXTS and len(value) > column.length:
+    if column.kind in _TEXTS and units(value) > column.length:
         raise ApiError(
             400,
             "0x80044331",
@@ -134,6 +135,26 @@ def check(table: Table, column: Column, value: Any) -> None:
             "0x80044330",
             f"A validation error occurred.  The value of '{column.name}' on record of type "
             f"'{table.name}' is outside the valid range.",
+        )
+
+
+def units(text: str) -> int:
+    """A text's length as .NET and the database count it: in code units of UTF-16, an emoji is two."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def refuse_characters(column: Column, value: Any) -> None:
+    """What no client may write: control characters, and half a surrogate pair. Raises ApiError.
+
+    A plug-in that cuts a text may leave such a half behind.
+    """
+    found = _UNWRITABLE.search(value) if column.kind in _TEXTS and isinstance(value, str) else None
+    if found is not None:
+        raise ApiError(
+            400,
+            "0x80040278",
+            f"Invalid character in field '{column.name}': hexadecimal value 0x{ord(found[0]):02X}, "
+            "is an invalid character.",
         )
 
 

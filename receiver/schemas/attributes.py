@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, TypeGuard
 
@@ -97,14 +97,18 @@ class Reader:
 
 
 def date_or_text(text: str) -> Value:
-    """`/Date(ms±hhmm)/` as an aware date-time in UTC; milliseconds are UTC already and the offset says nothing."""
+    """`/Date(ms±hhmm)/` as an aware date-time in UTC; milliseconds are UTC already and the offset says nothing.
+
+    It stays as the zone's name: in a text column the same characters are a text, which must not lose any.
+    """
     match = _DATE.fullmatch(text)
     if match is None:
         return text
     try:
-        return EPOCH + timedelta(milliseconds=int(match[1]))
+        moment = EPOCH + timedelta(milliseconds=int(match[1]))
     except OverflowError:
         raise ValueError(f"{text} lies outside the calendar") from None
+    return moment.replace(tzinfo=timezone(timedelta(0), match[2])) if match[2] else moment
 
 
 def _kind(raw: Any) -> str:

@@ -21,6 +21,7 @@ from receiver.core.mapping import (
     DeletionConflict,
     Direction,
     FieldMapping,
+    MatchExists,
     TableMapping,
     UpdateConflict,
 )
@@ -120,6 +121,7 @@ class MappingSchema(Schema):
     integration_template = _values("Values that a new Dataverse row gets on top.", "dataverse_template")
     synch_after_bulk_coupling = _switch("After match-based coupling, synchronize what was coupled.")
     create_new_in_case_of_no_match = _switch("After match-based coupling, create what found no match.")
+    when_a_match_exists = _choice(MatchExists, "Instead of creating beside an uncoupled record that is equal.")
     fields_ = fields.List(
         fields.Nested(FieldMappingSchema), required=True, data_key="fields", attribute="fields",
         metadata={"description": "The Integration Field Mappings."},

@@ -18,6 +18,7 @@ from receiver.engine.process import process, process_together
 from receiver.errors import ReceiverError, SchemaError, StoreUnavailableError
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
+from receiver.lanes.ready import ready
 from receiver.runs import tasks
 from receiver.runs.local_edits import LocalChanges
 from receiver.services import Services
@@ -195,11 +196,13 @@ def lease_ready(services: Services) -> list[Lease]:
     services.left_behind.give_back(services.database)
     now, owner = services.clock(), lanes.new_owner()
     with services.database.reading() as connection:
-        if not lanes.is_any_ready(connection, now):
-            return []
+        found = ready(connection, now, LANES_TOGETHER)
+    if not found:
+        return []
+    time_held = (now, services.options.lease_seconds)
     try:
         with services.database.writing() as connection:
-            return lanes.lease_ready(connection, owner, now, services.options.lease_seconds, LANES_TOGETHER)
+            return lanes.lease_found(connection, owner, time_held, found, LANES_TOGETHER)
     except StoreUnavailableError:
         services.left_behind.add(owner)  # the lease may have been committed, and only the answer be lost
         raise

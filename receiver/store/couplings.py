@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -15,8 +16,9 @@ from receiver.core.mapping import Direction
 from receiver.core.values import from_plain_values, to_plain_values
 from receiver.errors import LostRaceError
 from receiver.store.models import coupling as table
-from receiver.store.models import passed_over, pending_coupling, uncoupling
+from receiver.store.models import open_write, passed_over, pending_coupling, question, uncoupled
 
+_BOTH = (Direction.FROM, Direction.TO)
 #: a Dataverse row's couplings, by mapping
 Couplings = Mapping[str, Coupling]
 
@@ -33,16 +35,8 @@ def find(
 
 
 def of_rows(connection: Connection, row_ids: Sequence[str], *, lock: bool = False) -> Mapping[str, Couplings]:
-    """The couplings of many Dataverse rows; *lock* holds them, in one order, until the transaction ends.
-
-    A row that we are creating right now, or created before we died, counts as coupled: its own notification must not
-    make a twin.
-    """
+    """The couplings of many Dataverse rows; *lock* holds them, in one order, until the transaction ends."""
     found: dict[str, dict[str, Coupling]] = {}
-    pending = select(pending_coupling).where(pending_coupling.c.dataverse_id.in_(row_ids), pending_coupling.c.is_open)
-    for row in connection.execute(pending):
-        one = Coupling(row.mapping, row.local_id, row.dataverse_id)
-        found.setdefault(one.dataverse_id, {})[one.mapping] = one
     query = select(table).where(table.c.dataverse_id.in_(row_ids)).order_by(table.c.id)
     for row in connection.execute(query.with_for_update() if lock else query):
         found.setdefault(row.dataverse_id, {})[row.mapping] = _frozen(row)
@@ -76,15 +70,18 @@ def save(connection: Connection, coupling: Coupling, now: datetime) -> None:
 def save_all(connection: Connection, changed: Sequence[Coupling], now: datetime) -> None:
     """Write couplings, new or known; a row coupled anew is no longer passed over, uncoupled or being created.
 
-    Raises: LostRaceError when another worker coupled one of the records meanwhile; the transaction is then lost.
+    Raises: LostRaceError when another worker coupled one of the records meanwhile, to whatever; the transaction is
+    then lost.
     """
     if not changed:
         return
     values = [_thawed(one, now) for one in changed]
     try:
-        connection.execute(_SAVING[connection.dialect.name], values)
+        written = len(connection.execute(_SAVING[connection.dialect.name], values).all())
     except IntegrityError as error:
         raise LostRaceError from error
+    if written != len(values):
+        raise LostRaceError  # one of the records is coupled to another row: nobody's coupling is taken
     for mapping in sorted({one.mapping for one in changed}):
         own = [one for one in changed if one.mapping == mapping]
         named = {
@@ -98,21 +95,33 @@ def save_all(connection: Connection, changed: Sequence[Coupling], now: datetime)
 
 def _saving(dialect: Any) -> Any:
     statement = dialect.insert(table)
-    kept = {"id", "mapping", "local_id", "coupled_at"}
+    kept = {"id", "mapping", "local_id", "dataverse_id", "coupled_at"}
     changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in kept}
-    return statement.on_conflict_do_update(index_elements=["mapping", "local_id"], set_=changed)
+    saving = statement.on_conflict_do_update(
+        index_elements=["mapping", "local_id"],
+        set_=changed,
+        where=table.c.dataverse_id == statement.excluded.dataverse_id,
+    )
+    return saving.returning(table.c.id)
 
 
 _SAVING = {"sqlite": _saving(sqlite), "postgresql": _saving(postgresql)}
 _ARE_ROWS: BindParameter[list[str]] = bindparam("are_rows", expanding=True)
 _ARE_RECORDS: BindParameter[list[str]] = bindparam("are_records", expanding=True)
+
+
+def _of_either(sides: Any) -> Any:
+    """Of the rows and of the records; what is kept of those that they were coupled to before stays."""
+    is_row = (sides.c.toward == Direction.FROM) & sides.c.source_id.in_(_ARE_ROWS)
+    is_record = (sides.c.toward == Direction.TO) & sides.c.source_id.in_(_ARE_RECORDS)
+    return delete(sides).where(sides.c.mapping == bindparam("is_mapping"), is_row | is_record)
+
+
 _FORGETTING = (
-    delete(uncoupling).where(uncoupling.c.mapping == bindparam("is_mapping"), uncoupling.c.dataverse_id.in_(_ARE_ROWS)),
-    # another row that the record was uncoupled from stays uncoupled; the record does not
-    update(uncoupling)
-    .where(uncoupling.c.mapping == bindparam("is_mapping"), uncoupling.c.local_id.in_(_ARE_RECORDS))
-    .values(local_id=""),
+    _of_either(uncoupled),
+    _of_either(question),
     delete(passed_over).where(passed_over.c.mapping == bindparam("is_mapping"), passed_over.c.row_id.in_(_ARE_ROWS)),
+    delete(open_write).where(open_write.c.mapping == bindparam("is_mapping"), open_write.c.dataverse_id.in_(_ARE_ROWS)),
     update(pending_coupling)
     .where(pending_coupling.c.mapping == bindparam("is_mapping"), pending_coupling.c.dataverse_id.in_(_ARE_ROWS))
     .values(is_open=False),
@@ -121,8 +130,9 @@ _FORGETTING = (
 
 def remove(connection: Connection, coupling: Coupling) -> None:
     """Delete the row with all its history; removing what is not there does nothing."""
-    where = (table.c.mapping == coupling.mapping, table.c.local_id == coupling.local_id)
-    connection.execute(delete(table).where(*where))
+    for rows in (table, open_write):
+        is_pair = (rows.c.local_id == coupling.local_id, rows.c.dataverse_id == coupling.dataverse_id)
+        connection.execute(delete(rows).where(rows.c.mapping == coupling.mapping, *is_pair))
 
 
 def take_back(connection: Connection, dataverse_id: str) -> None:
@@ -131,26 +141,59 @@ def take_back(connection: Connection, dataverse_id: str) -> None:
     connection.execute(update(table).where(*skipped).values(is_skipped=False))
 
 
-def remember_uncoupling(connection: Connection, coupling: Coupling, who: str, now: datetime) -> None:
-    """From now on nothing couples this row or this record by itself, until a person does."""
-    values = {"dataverse_id": coupling.dataverse_id, "local_id": coupling.local_id, "who": who, "at": now}
-    connection.execute(insert(uncoupling).values(mapping=coupling.mapping, **values))
+@dataclass(frozen=True)
+class Uncoupled:
+    """Who uncoupled a record or a row, when, and from which; as a person reads it."""
+
+    who: str
+    at: datetime
+    other_id: str
+
+    def __str__(self) -> str:
+        return f"{self.who} on {self.at:%Y-%m-%d %H:%M} UTC"
 
 
-def who_uncoupled(connection: Connection, row_ids: Sequence[str]) -> Mapping[tuple[str, str], str]:
-    """Who uncoupled a mapping's row and when, as a person reads it; by mapping and row."""
-    found = connection.execute(select(uncoupling).where(uncoupling.c.dataverse_id.in_(row_ids)))
-    return {(row.mapping, row.dataverse_id): _said(row) for row in found}
+def remember_uncoupling(
+    connection: Connection, coupling: Coupling, who: str, now: datetime, sides: Sequence[Direction] = _BOTH
+) -> None:
+    """From now on nothing couples the row or the record by itself, until a person does: each has its own memory.
+
+    *sides* are the runs that the memory stops: From is the row's, To the record's.
+    """
+    statement = _SAVING_UNCOUPLED[connection.dialect.name]
+    for toward in sides:
+        source, other = coupling.destination_id(toward.back), coupling.destination_id(toward)
+        values = {"mapping": coupling.mapping, "toward": toward, "source_id": source, "other_id": other}
+        connection.execute(statement, {**values, "who": who, "at": now})
 
 
-def who_uncoupled_records(connection: Connection, mapping: str, keys: Sequence[str]) -> Mapping[str, str]:
-    """Who uncoupled a mapping's local record and when, the last time; by key."""
-    query = select(uncoupling).where(uncoupling.c.mapping == mapping, uncoupling.c.local_id.in_(keys))
-    return {row.local_id: _said(row) for row in connection.execute(query.order_by(uncoupling.c.at))}
+def _saving_uncoupled(dialect: Any) -> Any:
+    statement = dialect.insert(uncoupled)
+    changed = {name: statement.excluded[name] for name in ("other_id", "who", "at")}
+    return statement.on_conflict_do_update(index_elements=["mapping", "toward", "source_id"], set_=changed)
 
 
-def _said(row: Row[Any]) -> str:
-    return f"{row.who} on {row.at:%Y-%m-%d %H:%M} UTC"
+_SAVING_UNCOUPLED = {"sqlite": _saving_uncoupled(sqlite), "postgresql": _saving_uncoupled(postgresql)}
+
+
+def uncoupled_rows(connection: Connection, row_ids: Sequence[str]) -> Mapping[tuple[str, str], Uncoupled]:
+    """What is remembered of these rows, by mapping and row."""
+    columns = uncoupled.c
+    query = select(uncoupled).where(columns.source_id.in_(row_ids), columns.toward == Direction.FROM)
+    return {(row.mapping, row.source_id): _remembered(row) for row in connection.execute(query)}
+
+
+def uncoupled_records(connection: Connection, mapping: str, keys: Sequence[str]) -> Mapping[str, Uncoupled]:
+    """What is remembered of a mapping's local records, by key."""
+    columns = uncoupled.c
+    query = select(uncoupled).where(
+        columns.mapping == mapping, columns.toward == Direction.TO, columns.source_id.in_(keys)
+    )
+    return {row.source_id: _remembered(row) for row in connection.execute(query)}
+
+
+def _remembered(row: Row[Any]) -> Uncoupled:
+    return Uncoupled(row.who, row.at, row.other_id)
 
 
 def _frozen(row: Row[Any]) -> Coupling:
@@ -161,6 +204,7 @@ def _frozen(row: Row[Any]) -> Coupling:
         local_base=None if row.local_base is None else from_plain_values(row.local_base),
         dataverse_base=None if row.dataverse_base is None else from_plain_values(row.dataverse_base),
         unresolved=frozenset(row.unresolved),
+        altered={name: Direction(way) if way else None for name, way in row.altered.items()},
         is_skipped=row.is_skipped,
         last_from=LastRun(Result(row.from_result), row.from_job, row.from_error),
         last_to=LastRun(Result(row.to_result), row.to_job, row.to_error),
@@ -175,6 +219,7 @@ def _thawed(coupling: Coupling, now: datetime) -> dict[str, Any]:
         "local_base": None if coupling.local_base is None else to_plain_values(coupling.local_base),
         "dataverse_base": None if coupling.dataverse_base is None else to_plain_values(coupling.dataverse_base),
         "unresolved": sorted(coupling.unresolved),
+        "altered": dict(coupling.altered),
         "is_skipped": coupling.is_skipped,
         "from_result": coupling.last_from.result,
         "from_job": coupling.last_from.job,

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Opera
 from sqlalchemy.exc import TimeoutError as PoolIsEmptyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from receiver.errors import StoreUnavailableError
+from receiver.errors import ReceiverError, StoreUnavailableError
+from receiver.store.lock_holders import holder_of
+from receiver.store.number_blocks import NumberBlocks
+from receiver.store.refusals import passing_of, refusal_of, set_up_of
 
 BUSY_TIMEOUT_MS = 5000
 #: threads stand in line for the one writer; who waits longer is answered 503 while Dataverse still listens
@@ -26,19 +30,49 @@ CONNECT_TIMEOUT_SECONDS = 5
 CHECK_AFTER_SECONDS = 2.0
 #: what our connections are called, so that a trigger knows our own writes
 APPLICATION_NAME = "receiver"
+#: the option of every connection that finds its process's numbers
+NUMBER_BLOCKS = "receiver_number_blocks"
 #: what a PostgreSQL says that has become a standby
 READ_ONLY = "25006"
+#: and what it says when a lock is not given up in time
+LOCKED = "55P03"
+
+
+@dataclass(frozen=True)
+class TimeOuts:
+    """How long a transaction waits for others' locks, and how long one statement may take, in seconds; 0: no limit.
+
+    PostgreSQL alone: SQLite has one lock, and its own patience (`BUSY_TIMEOUT_MS`).
+    """
+
+    lock: float = 5.0
+    statement: float = 60.0
+
+    def said(self, scope: str = "") -> str:
+        """*scope*: LOCAL for one transaction, empty for as long as the connection is kept."""
+        lock, statement = (int(1000 * seconds) for seconds in (self.lock, self.statement))
+        return f"SET {scope} lock_timeout = {lock}; SET {scope} statement_timeout = {statement}"
+
+
+#: a migration may take its time, but nobody waits long for what it waits for
+OF_MIGRATION = TimeOuts(statement=0)
+#: Dataverse waits 60 s; the door's own statement only inserts, and waits for nobody's work
+OF_DOOR = TimeOuts(lock=2.0, statement=10.0)
+#: what the door notes beside that may fail
+OF_NOTE = TimeOuts(lock=0.01, statement=1.0)
 
 
 class Database:
     """One engine a process. SQLite has one writer: a lock in the process keeps its threads from spinning for it."""
 
-    def __init__(self, url: str, pool_size: int = 10) -> None:
+    def __init__(self, url: str, pool_size: int = 10, time_outs: TimeOuts = TimeOuts()) -> None:
         self.url = make_url(url)
+        self._time_outs = time_outs.said()
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and self.url.database:
             Path(self.url.database).resolve().parent.mkdir(parents=True, exist_ok=True)
         self.engine = _engine(url, pool_size)
+        self.engine.update_execution_options(**{NUMBER_BLOCKS: NumberBlocks(self.writing)})
         #: on PostgreSQL a statement that reads is a transaction by itself: one message instead of three
         self._reader = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._one_writer = threading.Lock()
@@ -49,6 +83,7 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         else:
+            event.listen(self.engine, "connect", self._set_time_outs)
             event.listen(self.engine, "checkin", _note_use)
             event.listen(self.engine, "checkout", _check_if_long_unused)
 
@@ -56,20 +91,25 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A connection that writes nothing; between two statements others may write.
 
-        Raises: StoreUnavailableError.
+        Raises: StoreUnavailableError; BusyError; LocalSetUpError.
         """
-        with _reachable(), self._reader.connect() as connection:
+        with self._reachable(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, time_outs: TimeOuts | None = None) -> Iterator[Connection]:
         """One transaction, committed at the end or rolled back whole.
 
-        Raises: StoreUnavailableError, also for a locked SQLite database.
+        Constraints that the company's tables defer are made immediate: each record is told what it breaks, not the
+        last one. Raises: StoreUnavailableError, also for a locked SQLite database; BusyError where another program's
+        lock is not given up in time; LocalSetUpError; RecordError for what only the commit refuses.
         """
-        with _reachable(), self._in_line(), self.engine.connect() as connection:
+        with self._reachable(), self._in_line(), self.engine.connect() as connection:
             writer = connection.execution_options(receiver_writes=True)
-            with writer.begin():
+            with _committed(writer):
+                if not self.is_sqlite:
+                    patience = f"{time_outs.said('LOCAL')}; " if time_outs else ""
+                    writer.exec_driver_sql(f"{patience}SET CONSTRAINTS ALL IMMEDIATE")
                 yield writer
 
     @contextmanager
@@ -77,16 +117,18 @@ class Database:
         """For one statement, and one user at a time: on PostgreSQL it is a transaction by itself.
 
         So it costs one message instead of five, on a connection that is kept. On SQLite it is `writing`.
-        Raises: StoreUnavailableError.
+        Raises: StoreUnavailableError; BusyError.
         """
         if self.is_sqlite:
             with self.writing() as connection:
                 yield connection
             return
-        with _reachable():
+        with self._reachable():
             kept = self._kept or self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            self._kept = None
             try:
+                if self._kept is None:
+                    kept.exec_driver_sql(OF_DOOR.said())
+                self._kept = None
                 yield kept
             except BaseException:
                 kept.invalidate()
@@ -108,6 +150,37 @@ class Database:
         finally:
             self._one_writer.release()
 
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        try:
+            yield
+        except PoolIsEmptyError as error:
+            raise StoreUnavailableError("The database cannot be used now: every connection is in use.") from error
+        except DBAPIError as error:
+            said = self._said(error)
+            if said is None:
+                raise
+            raise said from error
+
+    def _said(self, error: DBAPIError) -> ReceiverError | None:
+        """What an error of the database means for whoever works with it; None for what is a mistake of our own."""
+        passing = passing_of(error)
+        if passing is not None:
+            return passing_of(error, holder_of(self.engine, error)) if _is_locked(error) else passing
+        is_away = error.connection_invalidated or getattr(error.orig, "sqlstate", "") == READ_ONLY
+        if is_away:
+            return StoreUnavailableError(f"The database went away, or only reads: {_first_line(error)}")
+        set_up = set_up_of(error, self.url.username or "of the receiver")
+        if set_up is not None:
+            return set_up
+        if getattr(error.orig, "sqlite_errorname", "") == "SQLITE_BUSY":
+            return StoreUnavailableError(
+                f"The database cannot be used now: another program has held its lock for {BUSY_TIMEOUT_MS / 1000:g} s."
+            )
+        if isinstance(error, OperationalError | InterfaceError):
+            return StoreUnavailableError(f"The database cannot be used now: {_first_line(error)}")
+        return None
+
     def dispose(self) -> None:
         """Close every connection; one that a thread still uses, or asks for later, is closed when it is given back."""
         self._is_disposed = True
@@ -118,6 +191,11 @@ class Database:
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.close()
+
+    def _set_time_outs(self, connection: Any, _record: ConnectionPoolEntry) -> None:
+        """Once a connection: reading waits for others' locks too."""
+        connection.execute(self._time_outs)
+        connection.commit()
 
     def _close_if_disposed(self, _connection: Any, record: ConnectionPoolEntry) -> None:
         """The pool it would go back to is closed already."""
@@ -168,17 +246,22 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def _reachable() -> Iterator[None]:
-    try:
+def _committed(writer: Connection) -> Iterator[None]:
+    """Raises: RecordError, LostRaceError for what the commit alone refuses."""
+    with writer.begin() as transaction:
         yield
-    except PoolIsEmptyError as error:
-        raise StoreUnavailableError("The database cannot be used now: every connection is in use.") from error
-    except (OperationalError, InterfaceError) as error:
-        raise StoreUnavailableError(f"The database cannot be used now: {_first_line(error)}") from error
-    except DBAPIError as error:
-        if error.connection_invalidated or getattr(error.orig, "sqlstate", "") == READ_ONLY:
-            raise StoreUnavailableError(f"The database went away, or only reads: {_first_line(error)}") from error
-        raise
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            writer.connection.rollback()  # SQLite keeps a transaction open whose commit it refuses
+            refused = refusal_of(error, "record")
+            if refused is None:
+                raise
+            raise refused from error
+
+
+def _is_locked(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", "") == LOCKED
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
-from receiver.errors import StoreUnavailableError
+from receiver.errors import BusyError, StoreUnavailableError
 from receiver.store.database import Database
 
 Item = TypeVar("Item")
@@ -48,7 +48,7 @@ class GroupCommit(Generic[Item, Result]):
     def add(self, item: Item) -> Result:
         """The item's result, once it is committed.
 
-        Raises: StoreUnavailableError; whatever `write` raises for this item alone.
+        Raises: StoreUnavailableError; BusyError; whatever `write` raises for this item alone.
         """
         entry: _Entry[Item, Result] = _Entry(item)
         self._waiting.append(entry)
@@ -70,7 +70,7 @@ class GroupCommit(Generic[Item, Result]):
     def _commit(self, group: list[_Entry[Item, Result]]) -> None:
         try:
             self._write_with_a_second_try(group)
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, BusyError) as error:
             for entry in group:
                 entry.error = error
         except Exception as error:  # noqa: BLE001  # one odd item must not take the others down with it

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, OID, REGCLASS
+from sqlalchemy.exc import DBAPIError
 
 from receiver.core.decision import Record
-from receiver.core.values import Column, ColumnType, Value, Values, is_empty
-from receiver.errors import LostRaceError, RecordError
-from receiver.store.models import number_series
+from receiver.core.values import Column, ColumnType, Value, Values, is_empty, same
+from receiver.errors import RolledBackError
+from receiver.store import triggers
+from receiver.store.database import NUMBER_BLOCKS
+from receiver.store.refusals import refusal_of, unkeepable
 from receiver.store.types import Amount, Moment
 from receiver.tables.shipped import NumberSeries, ShippedTable
 
@@ -27,6 +32,10 @@ _TYPES: tuple[tuple[type[Any], ColumnType], ...] = (
     (sa.String, ColumnType.TEXT),
 )
 
+_HAS_TRIGGERS = "receiver_has_triggers"
+_SQLITE_MASTER = sa.table("sqlite_master", sa.column("type"), sa.column("name"), sa.column("tbl_name"))
+_PG_TRIGGER = sa.table("pg_trigger", sa.column("tgrelid", OID), sa.column("tgname"), sa.column("tgisinternal"))
+
 
 def columns_of(table: sa.Table) -> Mapping[str, Column]:
     """The table's columns as the rules describe columns."""
@@ -36,13 +45,16 @@ def columns_of(table: sa.Table) -> Mapping[str, Column]:
 def _described(column: sa.Column[Any]) -> Column:
     type_ = next(ours for theirs, ours in _TYPES if isinstance(column.type, theirs))
     length = column.type.length if isinstance(column.type, sa.String) else None
-    return Column(column.name, type_, length, caption=column.info.get("caption", column.name))
+    places = column.type.impl.scale if isinstance(column.type, Amount) else None
+    return Column(column.name, type_, length, caption=column.info.get("caption", column.name), precision=places)
 
 
-def _is_unique_violation(error: IntegrityError) -> bool:
-    """Both drivers say so, each in its own way; any other violation will not go away by trying again."""
-    unique_violation = "23505"
-    return getattr(error.orig, "sqlstate", "") == unique_violation or "UNIQUE constraint" in str(error.orig)
+def _lower(text: str) -> str:
+    """A to Z as small letters, as every database does."""
+    return text.translate(_SMALL)
+
+
+_SMALL = {ord(letter): letter.lower() for letter in string.ascii_uppercase}
 
 
 class LocalTable:
@@ -83,15 +95,15 @@ class LocalTable:
         Raises: LostRaceError when a key is there already, RecordError for values that the database refuses.
         """
         written = [{name: self._written(name, value) for name, value in values.items()} for values in many]
-        with self._refusals(), self._connection.begin_nested():
+        with self._one_record():
             if self._shipped.series is not None:
                 for row, number in zip(written, self._next_numbers(self._shipped.series, len(many)), strict=True):
                     row[self._shipped.key] = number
             inserted: dict[str, Record] = {}
             for columns in {frozenset(row) for row in written}:
                 rows = [row for row in written if row.keys() == columns]
-                found = self._connection.execute(insert(self._table).returning(*self._table.columns), rows).mappings()
-                inserted |= {record.id: record for record in map(self._record, found)}
+                found = self._connection.execute(insert(self._table).returning(*self._returned), rows).mappings()
+                inserted |= {record.id: record for record in self._as_kept(found.all())}
         return [inserted[str(row[self._shipped.key])] for row in written]
 
     def modify(self, id_: str, values: Values) -> Record:
@@ -100,35 +112,91 @@ class LocalTable:
         Raises: RecordError.
         """
         written = {name: self._written(name, value) for name, value in values.items()}
-        changed = update(self._table).where(self._key == id_).values(written).returning(*self._table.columns)
-        with self._refusals(), self._connection.begin_nested():
-            return self._record(self._connection.execute(changed).mappings().one())
+        changed = update(self._table).where(self._key == id_).values(written).returning(*self._returned)
+        with self._one_record():
+            return self._as_kept([self._connection.execute(changed).mappings().one()])[0]
 
     def delete(self, id_: str) -> None:
         """Delete the record; one that is gone already is as good. Raises: RecordError when others refer to it."""
-        with self._refusals(), self._connection.begin_nested():
+        with self._one_record():
             self._connection.execute(delete(self._table).where(self._key == id_))
 
+    def alike(self, column: str, values: Sequence[str]) -> list[Record]:
+        """Records that may be equal to one of these values in a column, texts without regard to case; never too few."""
+        found = self._table.c[column]
+        if not isinstance(found.type, sa.String):
+            query = select(self._table).where(sa.cast(found, sa.String).in_(values))
+        else:
+            # SQLite knows the case of A to Z alone, and so may PostgreSQL
+            spelt = {_lower(text) for value in values for text in (value, value.lower(), value.upper())}
+            query = select(self._table).where(sa.func.lower(found).in_(sorted(spelt)))
+        return [self._record(row) for row in self._connection.execute(query.order_by(self._key)).mappings()]
+
     def equal(self, values: Values) -> list[Record]:
-        """Records with equal, not empty, values in all of these columns; at most ten."""
-        if not values or all(is_empty(value) for value in values.values()):
+        """Records with these values in all of the columns, empty ones too; at most ten."""
+        columns = {name: self._table.c[name] for name in values}
+        told = [columns[name] == value for name, value in values.items() if not is_empty(value)]
+        if not told:
             return []
-        same = [self._table.c[name] == value for name, value in values.items() if not is_empty(value)]
-        query = select(self._table).where(*same).order_by(self._key).limit(10)
-        return [self._record(row) for row in self._connection.execute(query).mappings()]
+        query = select(self._table).where(*told).order_by(self._key)
+        found = (self._record(row) for row in self._connection.execute(query).mappings())
+        same_in_all = (one for one in found if all(same(one.values[name], value) for name, value in values.items()))
+        return list(islice(same_in_all, 10))
 
     @contextmanager
-    def _refusals(self) -> Iterator[None]:
+    def _one_record(self) -> Iterator[None]:
+        """What is refused leaves nothing behind, and the transaction goes on.
+
+        Raises: RecordError, LostRaceError; RolledBackError where nothing of the transaction is left.
+        """
+        savepoint = self._connection.begin_nested()
         try:
             yield
-        except IntegrityError as error:
-            said = f"The {self._shipped.caption} was refused by the database: {str(error.orig).strip()}"
-            raise (LostRaceError if _is_unique_violation(error) else RecordError)(said) from error
-        except DataError as error:
-            raise RecordError(f"The {self._shipped.caption} was refused by the database: {error.orig}") from error
+            savepoint.commit()
+        except DBAPIError as error:
+            refused = refusal_of(error, self._shipped.caption)
+            if self._is_rolled_back():
+                raise RolledBackError(str(refused or "")) from error
+            savepoint.rollback()
+            if refused is None:
+                raise
+            raise refused from error
+        except (UnicodeError, OverflowError) as error:
+            savepoint.rollback()
+            raise unkeepable(error, self._shipped.caption) from error
+        except BaseException:
+            savepoint.rollback()
+            raise
+
+    def _is_rolled_back(self) -> bool:
+        """SQLite's RAISE(ROLLBACK) in a trigger takes the whole transaction back, and its savepoints are gone."""
+        driver = self._connection.connection.driver_connection
+        return isinstance(driver, sqlite3.Connection) and not driver.in_transaction
+
+    @property
+    def _returned(self) -> Sequence[sa.ColumnElement[Any]]:
+        """The row, and whether the table has a trigger that runs once the row was returned, which may change it."""
+        named = sa.literal(self._table.name, sa.String)
+        if self._connection.dialect.name == "sqlite":
+            found = select(_SQLITE_MASTER.c.name).where(
+                _SQLITE_MASTER.c.type == "trigger", _SQLITE_MASTER.c.tbl_name == named
+            )
+        else:
+            found = select(_PG_TRIGGER.c.tgname).where(
+                _PG_TRIGGER.c.tgrelid == sa.cast(sa.cast(named, REGCLASS), OID),
+                _PG_TRIGGER.c.tgname != triggers.NAME,
+                sa.not_(_PG_TRIGGER.c.tgisinternal),
+            )
+        return (*self._table.columns, found.exists().label(_HAS_TRIGGERS))
+
+    def _as_kept(self, returned: Sequence[RowMapping]) -> list[Record]:
+        """The records as the database keeps them: what a trigger made of them afterwards, `RETURNING` does not show."""
+        if not any(row[_HAS_TRIGGERS] for row in returned):
+            return [self._record(row) for row in returned]
+        return self.get_all([str(row[self._shipped.key]) for row in returned])
 
     def _record(self, row: Mapping[Any, Any]) -> Record:
-        values: dict[str, Value] = {str(name): value for name, value in row.items()}
+        values: dict[str, Value] = {str(name): value for name, value in row.items() if name != _HAS_TRIGGERS}
         return Record(str(row[self._shipped.key]), values)
 
     def _written(self, name: str, value: Value) -> Any:
@@ -137,14 +205,11 @@ class LocalTable:
         return "" if value is None and is_text else value
 
     def _next_numbers(self, series: NumberSeries, count: int) -> list[str]:
-        """Taken last before the insert, so that the locked row is held shortest; used numbers are skipped."""
-        counts = number_series.c
-        bump = update(number_series).where(counts.table_name == self._table.name)
+        """The next numbers that no record has; used ones are skipped."""
+        blocks = self._connection.get_execution_options()[NUMBER_BLOCKS]
         free: list[str] = []
         while (missing := count - len(free)) > 0:
-            taken = bump.values(last=counts.last + missing * counts.increment).returning(counts.last, counts.increment)
-            last, increment = self._connection.execute(taken).one()
-            numbers = [series.number(last - back * increment) for back in reversed(range(missing))]
+            numbers = [series.number(one) for one in blocks.take(self._connection, self._table.name, missing)]
             used = set(self._connection.execute(select(self._key).where(self._is_among(numbers))).scalars())
             free += [number for number in numbers if number not in used]
         return free

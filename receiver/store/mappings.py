@@ -15,6 +15,7 @@ from receiver.core.mapping import (
     DeletionConflict,
     Direction,
     FieldMapping,
+    MatchExists,
     TableMapping,
     UpdateConflict,
 )
@@ -145,6 +146,7 @@ def _mapping(row: Row[Any], fields: tuple[FieldMapping, ...], company: str) -> T
         dataverse_template=from_plain_values(row.dataverse_template),
         synch_after_bulk_coupling=row.synch_after_bulk_coupling,
         create_new_in_case_of_no_match=row.create_new_in_case_of_no_match,
+        when_a_match_exists=MatchExists(row.when_a_match_exists),
         version=row.version,
     )
 
@@ -166,6 +168,7 @@ def _mapping_row(mapping: TableMapping) -> dict[str, Any]:
         "dataverse_template": to_plain_values(mapping.dataverse_template),
         "synch_after_bulk_coupling": mapping.synch_after_bulk_coupling,
         "create_new_in_case_of_no_match": mapping.create_new_in_case_of_no_match,
+        "when_a_match_exists": mapping.when_a_match_exists,
     }
 
 

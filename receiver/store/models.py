@@ -24,6 +24,9 @@ from receiver.store.types import Moment, Number
 
 #: named where SQLite must be told which index to use
 INBOX_BY_LANE = "ix_receiver_inbox_lane_state"
+INBOX_DUE = "ix_receiver_inbox_due"
+#: said with these words in queries too, else no database uses the index
+IS_NEW = text("state = 'waiting' AND due_at IS NOT NULL")
 
 metadata = MetaData(
     naming_convention={
@@ -54,6 +57,8 @@ inbox = Table(
     Column("is_synchronous", Boolean, nullable=False, server_default=false()),
     Column("is_click", Boolean, nullable=False, server_default=false()),
     Column("state", String(12), nullable=False),
+    #: from when it makes its lane ready while it waits; once it was looked at, none: its lane says when
+    Column("due_at", Moment),
     #: a failure or a skip that ends by itself once the lane is woken
     Column("waits", Boolean, nullable=False, server_default=false()),
     Column("note", Text, nullable=False, default=""),
@@ -62,9 +67,18 @@ inbox = Table(
     Column("finished_at", Moment),
     Index("ix_receiver_inbox_state_id", "state", "id"),
     Index(INBOX_BY_LANE, "lane", "state", "id"),
+    #: the order in which what is new is taken; what was looked at, and is put off, is not passed by
+    Index(
+        INBOX_DUE,
+        text("is_click DESC"),
+        "due_at",
+        sqlite_where=IS_NEW,
+        postgresql_where=IS_NEW,
+    ),
 )
 
-#: One row per Dataverse row with work waiting; what it knows of the row's version stays.
+#: One row per Dataverse row that was ever worked on: who holds it, when it is tried again; its version stays.
+#: What waits makes its lane ready by itself (`inbox.due_at`); `ready_at` is for all else, and for what is put off.
 lane = Table(
     "receiver_lane",
     metadata,
@@ -78,12 +92,16 @@ lane = Table(
     Column("generation", Number, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_error", Text, nullable=False, server_default=""),
+    #: the first of the attempts that were charged
+    Column("troubled_since", Moment),
     #: it is ready as soon as the gate opens, whenever its own time would come
     Column("waits_for_gate", Boolean, nullable=False, server_default=false()),
     #: why it was touched when no notification did: woken by a parent, brought in by a person
     Column("wish", String(200), nullable=False, server_default=""),
     Column("version_number", Number),
     Column("modified_on", Moment),
+    #: a read told the version, not an image alone: only then is anything late
+    Column("version_was_read", Boolean, nullable=False, server_default=false()),
     #: the order in which lanes are leased: with thousands ready, none is sorted, and those asleep are not passed by
     Index(
         "ix_receiver_lane_order",
@@ -122,6 +140,8 @@ coupling = Table(
     Column("local_base", JSON),
     Column("dataverse_base", JSON),
     Column("unresolved", JSON, nullable=False),
+    #: {local column: the direction in which its altered value travels back, null where it does not}
+    Column("altered", JSON, nullable=False, server_default=text("'{}'")),
     Column("is_skipped", Boolean, nullable=False, server_default=false()),
     Column("from_result", String(8), nullable=False, default=""),
     Column("from_job", Number),
@@ -145,15 +165,66 @@ pending_coupling = Table(
     #: survives uncoupling and restoring, so that a derived id is never met again
     Column("counter", Integer, nullable=False),
     Column("is_open", Boolean, nullable=False, server_default=true()),
+    #: the deleted row that the record is coupled to, and that the new one restores; empty: the record is not coupled
+    Column("replaced_id", String(36), nullable=False, server_default=""),
 )
 
-uncoupling = Table(
-    "receiver_uncoupling",
+#: Committed before each write to Dataverse: until its outcome is known, these values in the row are our own doing.
+open_write = Table(
+    "receiver_open_write",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("mapping", String(20), nullable=False),
+    Column("local_id", String(100), nullable=False),
+    Column("dataverse_id", String(36), nullable=False, index=True),
+    #: the record as it was then, what was sent of it, and local columns of lookups that could not be said
+    Column("local_values", JSON, nullable=False),
+    Column("dataverse_values", JSON, nullable=False),
+    Column("unresolved", JSON, nullable=False),
+    #: the version that the row had to have; null for a create
+    Column("version_number", Number),
+    Column("at", Moment, nullable=False),
+)
+
+#: What people uncoupled, each side by itself: `toward` From is the row's memory, To the local record's.
+uncoupled = Table(
+    "receiver_uncoupled",
     metadata,
     Column("mapping", String(20), primary_key=True),
-    Column("dataverse_id", String(36), primary_key=True),
-    Column("local_id", String(100), nullable=False, server_default="", index=True),
+    Column("toward", String(20), primary_key=True),
+    Column("source_id", String(100), primary_key=True),
+    #: the one that it was coupled to
+    Column("other_id", String(100), nullable=False),
     Column("who", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+#: What nobody but a person can say: which of some records is meant. Asked until it is answered, or past.
+question = Table(
+    "receiver_question",
+    metadata,
+    Column("mapping", String(20), primary_key=True),
+    Column("toward", String(20), primary_key=True),
+    Column("source_id", String(100), primary_key=True),
+    Column("reason", String(40), nullable=False),
+    #: [[id, name]] of the other side, or of the same side where a key was changed
+    Column("candidates", JSON, nullable=False),
+    Column("since", Moment, nullable=False),
+)
+
+#: What cannot be taken back by the next run: drawn lately, or kept back until a person has looked at it.
+conclusion = Table(
+    "receiver_conclusion",
+    metadata,
+    Column("mapping", String(20), primary_key=True),
+    #: gone, or blank with a column's name
+    Column("kind", String(140), primary_key=True),
+    Column("dataverse_id", String(36), primary_key=True),
+    Column("local_id", String(100), nullable=False),
+    Column("toward", String(20), nullable=False),
+    Column("is_kept", Boolean, nullable=False, server_default=false()),
+    #: the run that keeps it to its end
+    Column("keeper", String(40), nullable=False, server_default=""),
     Column("at", Moment, nullable=False),
 )
 
@@ -186,6 +257,8 @@ mapping = Table(
     #: match-based coupling: what follows it
     Column("synch_after_bulk_coupling", Boolean, nullable=False, server_default=false()),
     Column("create_new_in_case_of_no_match", Boolean, nullable=False, server_default=false()),
+    #: instead of creating a record beside one that looks alike: ask, couple, create
+    Column("when_a_match_exists", String(10), nullable=False, server_default="ask"),
     #: up to where the Dataverse table has been read by runs: modifiedon, and the token of change tracking
     Column("dataverse_watermark", Moment),
     Column("change_token", Text, nullable=False, server_default=""),
@@ -320,12 +393,14 @@ finding = Table(
         nullable=False,
         index=True,
     ),
-    #: missing, extra, different, uncoupled
+    #: missing, extra, different, uncoupled, explained
     Column("kind", String(20), nullable=False),
     Column("local_id", String(100), nullable=False, server_default=""),
     Column("dataverse_id", String(36), nullable=False, server_default=""),
     #: {local column: [local value, Dataverse value]}
     Column("fields", JSON, nullable=False),
+    #: {local column: which rule lets the difference be}
+    Column("reasons", JSON, nullable=False, server_default=text("'{}'")),
 )
 
 #: Who changed what, from what, to what.
@@ -358,7 +433,23 @@ worker = Table(
     Column("seen_at", Moment, nullable=False),
 )
 
-#: One row: what the last test of the connection to Dataverse found, and the gate.
+#: What keeps requests from being sent to Dataverse: a pause that it asked for, or a set-up that a person must mend.
+gate = Table(
+    "receiver_gate",
+    metadata,
+    #: everything, writes, or an operation on one table, such as "read account"
+    Column("name", String(100), primary_key=True),
+    Column("closed_at", Moment, nullable=False),
+    #: then one request may look whether it is open again
+    Column("until", Moment, nullable=False),
+    #: how often one has looked
+    Column("looks", Integer, nullable=False, server_default="0"),
+    Column("is_set_up", Boolean, nullable=False, server_default=false()),
+    #: what Dataverse said, and what a person can do
+    Column("reason", Text, nullable=False),
+)
+
+#: One row: what the last test of the connection to Dataverse found.
 connection = Table(
     "receiver_connection",
     metadata,
@@ -367,14 +458,20 @@ connection = Table(
     Column("is_good", Boolean, nullable=False, server_default=false()),
     Column("said", Text, nullable=False, server_default=""),
     Column("organization_id", String(36), nullable=False, server_default=""),
-    #: {table: [columns that this environment lacks]}
-    Column("lacking", JSON),
-    #: {table: {column: characters}}: texts that hold less in this environment than in a plain one
-    Column("shortened", JSON),
-    Column("closed_until", Moment),
-    Column("closed_reason", Text, nullable=False, server_default=""),
     #: refused for a missing or wrong key, since the start of time
     Column("refused_keys", Number, nullable=False, server_default="0"),
+)
+
+#: What Dataverse's metadata said of each mapped table when it was read last.
+dataverse_table = Table(
+    "receiver_dataverse_table",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("read_at", Moment, nullable=False),
+    #: {column: its facts}, as `dataverse/metadata.py` writes them
+    Column("columns", JSON, nullable=False),
+    #: how often it said something else than before; a change counts everywhere without a restart
+    Column("changes", Integer, nullable=False),
 )
 
 sign_in = Table(

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, exists, literal, or_, select, update
 
 from receiver.core.coupling import VERSION, Result
-from receiver.core.mapping import Direction, TableMapping
-from receiver.store.models import coupling, lane, passed_over, uncoupling
+from receiver.core.mapping import Conversion, Direction, TableMapping
+from receiver.store.models import coupling, lane, passed_over, uncoupled
 from receiver.store.models import job as job_rows
 from receiver.store.models import mapping as mapping_rows
 from receiver.tables import BY_NAME
@@ -37,9 +37,13 @@ def gone_after(connection: Connection, mapping: TableMapping, after: str) -> lis
 
 
 def failed_rows_after(connection: Connection, mapping: TableMapping, after: str) -> list[str]:
-    """The next Dataverse rows that failed on their last way in, coupled or not, but for those that are Skipped."""
+    """The next Dataverse rows that failed on their last way in, coupled or not, but for those that are Skipped.
+
+    With them those that hold an option without code: there may be one now.
+    """
+    is_asked = or_(coupling.c.from_result == Result.FAILURE, has_unresolved_option(mapping))
     failed = select(coupling.c.dataverse_id.label("id")).where(
-        coupling.c.mapping == mapping.name, coupling.c.from_result == Result.FAILURE, ~coupling.c.is_skipped
+        coupling.c.mapping == mapping.name, is_asked, ~coupling.c.is_skipped
     )
     kept = select(passed_over.c.row_id.label("id")).where(
         passed_over.c.mapping == mapping.name, passed_over.c.reason == FAILED
@@ -48,6 +52,13 @@ def failed_rows_after(connection: Connection, mapping: TableMapping, after: str)
     return list(
         connection.execute(select(both.c.id).where(both.c.id > after).order_by(both.c.id).limit(PAGE)).scalars()
     )
+
+
+def has_unresolved_option(mapping: TableMapping) -> sa.ColumnElement[bool]:
+    """Whether a coupling holds a value of a choice, or a code of one, that has no counterpart."""
+    kept = sa.cast(coupling.c.unresolved, sa.Text)
+    options = (one.local_column for one in mapping.fields if one.conversion is Conversion.OPTION and one.is_enabled)
+    return or_(sa.false(), *(kept.contains(f'"{name}"', autoescape=True) for name in options if name))
 
 
 def remember_failed(connection: Connection, mapping: str, row_ids: Sequence[str], now: datetime) -> None:
@@ -96,7 +107,13 @@ def in_step(connection: Connection, mapping: TableMapping, versions: Mapping[str
     """Which of these rows, by id and version, are remembered at just this version, and can have nothing to do."""
     columns = {one.source for one in mapping.transfers(Direction.FROM) if one.source}
     query = (
-        select(coupling.c.dataverse_id, coupling.c.dataverse_base, coupling.c.unresolved, lane.c.version_number)
+        select(
+            coupling.c.dataverse_id,
+            coupling.c.dataverse_base,
+            coupling.c.unresolved,
+            coupling.c.altered,
+            lane.c.version_number,
+        )
         .join(lane, lane.c.key == literal(f"{mapping.dataverse_table}:") + coupling.c.dataverse_id)
         .join(BY_NAME[mapping.local_table].table, _key_of(mapping) == coupling.c.local_id)
         .where(coupling.c.mapping == mapping.name, coupling.c.dataverse_id.in_(list(versions)))
@@ -104,14 +121,18 @@ def in_step(connection: Connection, mapping: TableMapping, versions: Mapping[str
     )
     return {
         id_
-        for id_, base, unresolved, seen in connection.execute(query)
-        if base and not unresolved and columns and columns <= base.keys() and base.get(VERSION) == seen == versions[id_]
+        for id_, base, unresolved, altered, seen in connection.execute(query)
+        if base and columns and columns <= base.keys() and base.get(VERSION) == seen == versions[id_]
+        if not unresolved and Direction.FROM not in altered.values()
     }
 
 
 def uncoupled_of(connection: Connection, mapping: TableMapping, keys: Sequence[str]) -> set[str]:
     """Which of these local records a person uncoupled: nothing couples them by itself."""
-    query = select(uncoupling.c.local_id).where(uncoupling.c.mapping == mapping.name, uncoupling.c.local_id.in_(keys))
+    columns = uncoupled.c
+    query = select(columns.source_id).where(
+        columns.mapping == mapping.name, columns.toward == Direction.TO, columns.source_id.in_(keys)
+    )
     return set(connection.execute(query).scalars())
 
 

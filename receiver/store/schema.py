@@ -18,7 +18,7 @@ from sqlalchemy import Connection, inspect
 import migrations
 from receiver.errors import SchemaError, StoreUnavailableError
 from receiver.store import mappings
-from receiver.store.database import Database
+from receiver.store.database import OF_MIGRATION, Database
 from receiver.store.models import metadata
 
 #: the company may have an alembic_version of its own
@@ -33,7 +33,7 @@ def migrate(database: Database, now: datetime) -> tuple[str, str]:
 
     Raises: SchemaError, and nothing is changed, beside tables of these names that are not ours.
     """
-    with database.writing() as connection:
+    with database.writing(OF_MIGRATION) as connection:
         before = _current(connection)
         if before is None:
             _refuse_foreign_tables(connection)

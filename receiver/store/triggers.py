@@ -8,6 +8,7 @@ with the next run. What the receiver itself wrote is not told: its connections c
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, text
 
@@ -27,7 +28,8 @@ BEGIN
     END IF;
     IF pg_catalog.pg_notification_queue_usage() < 0.5 THEN
         PERFORM pg_catalog.pg_notify('{CHANNEL}', pg_catalog.json_build_array(
-            TG_TABLE_NAME, pg_catalog.to_jsonb(NEW) ->> TG_ARGV[0])::text);
+            TG_TABLE_NAME, pg_catalog.to_jsonb(NEW) ->> TG_ARGV[0],
+            CASE WHEN TG_OP = 'UPDATE' THEN pg_catalog.to_jsonb(OLD) ->> TG_ARGV[0] END)::text);
     END IF;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
@@ -71,10 +73,21 @@ def remove(connection: Connection, table: Table) -> None:
         connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {NAME}()")
 
 
-def told(payload: str) -> tuple[str, str] | None:
-    """Table and key of a notification; None for one that is not the trigger's."""
+@dataclass(frozen=True)
+class Told:
+    """An edit of a local record; `old_key` is another than `key` where the key was changed."""
+
+    table: str
+    key: str
+    old_key: str
+
+
+def told(payload: str) -> Told | None:
+    """What a notification says; None for one that is not the trigger's."""
     try:
-        table, key = json.loads(payload)
+        table, key, *old = json.loads(payload)  # an older function, still installed, says no old key
     except (ValueError, TypeError):
         return None
-    return (table, key) if isinstance(table, str) and isinstance(key, str) else None
+    if not isinstance(table, str) or not isinstance(key, str):
+        return None
+    return Told(table, key, old[0] if old and isinstance(old[0], str) else key)

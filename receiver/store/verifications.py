@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import Connection, exists, select
 
 from receiver.core.filters import matches
-from receiver.core.mapping import TableMapping
+from receiver.core.mapping import Direction, TableMapping
 from receiver.store.database import Database
 from receiver.store.local_tables import LocalTable
-from receiver.store.models import coupling, uncoupling
+from receiver.store.models import coupling, uncoupled
 from receiver.tables import BY_NAME
 
 PAGE = 500
@@ -48,8 +48,10 @@ def uncoupled_records(database: Database, mapping: TableMapping) -> Iterator[lis
     """Keys of local records inside the filter that are not coupled, and that nobody uncoupled; page by page."""
     shipped, after = BY_NAME[mapping.local_table], ""
     key = shipped.table.c[shipped.key]
+    is_uncoupled = (uncoupled.c.mapping == mapping.name, uncoupled.c.toward == Direction.TO)
     known = [
-        exists().where(table.c.mapping == mapping.name, table.c.local_id == key) for table in (coupling, uncoupling)
+        exists().where(coupling.c.mapping == mapping.name, coupling.c.local_id == key),
+        exists().where(*is_uncoupled, uncoupled.c.source_id == key),
     ]
     while True:
         query = select(key).where(key > after, *(~one for one in known)).order_by(key).limit(PAGE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, String, Table
 
-from receiver.core.mapping import FieldMapping
+from receiver.core.mapping import FieldMapping, MatchExists
 from receiver.store.models import metadata
 from receiver.tables.shipped import ShippedTable, T, table_mapping, text
 
@@ -29,5 +29,6 @@ CURRENCY = ShippedTable(
             FieldMapping(2, "symbol", "currencysymbol", T),
             FieldMapping(3, "description", "currencyname", T),
         ),
+        when_a_match_exists=MatchExists.COUPLE,  # an ISO code is what a currency is
     ),
 )

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
 from receiver.errors import SchemaError, StoreUnavailableError
-from receiver.lanes import lane as lanes
+from receiver.lanes.ready import depth
 from receiver.services import Services
 from receiver.store import schema
 from receiver.store.models import connection as connection_state
@@ -52,7 +52,7 @@ def _worker_check(services: Services) -> dict[str, Any]:
     now = services.clock()
     with services.database.reading() as connection:
         seen = connection.execute(select(func.max(worker.c.seen_at))).scalar()
-        ready_lanes, oldest = lanes.depth(connection, now)
+        ready_lanes, oldest = depth(connection, now)
     backlog = {"ready_lanes": ready_lanes, "oldest_ready_at": oldest and oldest.isoformat()}
     if seen is None or now - seen > WORKER_IS_LATE_AFTER:
         return {"ok": False, "said": "No worker has been seen for a minute. Run: receiver worker", **backlog}

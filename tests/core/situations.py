@@ -142,8 +142,7 @@ def every_situation(toward: Direction, direction: Direction) -> Iterator[Situati
                 now.coupling,
                 now.destination,
                 now.lookups,
-                now.limits,
-                freshness,
-                is_forced,
+                freshness=freshness,
+                is_forced=is_forced,
                 **more,
             )

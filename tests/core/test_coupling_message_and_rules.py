@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -16,6 +17,7 @@ from receiver.core.coupling import (
     Result,
     after_failure,
     at_version,
+    notes_of,
     with_bases,
     with_job,
     with_run,
@@ -89,20 +91,56 @@ def test_a_run_leads_to_the_other_sides_id():
     assert COUPLING.destination_id(TO) == COUPLING.dataverse_id
 
 
+LEFT_ALONE = "a value without counterpart on the other side was left alone. It follows as soon as there is one."
+AT_ODDS = "the side that is written makes something else of it. Nothing is sent again until somebody edits it."
+NOTES = [
+    ("nothing", {}, {}),
+    ("values without counterpart", {"unresolved": frozenset({"terms", "agent"})}, {"agent": LEFT_ALONE, "terms": LEFT_ALONE}),
+    ("values that a side alters by itself", {"altered": {"name": None, "city": None}}, {"city": AT_ODDS, "name": AT_ODDS}),
+    ("values on their way back: nothing is to be done", {"altered": {"name": FROM, "city": TO}}, {}),
+    ("both", {"unresolved": frozenset({"terms"}), "altered": {"name": None}}, {"terms": LEFT_ALONE, "name": AT_ODDS}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("known", "notes"), [row[1:] for row in NOTES], ids=[row[0] for row in NOTES])
+def test_a_coupling_tells_which_fields_a_person_should_know_of(known, notes):
+    assert notes_of(replace(COUPLING, **known)) == notes
+
+
 # -- versions ----------------------------------------------------------------------------------------------------
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(seconds=1)
+
+
+def read(number: int | None = None, modified_on: datetime | None = None) -> Version:
+    return Version(number, modified_on, was_read=True)
+
+
 VERSIONS = [
     ("never seen", Version(1, NOON), None, Freshness.NEWER),
     ("never seen, and nothing known", Version(), None, Freshness.NEWER),
     ("a higher number", Version(2, NOON), Version(1, NOON), Freshness.NEWER),
     ("the same number", Version(1, NOON), Version(1, NOON), Freshness.SAME),
-    ("a lower number", Version(1, NOON), Version(2, NOON), Freshness.LATE),
+    ("a lower number and an earlier second", Version(1, NOON), read(2, LATER), Freshness.LATE),
+    ("a lower number, the same second", Version(1, NOON), read(2, NOON), Freshness.UNCERTAIN),
+    ("a lower number, a later second: a restored backup", Version(1, LATER), read(2, NOON), Freshness.UNCERTAIN),
+    ("a lower number, and no second", Version(1), read(2, NOON), Freshness.UNCERTAIN),
+    ("a lower number, against one without a second", Version(1, NOON), read(2), Freshness.UNCERTAIN),
+    ("a lower number, but only an image told", Version(1, NOON), Version(2, LATER), Freshness.UNCERTAIN),
+    ("a higher number, whatever told the other", Version(3, NOON), read(2, LATER), Freshness.NEWER),
+    ("the same number, whatever told the other", Version(2, NOON), read(2, LATER), Freshness.SAME),
     ("the number counts, not the clock", Version(2, NOON), Version(1, LATER), Freshness.NEWER),
     ("no number, a later second", Version(None, LATER), Version(1, NOON), Freshness.NEWER),
     ("no number, the same second", Version(None, NOON), Version(1, NOON), Freshness.UNCERTAIN),
-    ("no number, an earlier second", Version(None, NOON), Version(1, LATER), Freshness.LATE),
+    ("no number, an earlier second", Version(None, NOON), read(1, LATER), Freshness.LATE),
+    ("no number, the same second as was read", Version(None, NOON), read(1, NOON), Freshness.UNCERTAIN),
+    (
+        "no number, an earlier second, but only an image told",
+        Version(None, NOON),
+        Version(1, LATER),
+        Freshness.UNCERTAIN,
+    ),
     ("a number against a second alone", Version(5, LATER), Version(None, NOON), Freshness.NEWER),
     ("nothing known of the image", Version(), Version(1, NOON), Freshness.UNCERTAIN),
     ("nothing known of what was seen", Version(None, NOON), Version(), Freshness.UNCERTAIN),
@@ -119,8 +157,15 @@ numbers = st.integers(1, 4)
 
 @given(numbers, numbers)
 def test_of_two_different_versions_exactly_one_is_newer(one, other):
+    first, second = (read(number, NOON + timedelta(seconds=number)) for number in (one, other))
     opposite = {Freshness.NEWER: Freshness.LATE, Freshness.LATE: Freshness.NEWER, Freshness.SAME: Freshness.SAME}
-    assert freshness(Version(one), Version(other)) == opposite[freshness(Version(other), Version(one))]
+    assert freshness(first, second) == opposite[freshness(second, first)]
+
+
+@given(numbers, numbers, st.integers(-2, 2), st.integers(-2, 2))
+def test_nothing_is_late_against_what_only_an_image_told(one, other, sooner, later):
+    image, seen = Version(one, NOON + timedelta(sooner)), Version(other, NOON + timedelta(later))
+    assert freshness(image, seen) != Freshness.LATE
 
 
 def test_an_images_alias_says_which_columns_it_holds_in_any_order():

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from receiver.core.coupling import Coupling, with_bases
 from receiver.core.mapping import Conversion, Direction, FieldMapping, TableMapping
-from receiver.core.merge import Conflict, Found, Keep, Merged, NotCoupled, Sides, bases_after, merge
+from receiver.core.merge import Conflict, Found, Keep, Merged, NotCoupled, Sides, merge
+from receiver.core.remembering import Remembered, remembered
 from receiver.core.transformation import TRANSFORMATION_RULES
-from receiver.core.values import Reference, Value, Values, is_empty, same
+from receiver.core.values import Column, Reference, Value, Values, is_empty, same
 
 FROM, TO, BOTH = Direction.FROM, Direction.TO, Direction.BIDIRECTIONAL
 TEXTS: list[Value] = [None, "", "a", "A", " a ", "b", "abcdef", "abcdeg", "Ö-1"]
@@ -24,7 +25,12 @@ KEPT_BY_A_DATABASE: dict[str, Callable[[Value], Value]] = {
     "cut": lambda value: value[:2] if isinstance(value, str) else value,
     "null as empty text": lambda value: "" if value is None else value,
     "empty text as null": lambda value: value or None,
+    "in capitals": lambda value: value.upper() if isinstance(value, str) else value,
+    "in small letters": lambda value: value.lower() if isinstance(value, str) else value,
+    "with a default": lambda value: value or "default",
 }
+#: what is no other value by any column's account
+NOTHING_ELSE = ["as it is", "null as empty text", "empty text as null"]
 
 
 def mapping_of(*fields: FieldMapping) -> TableMapping:
@@ -41,6 +47,7 @@ class Pair:
     coupling: Coupling
     limits: tuple[tuple[str, int], ...] = ()
     keeps: str = "as it is"
+    keeps_there: str = "as it is"
 
     def sides(self, toward: Direction, *, is_forced: bool = False) -> Sides:
         source, destination = (self.row, self.local) if toward is FROM else (self.local, self.row)
@@ -52,9 +59,15 @@ class Pair:
             self.coupling.source_base(toward),
             self.coupling.destination_base(toward),
             self.coupling.unresolved,
-            limits=dict(self.limits),
+            source_columns=self.columns,
+            destination_columns=self.columns,
             is_forced=is_forced,
+            altered=self.coupling.altered,
         )
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        return {name: Column(name, max_length=length) for name, length in self.limits}
 
     def after(self, toward: Direction, *, is_forced: bool = False) -> Pair:
         """The pair once a run toward that side was carried out, conflicts decided for the source."""
@@ -62,10 +75,11 @@ class Pair:
         merged = merge(sides)
         if not merged.has_moved and not is_forced:
             return self
-        keep = KEPT_BY_A_DATABASE[self.keeps]
+        keep = KEPT_BY_A_DATABASE[self.keeps if toward is FROM else self.keeps_there]
         destination = {**sides.destination, **{name: keep(value) for name, value in merged.values.items()}}
-        coupling = with_bases(self.coupling, toward, *bases_after(sides, merged, destination))
-        coupling = replace(coupling, unresolved=merged.unresolved)
+        known = remembered(sides, merged, merged.values, destination)
+        coupling = with_bases(self.coupling, toward, known.source_base, known.destination_base)
+        coupling = replace(coupling, unresolved=merged.unresolved, altered=known.altered)
         return replace(self, coupling=coupling, **{"local" if toward is FROM else "row": destination})
 
     def has_moved(self, toward: Direction) -> bool:
@@ -115,9 +129,9 @@ def pairs(draw: st.DrawFn, *, may_be_new: bool = True) -> Pair:
     if not may_be_new or draw(st.booleans()):
         coupling = Coupling("M", "1", "2", {one: draw(texts) for one in local}, {one: draw(texts) for one in row})
     limits = tuple((one, draw(st.integers(1, 6))) for one in (*local, *row) if draw(st.booleans()))
-    keeps = draw(st.sampled_from(sorted(KEPT_BY_A_DATABASE)))
+    keeps, keeps_there = (draw(st.sampled_from(sorted(KEPT_BY_A_DATABASE))) for _ in range(2))
     values = {one: draw(texts) for one in local}, {one: draw(texts) for one in row}
-    return Pair(mapping_of(*mapped), *values, coupling, limits, keeps)
+    return Pair(mapping_of(*mapped), *values, coupling, limits, keeps, keeps_there)
 
 
 @given(pairs(), directions, st.booleans())
@@ -126,17 +140,42 @@ def test_the_same_run_again_finds_nothing_moved(pair, toward, is_forced):
 
 
 @given(pairs(may_be_new=False), directions)
-def test_what_came_back_from_the_other_side_is_no_change_whatever_was_made_of_it(pair, toward):
+def test_what_came_back_from_the_other_side_is_no_change_unless_something_else_was_made_of_it(pair, toward):
     still = replace(pair, **{"local" if toward is FROM else "row": pair.coupling.destination_base(toward)})
-    assert not still.after(toward).has_moved(toward.back)
+    done = still.after(toward)
+    assert done.has_moved(toward.back) is (toward.back in done.coupling.altered.values())
+
+
+@given(pairs(may_be_new=False), directions, st.sampled_from(NOTHING_ELSE), st.sampled_from(NOTHING_ELSE))
+def test_a_side_that_keeps_what_it_is_sent_alters_nothing(pair, toward, keeps, keeps_there):
+    honest = replace(pair, keeps=keeps, keeps_there=keeps_there)
+    assert not honest.after(toward).after(toward.back).coupling.altered
 
 
 @given(pairs(), directions)
-def test_forced_use_of_one_side_leaves_no_change_on_the_other(pair, toward):
+def test_forced_use_of_one_side_leaves_no_change_on_the_other_but_its_own(pair, toward):
     two_way = replace(
         pair, mapping=mapping_of(*(replace(row, direction=BOTH, not_null=False) for row in pair.mapping.fields))
     )
-    assert not two_way.after(toward, is_forced=True).has_moved(toward.back)
+    done = two_way.after(toward, is_forced=True)
+    assert done.has_moved(toward.back) is (toward.back in done.coupling.altered.values())
+
+
+@given(pairs(may_be_new=False), directions, texts)
+def test_one_edit_is_sent_once_and_what_was_made_of_it_once_more_and_never_a_third_time(pair, toward, edited):
+    """Whatever both databases do by themselves, and though one may undo what the other did."""
+    rows = tuple(replace(row, not_null=False) for row in pair.mapping.fields)
+    rested = replace(pair, mapping=mapping_of(*rows)).after(FROM).after(TO).after(FROM).after(TO)
+    source, column = ("row", "d1") if toward is FROM else ("local", "l1")
+    changed = replace(rested, **{source: {**getattr(rested, source), column: edited}})
+    sent = 0
+    for way in (toward, toward.back, toward, toward.back, toward):
+        own = "l1" if way is FROM else "d1"
+        sent += own in merge(changed.sides(way)).values
+        changed = changed.after(way)
+    assert sent <= 2
+    assert not changed.has_moved(FROM)
+    assert not changed.has_moved(TO)
 
 
 @given(pairs(may_be_new=False), directions)
@@ -231,7 +270,7 @@ def test_trap_1_a_source_that_moved_in_no_mapped_field_has_not_moved(toward):
 
 
 @pytest.mark.parametrize("rule", sorted(TRANSFORMATION_RULES))
-@pytest.mark.parametrize("keeps", sorted(KEPT_BY_A_DATABASE))
+@pytest.mark.parametrize("keeps", NOTHING_ELSE)
 def test_a_transformed_value_that_comes_back_is_unchanged(rule, keeps):
     pair = equal_pair(replace(NAME, transformation_rule=rule, transformation_direction=FROM), CITY, keeps=keeps)
     done = pair.changed(title=" Ab-c ").after(FROM)
@@ -392,7 +431,8 @@ def test_a_constant_by_itself_causes_no_run():
 
 def test_a_constant_has_a_base_at_its_destination_alone():
     sides = one_field(FieldMapping(4, "type", None, FROM, constant="Person"))
-    assert bases_after(sides, merge(sides), {"type": "Person"}) == ({}, {"type": "Person"})
+    sent = {"type": "Person"}
+    assert remembered(sides, merge(sides), sent, sent) == Remembered({}, sent, {})
 
 
 def test_an_inserted_record_gets_no_empty_values():

@@ -416,7 +416,9 @@ class Run:
     def _awake(self) -> int:
         with self._company.services.database.reading() as connection:
             is_awake = lane.c.ready_at.is_not(None) | lane.c.owner.is_not(None)
-            return int(connection.execute(select(func.count()).select_from(lane).where(is_awake)).scalar_one())
+            awake = int(connection.execute(select(func.count()).select_from(lane).where(is_awake)).scalar_one())
+            waits = inbox.c.state.in_(("waiting", "working"))
+            return awake + int(connection.execute(select(func.count()).where(waits)).scalar_one())
 
     def stop(self) -> dict[str, int]:
         codes = {name: child.stop() for name, child in self._children.items() if isinstance(child, Child)}

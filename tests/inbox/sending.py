@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping, select
 from werkzeug.test import TestResponse
 
 from receiver import create_app
+from receiver.lanes.ready import Ready, ready
 from receiver.services import Services
 from receiver.store.models import inbox, lane
 
@@ -111,6 +112,11 @@ class Door:
     def kept(self) -> list[RowMapping]:
         with self.services.database.reading() as connection:
             return list(connection.execute(select(inbox).order_by(inbox.c.id)).mappings())
+
+    def ready(self) -> list[Ready]:
+        """The lanes that are ready now, in the order in which they are taken."""
+        with self.services.database.reading() as connection:
+            return ready(connection, self.now(), 100)
 
     def lanes(self) -> list[RowMapping]:
         with self.services.database.reading() as connection:

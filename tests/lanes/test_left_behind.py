@@ -15,14 +15,14 @@ from lanes.test_lanes import ACCOUNT, OTHER, hint, lane, post, states, taken, un
 from receiver.commands.procedures import PROCEDURES
 from receiver.commands.synchronizing import run_mapping
 from receiver.engine.process import process
-from receiver.errors import StoreUnavailableError
-from receiver.lanes.failure import close_gate, record_failure
+from receiver.errors import StoreUnavailableError, UnforeseenError
+from receiver.lanes.failure import record_failure
 from receiver.lanes.held import lanes_held, leased
-from receiver.lanes.waits import wake_after_gate
 from receiver.runs import run_task, tasks
 from receiver.sandbox import Sandbox
 from receiver.server.worker import run_ready
 from receiver.services import Services
+from receiver.store import gates
 from receiver.store.schema import VERSION_TABLE
 
 ROW = ("account", ACCOUNT)
@@ -109,7 +109,7 @@ def test_what_was_taken_over_meanwhile_is_not_taken_away(company: Company) -> No
 def test_every_lane_that_waited_for_the_gate_is_ready_when_it_opens(company: Company) -> None:
     company.open_for_all("CUSTOMER")
     with company.services.database.writing() as connection:
-        close_gate(connection, company.now() + timedelta(seconds=900), "the test")
+        gates.pause(connection, "everything", company.now(), company.now() + timedelta(seconds=900), "the test")
     for id_ in (ACCOUNT, OTHER):
         post(company, hint(id_))
     while run_ready(company.services):
@@ -117,8 +117,8 @@ def test_every_lane_that_waited_for_the_gate_is_ready_when_it_opens(company: Com
     assert states(company) == ["waiting", "waiting"]
 
     with company.services.database.writing() as connection:
-        connection.exec_driver_sql("UPDATE receiver_connection SET closed_until = NULL")
-        wake_after_gate(connection, company.now())
+        gates.open_(connection, ["everything"])
+        gates.wake(connection, company.now())
     company.work()
 
     assert states(company) == ["done", "done"]
@@ -131,7 +131,7 @@ def test_a_lane_with_a_back_off_of_its_own_is_not_woken_by_the_gate(small_compan
     assert run_ready(small_company.services)
 
     with small_company.services.database.writing() as connection:
-        wake_after_gate(connection, small_company.now())
+        gates.wake(connection, small_company.now())
 
     assert not run_ready(small_company.services)
 
@@ -161,7 +161,7 @@ def test_what_nobody_foresaw_while_another_version_changes_the_database_is_no_re
         known = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar_one()
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
 
-    record_failure(company.services, taken(company), KeyError("a column"))
+    record_failure(company.services, taken(company), UnforeseenError("KeyError"))
     assert states(company) == ["waiting"]
     with company.services.database.writing() as connection:
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '{known}'")

@@ -159,7 +159,7 @@ def test_the_health_check_is_red_when_nobody_answers() -> None:
 
 def test_every_variable_in_the_composition_is_one_that_is_read() -> None:
     settings = {variable(name) for name in Settings.__dataclass_fields__}
-    servers = set(re.findall(r"RECEIVER_[A-Z_]+", (ROOT / "receiver/gunicorn_conf.py").read_text()))
+    servers = set(re.findall(r"RECEIVER_[A-Z_]+", (ROOT / "receiver/server/gunicorn_conf.py").read_text()))
     named = set(re.findall(r"RECEIVER_[A-Z_]+", COMPOSE))
 
     assert named - settings - servers == set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -167,8 +168,20 @@ class Client:
         return exact_json.loads(self("GET", path, **headers).content)
 
 
-@pytest.fixture
-def api(sandbox):
+@contextmanager
+def signed_in(sandbox):
     client = Client(sandbox)
     yield client
     client.session.close()
+
+
+@pytest.fixture(scope="session")
+def make_client():
+    """For a test's own sandbox: `with make_client(sandbox) as api`."""
+    return signed_in
+
+
+@pytest.fixture
+def api(sandbox):
+    with signed_in(sandbox) as client:
+        yield client

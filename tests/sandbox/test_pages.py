@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 import requests
 
+from receiver.sandbox import Answer
 from receiver.sandbox.seed import FIRST_ACCOUNT, FIRST_CONTACT, SALES_PERSON
 
 ACCOUNT = f"/account/{FIRST_ACCOUNT}"
@@ -227,6 +228,24 @@ def test_the_faults_page_sets_clears_and_expires(browse, sandbox):
     token = sandbox.organization.tokens.issue()
     browse("/faults", {"command": "expire-tokens"})
     assert not sandbox.organization.tokens.accepts(token)
+
+
+def test_the_faults_page_sets_a_text_and_leaves_alone_what_only_tests_can_script(browse, sandbox):
+    answer = Answer(502, path="nowhere")
+    with sandbox.faults.switched(answers=[answer]):
+        assert 'type="text"' in browse("/faults").text
+        browse("/faults", {"command": "apply", "other_host": " org.api.crm4.dynamics.com "})
+        assert sandbox.faults.other_host == "org.api.crm4.dynamics.com"
+        assert 'value="org.api.crm4.dynamics.com"' in browse("/faults").text
+        assert sandbox.faults.answers == [answer]
+        browse("/faults", {"command": "clear"})
+        assert (sandbox.faults.other_host, sandbox.faults.answers) == ("", [])
+
+
+def test_a_page_shows_a_row_that_holds_half_an_emoji(browse, sandbox):
+    sandbox.update("account", FIRST_ACCOUNT, {"telephone1": "cut \ud83d"})
+    assert "cut ?" in browse(ACCOUNT).text
+    sandbox.update("account", FIRST_ACCOUNT, {"telephone1": None})
 
 
 def test_the_faults_page_lists_the_last_answers_of_the_web_api_newest_first(browse, sandbox, api):

@@ -6,12 +6,14 @@ import pytest
 from company import Company
 from scenarios.pairs import ACCOUNT, CONTACT, POUND, SECOND_ACCOUNT, TO, account, couple, couple_customer
 
+from receiver.cli import receiver
 from receiver.commands.coupling.create import create_in_dataverse
 from receiver.commands.coupling.pairs import mapping_named
 from receiver.commands.coupling.set_up_coupling import AfterCoupling, create_new
 from receiver.commands.coupling.set_up_coupling import couple as set_up
 from receiver.commands.result import CommandResult
 from receiver.commands.synchronizing.synchronize_now import Choice, synchronize_now
+from receiver.commands.synchronizing.verify import findings, verify
 from receiver.core.coupling import Result
 from receiver.errors import InvalidMappingError
 from receiver.runs.mapping_run import parts_of, run_part
@@ -241,20 +243,68 @@ def test_m11_no_option_is_no_code_and_no_code_no_option(company: Company) -> Non
     assert account(company)["address1_shippingmethodcode"] is None
 
 
-def test_m11_a_code_without_option_and_an_option_without_code_fail_and_name_it(company: Company) -> None:
+def test_m11_a_code_without_option_is_left_alone_and_follows_once_the_table_has_it(company: Company) -> None:
     company.set_field("CUSTOMER", "shipping_agent_code", is_enabled=True, transformation_rule=OWN_TABLE)
     key = couple_customer(company)
-    company.change_local("customer", key, shipping_agent_code="PIGEON")
+    before = account(company)["address1_shippingmethodcode"]
+    company.change_local("customer", key, shipping_agent_code="PIGEON", fax_no="7")
 
     done = send(company, key)
 
-    assert done.lines[0].reason == "NOT_TRANSFORMED"
     assert "shipping_agent_code PIGEON stands for no option of address1_shippingmethodcode" in done.lines[0].sentence
-    company.change_local("customer", key, shipping_agent_code="")
-    company.sandbox.update("account", ACCOUNT, {"address1_shippingmethodcode": 4})
+    assert (account(company)["address1_shippingmethodcode"], account(company)["fax"]) == (before, "7")
+    assert company.local("customer", key)["shipping_agent_code"] == "PIGEON"
+    assert "Note on shipping_agent_code: a value without counterpart" in shown(company)
+
+    company.set_field("CUSTOMER", "shipping_agent_code", transformation_rule=OWN_TABLE[:-1] + ", PIGEON=3)")
     company.work()
-    assert company.last_job("CUSTOMER") == {"failed": 1}
-    assert "Option 4 of address1_shippingmethodcode has no code" in company.jobs("CUSTOMER")[-1]["errors"][0]
+    assert account(company)["address1_shippingmethodcode"] == 3
+    assert "_code: a value without" not in shown(company)
+
+
+def test_m11_an_option_without_code_is_left_alone_and_follows_once_the_table_has_it(company: Company) -> None:
+    company.set_field("CUSTOMER", "shipping_agent_code", is_enabled=True, transformation_rule=OWN_TABLE)
+    key = couple_customer(company)
+    held = company.local("customer", key)["shipping_agent_code"]
+    company.sandbox.update("account", ACCOUNT, {"address1_shippingmethodcode": 4, "fax": "7"})
+    company.work()
+
+    assert "Option 4 of address1_shippingmethodcode has no code" in company.last_outcome("CUSTOMER")["sentence"]
+    now = company.local("customer", key)
+    assert (now["shipping_agent_code"], now["fax_no"]) == (held, "7")
+    assert "Note on shipping_agent_code: a value without counterpart" in shown(company)
+    company.change_local("customer", key, phone_no="8")
+    run_to(company)
+    assert (account(company)["address1_shippingmethodcode"], account(company)["telephone1"]) == (4, "8")
+
+    company.set_field("CUSTOMER", "shipping_agent_code", transformation_rule=OWN_TABLE[:-1] + ", OWL=4)")
+    company.work()
+    assert company.local("customer", key)["shipping_agent_code"] == "OWL"
+    assert "_code: a value without" not in shown(company)
+
+
+def test_m11_an_option_added_in_the_environment_holds_up_nothing_and_is_told(small_company: Company) -> None:
+    company = small_company
+    company.set_field("CUSTOMER", "payment_terms_code", is_enabled=True)
+    key = couple_customer(company)
+    company.sandbox.add_option("account", "paymenttermscode", 100000000, "Net 90")
+    company.sandbox.update("account", ACCOUNT, {"paymenttermscode": 100000000, "name": "After"})
+    company.work()
+
+    assert company.local("customer", key)["name"] == "After"
+    verified = verify(company.services, "CUSTOMER")
+    (told,) = [one for one in findings(company.services, verified.id) if one.dataverse_id == ACCOUNT]
+    assert (verified.is_in_step, told.kind) == (True, "explained")
+    assert "Option 100000000 of paymenttermscode has no code" in told.reasons["payment_terms_code"]
+
+    company.sandbox.update("account", ACCOUNT, {"paymenttermscode": 1})
+    company.work()
+    assert company.local("customer", key)["payment_terms_code"] == "NET 30"
+    assert "_code: a value without" not in shown(company)
+
+
+def shown(company: Company) -> str:
+    return str(company.app.test_cli_runner().invoke(receiver, ["show", "account", ACCOUNT]).output)
 
 
 @pytest.mark.parametrize("rule", ["UPPERCASE", "LOOKUP(A=one)", "LOOKUP(A=1, B=1)", "LOOKUP(A=1, a=2)", "LOOKUP(1)"])

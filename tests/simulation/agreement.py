@@ -17,7 +17,7 @@ from receiver.core.mapping import Conversion, DeletionConflict, Direction, Field
 from receiver.core.values import Reference, same
 from receiver.services import read_columns
 from receiver.store.local_tables import LocalTable
-from receiver.store.models import history, inbox, job, job_error, lane, passed_over, pending_coupling, uncoupling
+from receiver.store.models import history, inbox, job, job_error, lane, passed_over, pending_coupling, uncoupled
 from receiver.tables import BY_NAME
 
 Pair = tuple[str, str, str]
@@ -84,9 +84,8 @@ class Agreement:
                 reasons = list(self._reasons(mapping, found, one))
                 assert reasons, f"{mapping.name}: {found} has no reason; {one}"
                 if one is not None:
-                    troubled[mapping.name, one.local_id, one.dataverse_id] = set(found.fields) or set(
-                        FIELDS[mapping.name]
-                    )
+                    pair = (mapping.name, one.local_id, one.dataverse_id)
+                    troubled[pair] = troubled.get(pair, set()) | (set(found.fields) or set(FIELDS[mapping.name]))
         self.pairs = {
             pair: fields
             for pair, fields in self.pairs.items()
@@ -133,7 +132,9 @@ class Agreement:
             yield "the record is outside the filter"
         if not self._is_inside(mapping, Direction.FROM, one.dataverse_id):
             yield "the row is outside the filter"
-        if found.kind != "different":
+        if found.kind == "explained":
+            yield "a rule that verify names"
+        elif found.kind != "different":
             # nothing goes from the side that is gone, or toward it
             if mapping.direction is not Direction.BIDIRECTIONAL:
                 yield "direction"
@@ -145,14 +146,16 @@ class Agreement:
         with self.world.services.database.reading() as connection:
             if mapping.synch_only_coupled_records:
                 yield "only coupled records"
-            is_it = (uncoupling.c.local_id == id_) | (uncoupling.c.dataverse_id == id_)
-            if connection.execute(select(uncoupling).where(is_it)).first():
+            is_it = uncoupled.c.source_id == id_
+            if connection.execute(select(uncoupled).where(is_it)).first():
                 yield "uncoupled by a person"
             if connection.execute(select(job_error).where(job_error.c.source == id_)).first():
                 yield "failed"
             if connection.execute(select(passed_over).where(passed_over.c.row_id == id_)).first():
                 yield "passed over"
-            if connection.execute(select(lane.c.key).where(lane.c.row_id == id_, lane.c.ready_at.is_not(None))).first():
+            news = select(inbox.c.id).where(inbox.c.row_id == id_, inbox.c.state == "waiting")
+            due = select(lane.c.key).where(lane.c.row_id == id_, lane.c.ready_at.is_not(None))
+            if connection.execute(news).first() or connection.execute(due).first():
                 yield "waiting"
             is_pending = (pending_coupling.c.local_id == id_) | (pending_coupling.c.dataverse_id == id_)
             if connection.execute(select(pending_coupling).where(is_pending, pending_coupling.c.is_open)).first():

@@ -22,6 +22,7 @@ from receiver.engine.process import process
 from receiver.errors import ReceiverError
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
+from receiver.lanes.ready import is_any_ready
 from receiver.runs import tasks
 from receiver.runs.mapping_run import parts_of, run_part
 from receiver.runs.run_pages import Scope
@@ -218,7 +219,7 @@ class World(Company):
 
     def _is_any_due(self) -> bool:
         with self.services.database.reading() as connection:
-            return lanes.is_any_ready(connection, self.now() + timedelta(days=1))
+            return is_any_ready(connection, self.now() + timedelta(days=1))
 
     def try_(self, ask: Callable[[], object]) -> str:
         """What a person asks for; a refusal is an answer like any other. What it said."""

@@ -19,7 +19,7 @@ from receiver.store.models import metadata
 from receiver.store.schema import VERSION_TABLE, check, migrate
 
 #: SQLite does not say that an index is descending, so there the two cannot be compared
-DESCENDING = "ix_receiver_lane_order"
+DESCENDING = ("ix_receiver_lane_order", "ix_receiver_inbox_due")
 ROOT = Path(__file__).parents[2]
 
 
@@ -31,7 +31,9 @@ def test_the_migrated_schema_is_the_one_that_the_code_describes(database_url: st
         differences = compare_metadata(context, metadata)
     database.dispose()
 
-    assert [one for one in differences if not (database.is_sqlite and DESCENDING in str(one))] == []
+    assert [
+        one for one in differences if not (database.is_sqlite and any(name in str(one) for name in DESCENDING))
+    ] == []
 
 
 def test_the_migrations_can_be_taken_back(database_url: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import TableMapping
 from receiver.errors import LeaseLostError, LostRaceError
-from receiver.lanes.held import BUSY, give_back, leased
+from receiver.lanes.held import BUSY, give_back, lanes_held, leave
 from receiver.lanes.lane import Lease
 from receiver.lanes.waits import wake_waiting
 from receiver.runs.match_reading import still_uncoupled
@@ -24,10 +24,10 @@ Pair = tuple[str, str]
 
 def couple(services: Services, mapping: TableMapping, pairs: Sequence[Pair], job: int) -> dict[str, str]:
     """Couple pairs, no row twice among them, and count them in the *job*; what was not coupled: {local key: why}."""
-    taken = leased(services, [(mapping.dataverse_table, id_) for _, id_ in pairs])
-    held = {lease.id: lease for lease in taken.values()}
-    lost = {key: BUSY for key, id_ in pairs if id_ not in held}
-    return lost | _in_lanes(services, mapping, [pair for pair in pairs if pair[1] in held], held, job)
+    with lanes_held(services, [(mapping.dataverse_table, id_) for _, id_ in pairs]) as taken:
+        held = {lease.id: lease for lease in taken.values()}
+        lost = {key: BUSY for key, id_ in pairs if id_ not in held}
+        return lost | _in_lanes(services, mapping, [pair for pair in pairs if pair[1] in held], held, job)
 
 
 def _in_lanes(
@@ -40,6 +40,7 @@ def _in_lanes(
         return _coupled(services, mapping, pairs, [held[id_] for _, id_ in pairs], job)
     except (LostRaceError, LeaseLostError) as error:
         if len(pairs) == 1:
+            leave(services, [held[pairs[0][1]]])
             return {pairs[0][0]: str(error)}
     middle = len(pairs) // 2
     first = _in_lanes(services, mapping, pairs[:middle], held, job)

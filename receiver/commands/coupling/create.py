@@ -40,7 +40,7 @@ def create_in_dataverse(
         coupled = couplings.of_records(connection, found.name, chosen)
     if missing:
         raise unknown_records(found, missing)
-    ask = Ask(is_click=True, may_create=True, why=f"Create in Dataverse by {who}")
+    ask = Ask(is_click=True, creates_new=True, may_create=True, why=f"Create in Dataverse by {who}")
 
     def wanted(some: Sequence[str]) -> list[Wanted]:
         return wanted_to(services, found.name, some, ask)
@@ -97,7 +97,7 @@ def _created(
 ) -> CommandResult:
     keys, coupled = chosen
     pairs = dict(zip(coupled, pairs_of(services, mapping, list(coupled.values())), strict=True))
-    stale = {key: pair for key, pair in pairs.items() if pair.local is None or pair.row is None}
+    stale = {key: pair for key, pair in pairs.items() if pair.local is None or pair.row_is_gone}
     lines = [_already_coupled(pair) for key, pair in pairs.items() if key not in stale]
     done = carried_out(services, wanted([key for key in keys if key not in pairs]), is_preview=is_preview, token=token)
     if is_preview:

@@ -221,4 +221,6 @@ def _count_failures(services: Services, number: int, lines: Sequence[Line]) -> N
 def _to_create(services: Services, plan: Plan, why: str) -> Iterator[list[Wanted]]:
     keys = iter([one.key for one in plan.found if plan.is_created(one)])
     while some := list(islice(keys, TOGETHER)):
-        yield wanted_to(services, plan.mapping.name, some, Ask(may_create=True, is_click=True, why=why))
+        yield wanted_to(
+            services, plan.mapping.name, some, Ask(may_create=True, is_click=True, creates_new=True, why=why)
+        )

@@ -16,7 +16,7 @@ from receiver.core.mapping import Direction, TableMapping
 from receiver.dataverse.columns import CHANGE_COLUMNS
 from receiver.dataverse.rows import DataverseRow
 from receiver.engine.look_alikes import name_of
-from receiver.errors import NotFoundError, RefusedError
+from receiver.errors import NotFoundError, ReceiverError, RefusedError
 from receiver.services import Services, unknown_table
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
@@ -30,13 +30,24 @@ PAGE = 500
 
 @dataclass(frozen=True)
 class Pair:
-    """A coupling, its mapping, and both records; None where one does not exist any more."""
+    """A coupling, its mapping, and both records; None where one does not exist any more, or could not be read."""
 
     mapping: TableMapping
     coupling: Coupling
     local: Record | None
     row: DataverseRow | None
     failed_on: datetime | None = None
+    #: the row is there, and cannot be read: why
+    unread: str = ""
+
+    @property
+    def row_is_gone(self) -> bool:
+        return self.row is None and not self.unread
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether both records can be looked at."""
+        return self.local is not None and self.row is not None
 
     @property
     def key(self) -> str:
@@ -88,20 +99,34 @@ def pairs_of(
     Raises: what Dataverse raises.
     """
     ids = sorted({one.dataverse_id for one in found})
-    return with_records(services, mapping, found, services.dataverse.read_many(mapping.dataverse_table, ids, columns))
+    return with_records(services, mapping, found, services.dataverse.look_up(mapping.dataverse_table, ids, columns))
 
 
 def with_records(
-    services: Services, mapping: TableMapping, found: Sequence[Coupling], rows: Mapping[str, DataverseRow]
+    services: Services,
+    mapping: TableMapping,
+    found: Sequence[Coupling],
+    rows: Mapping[str, DataverseRow | ReceiverError | None],
 ) -> list[Pair]:
-    """The pairs of couplings whose rows were read already."""
+    """The pairs of couplings whose rows were read already. Raises: an error of a row's that may pass by itself."""
     with services.database.reading() as connection:
         local = LocalTable(connection, BY_NAME[mapping.local_table])
         records = {one.id: one for one in local.get_all(sorted({one.local_id for one in found}))}
         failed = _failed_on(connection, found)
     return [
-        Pair(mapping, one, records.get(one.local_id), rows.get(one.dataverse_id), _newest(one, failed)) for one in found
+        Pair(mapping, one, records.get(one.local_id), *_row_of(rows[one.dataverse_id], _newest(one, failed)))
+        for one in found
     ]
+
+
+def _row_of(
+    read: DataverseRow | ReceiverError | None, failed_on: datetime | None
+) -> tuple[DataverseRow | None, datetime | None, str]:
+    if isinstance(read, ReceiverError):
+        if read.waiting_helps:
+            raise read
+        return None, failed_on, str(read)
+    return read, failed_on, ""
 
 
 def selected(services: Services, mapping: TableMapping, keys: Sequence[str]) -> list[Pair]:

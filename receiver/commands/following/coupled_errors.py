@@ -5,7 +5,7 @@ Source: BC page 5333; reference §4.3, §4.4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,8 +16,12 @@ from receiver.commands.coupling.pairs import Pair, directions_to_try, mapping_na
 from receiver.commands.result import CommandResult, Line, carried_out, line_of
 from receiver.commands.synchronizing.synchronize_now import Choice, check_choice, only_direction, synchronize_now
 from receiver.core.mapping import Direction
+from receiver.dataverse.columns import CHANGE_COLUMNS
+from receiver.dataverse.rows import DataverseRow
 from receiver.engine.coalesce import Ask
 from receiver.errors import ReceiverError, RefusedError
+from receiver.lanes.held import BUSY, give_back, lanes_held
+from receiver.lanes.lane import Lease
 from receiver.runs.carry_out import Wanted, carry_out, wanted_from, wanted_to
 from receiver.services import Services
 from receiver.store import couplings, jobs
@@ -58,7 +62,7 @@ def listed(services: Services, mapping: str = "", limit: int = FIRST_LINES) -> l
     for name in _mapping_names(services, mapping):
         for page in pages_of(services, mapping_named(services, name), is_skipped=True):
             for pair in page:
-                if pair.local is None and pair.row is None:
+                if pair.local is None and pair.row_is_gone:
                     _uncouple(services, pair, "uncoupled")
                     continue
                 lines.append(_line_of(pair))
@@ -87,7 +91,7 @@ def retry_all(services: Services, who: str, mapping: str = "") -> CommandResult:
 
 
 def _retried(services: Services, pairs: Sequence[Pair], who: str) -> CommandResult:
-    ready = [pair for pair in pairs if pair.local is not None and pair.row is not None]
+    ready = [pair for pair in pairs if pair.local is not None and not pair.row_is_gone]
     lines = [_one_is_gone(pair) for pair in pairs if pair not in ready]
     _take_back(services, ready)
     ask = Ask(why=f"Retry by {who}")
@@ -104,7 +108,7 @@ def synchronize(services: Services, mapping: str, keys: Sequence[str], direction
     going = only_direction(found) or direction
     check_choice(found, going, keys)
     pairs = selected(services, found, keys)
-    ready = [pair for pair in pairs if pair.local is not None and pair.row is not None]
+    ready = [pair for pair in pairs if pair.local is not None and not pair.row_is_gone]
     _take_back(services, ready)
     lines = [_one_is_gone(pair) for pair in pairs if pair not in ready]
     if ready:
@@ -150,7 +154,7 @@ def _would_restore(_services: Services, pair: Pair, _who: str) -> Line:
 
 def _restore(services: Services, pair: Pair, who: str) -> Line:
     _uncouple(services, pair)
-    ask = Ask(is_click=True, creates_new=True, may_create=True, why=f"Restore Records by {who}")
+    ask = Ask(is_click=True, is_restored=True, may_create=True, why=f"Restore Records by {who}")
     if pair.row is None:
         wanted = wanted_to(services, pair.mapping.name, [pair.key], ask)
     else:
@@ -182,14 +186,29 @@ def _would_delete(_services: Services, pair: Pair, _who: str) -> Line:
 
 
 def _delete(services: Services, pair: Pair, who: str) -> Line:
+    """In the row's lane, both sides are looked at once more: what cannot be undone is done to what is there now."""
+    table, id_ = pair.mapping.dataverse_table, pair.coupling.dataverse_id
     try:
-        if pair.row is not None:
-            services.dataverse.delete(pair.mapping.dataverse_table, pair.row.id, pair.row.version)
-        _uncouple(services, pair, "deleted", deletes_record=pair.local is not None)
+        with lanes_held(services, [(table, id_)]) as held:
+            if not held:
+                raise RefusedError(BUSY)
+            row = services.dataverse.read(table, id_, CHANGE_COLUMNS)
+            _check_bereft(services, pair, row)
+            if row is not None:
+                services.dataverse.delete(table, id_, row.version)
+            _uncouple(services, pair, "deleted", deletes_record=pair.local is not None, held=held.values())
     except ReceiverError as error:
         said = f"{_survivor(pair)} could not be deleted, and the coupling stays: {error}"
         return pair.line("Error", "failed", said, "Mend what the message says, then Delete Records again.")
     return pair.line("Delete", "deleted", f"{_survivor(pair)} was deleted by {who}, and the coupling removed.")
+
+
+def _check_bereft(services: Services, pair: Pair, row: DataverseRow | None) -> None:
+    """Raises: RefusedError where the record that was gone is back, or the other has gone meanwhile."""
+    with services.database.reading() as connection:
+        local = LocalTable(connection, BY_NAME[pair.mapping.local_table]).get(pair.key)
+    if (local is None) != (pair.local is None) or (row is None) != (pair.row is None):
+        raise RefusedError("One of the two has come back, or gone, meanwhile. Look at the list again.")
 
 
 def _for_the_bereft(
@@ -203,7 +222,9 @@ def _for_the_bereft(
 ) -> CommandResult:
     lines: list[Line] = []
     for pair in selected(services, mapping_named(services, mapping), keys):
-        if pair.local is not None and pair.row is not None:
+        if pair.unread:
+            lines.append(pair.line("Skip", "skipped", f"{pair.row_caption} is there: {pair.unread}"))
+        elif pair.is_whole:
             lines.append(pair.line("Skip", "skipped", BOTH_EXIST))
         elif pair.local is None and pair.row is None:
             if not is_preview:
@@ -214,16 +235,22 @@ def _for_the_bereft(
     return CommandResult(tuple(lines), is_preview=is_preview)
 
 
-def _uncouple(services: Services, pair: Pair, counter: str = "", *, deletes_record: bool = False) -> None:
+def _uncouple(
+    services: Services, pair: Pair, counter: str = "", *, deletes_record: bool = False, held: Iterable[Lease] = ()
+) -> None:
     """Raises: RefusedError when the pair was coupled anew meanwhile; RecordError."""
     now, toward = services.clock(), Direction.TO if pair.row is None else Direction.FROM
     with services.database.writing() as connection:
         found = couplings.find(connection, pair.mapping.name, Direction.TO, pair.key, lock=True)
         if found is None or found.dataverse_id != pair.coupling.dataverse_id:
             raise RefusedError(f"{pair.caption} was coupled anew meanwhile; nothing was done. Look at the list again.")
+        local = LocalTable(connection, BY_NAME[pair.mapping.local_table])
+        if pair.local is None and local.get(pair.key) is not None:
+            raise RefusedError(f"{pair.caption} has come back meanwhile; nothing was done. Look at the list again.")
         if deletes_record:
-            LocalTable(connection, BY_NAME[pair.mapping.local_table]).delete(pair.key)
+            local.delete(pair.key)
         couplings.remove(connection, found)
+        give_back(connection, held)
         if counter:
             jobs.record(connection, pair.mapping.name, toward, (now, now), [counter], [])
 
@@ -237,7 +264,7 @@ def find_deleted(services: Services, mapping: str = "", *, marks: bool = False) 
     lines: list[ErrorLine] = []
     for name in _mapping_names(services, mapping):
         for page in pages_of(services, mapping_named(services, name), is_skipped=False):
-            gone = [pair for pair in page if pair.local is None or pair.row is None]
+            gone = [pair for pair in page if pair.local is None or pair.row_is_gone]
             lines += map(_line_of, gone)
             if marks and gone:
                 _mark(services, gone)
@@ -252,8 +279,12 @@ def _mark(services: Services, pairs: Sequence[Pair]) -> None:
 
 
 def _line_of(pair: Pair) -> ErrorLine:
-    exist = pair.local is not None, pair.row is not None
-    said = pair.message or ("" if all(exist) else f"{pair.row_caption if exist[0] else pair.caption} was deleted.")
+    exist = pair.local is not None, not pair.row_is_gone
+    said = (
+        pair.message
+        or pair.unread
+        or ("" if all(exist) else f"{pair.row_caption if exist[0] else pair.caption} was deleted.")
+    )
     return ErrorLine(
         pair.mapping.name, pair.key, pair.name, exist[0], pair.coupling.dataverse_id, exist[1], said, pair.failed_on
     )

@@ -8,12 +8,14 @@ from sqlalchemy import RowMapping, func, select, update
 
 from receiver.core.message import NO_ID
 from receiver.errors import NotFoundError
-from receiver.lanes import lane as lanes
+from receiver.lanes.touch import Touch, touch
 from receiver.services import Services
 from receiver.store import couplings
 from receiver.store.models import inbox, lane
 
 STATES = ("waiting", "working", "done", "ignored", "failed", "unreadable", "refused")
+#: when it is looked at: what is new says so itself, what was put off waits for its lane
+_READY_AT = func.coalesce(inbox.c.due_at, lane.c.ready_at).label("ready_at")
 ENDED = ("done", "ignored", "failed", "unreadable", "refused")
 
 
@@ -22,7 +24,7 @@ def listed(
 ) -> list[RowMapping]:
     """Notifications, newest first, without their bodies; *before* is a number to go on from."""
     columns = [column for column in inbox.c if column.name != "body"]
-    query = select(*columns, lane.c.ready_at, lane.c.attempts, lane.c.last_error)
+    query = select(*columns, _READY_AT, lane.c.attempts, lane.c.last_error)
     query = query.outerjoin(lane, lane.c.key == inbox.c.lane).order_by(inbox.c.id.desc()).limit(limit)
     if state:
         query = query.where(inbox.c.state == state)
@@ -44,7 +46,7 @@ def counts(services: Services) -> dict[str, int]:
 
 def shown(services: Services, number: int) -> RowMapping:
     """One notification, whole. Raises: NotFoundError."""
-    query = select(inbox, lane.c.ready_at, lane.c.attempts, lane.c.last_error)
+    query = select(inbox, _READY_AT, lane.c.attempts, lane.c.last_error)
     query = query.outerjoin(lane, lane.c.key == inbox.c.lane).where(inbox.c.id == number)
     with services.database.reading() as connection:
         found = connection.execute(query).mappings().first()
@@ -63,10 +65,12 @@ def process_again(services: Services, number: int) -> None:
         raise NotFoundError(f"Notification {number} is {row['state']}: it names no row to process.")
     now = services.clock()
     with services.database.writing() as connection:
-        connection.execute(update(inbox).where(inbox.c.id == number).values(state="waiting", finished_at=None))
+        connection.execute(
+            update(inbox).where(inbox.c.id == number).values(state="waiting", due_at=None, finished_at=None)
+        )
         couplings.take_back(connection, row["row_id"])
         wish = "" if row["row_id"] == NO_ID else "asked for again"
-        lanes.touch(connection, [lanes.Touch(row["table_name"], row["row_id"], now, wish=wish, key=row["lane"])])
+        touch(connection, [Touch(row["table_name"], row["row_id"], now, wish=wish, key=row["lane"])])
     services.waker.ring()
 
 

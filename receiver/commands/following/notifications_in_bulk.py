@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, up
 from receiver.commands.following.notifications import ENDED
 from receiver.core.message import NO_ID
 from receiver.errors import RefusedError
-from receiver.lanes import lane as lanes
+from receiver.lanes.touch import Touch, touch
 from receiver.runs.tasks import Progress, create, under_way
 from receiver.services import Services
 from receiver.store import couplings
@@ -97,12 +97,10 @@ def _processed_again(connection: Connection, numbers: list[int], now: datetime) 
     for row_id in sorted({row.row_id for row in rows}):
         couplings.take_back(connection, row_id)
     touches = [
-        lanes.Touch(
-            row.table_name, row.row_id, now, wish="" if row.row_id == NO_ID else "asked for again", key=row.lane
-        )
+        Touch(row.table_name, row.row_id, now, wish="" if row.row_id == NO_ID else "asked for again", key=row.lane)
         for row in rows
     ]
-    lanes.touch(connection, touches)
+    touch(connection, touches)
 
 
 def _forgot_tombstones(services: Services, before: datetime) -> bool:

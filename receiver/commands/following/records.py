@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from receiver.commands.following.synch_jobs import last_error
-from receiver.core.coupling import Coupling
+from receiver.core.coupling import Coupling, notes_of
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.values import Value, Values, same, to_plain_values
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
@@ -30,6 +30,8 @@ class FieldPair:
     #: the value changed on this side since both were last equal
     local_changed: bool
     dataverse_changed: bool
+    #: a value that was left alone, or that a side alters by itself; empty otherwise
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def _plain(local: LocalTable, coupling: Coupling) -> dict[str, Any]:
             "local_id": coupling.local_id,
             "dataverse_id": coupling.dataverse_id,
             "skipped": coupling.is_skipped,
+            "notes": notes_of(coupling),
             "last_from": {"result": coupling.last_from.result, "error": coupling.last_from.error},
             "last_to": {"result": coupling.last_to.result, "error": coupling.last_to.error},
         },
@@ -110,6 +113,7 @@ def _pairs(mapping: TableMapping, local: Values, row: Values, coupling: Coupling
     captions = columns_of(BY_NAME[mapping.local_table].table)
     theirs = DATAVERSE_TABLES[mapping.dataverse_table].columns
     shown = (one for one in mapping.fields if one.is_enabled and one.local_column and one.dataverse_column)
+    notes = notes_of(coupling) if coupling else {}
     bases = (coupling and coupling.local_base) or {}, (coupling and coupling.dataverse_base) or {}
     return tuple(
         FieldPair(
@@ -120,6 +124,7 @@ def _pairs(mapping: TableMapping, local: Values, row: Values, coupling: Coupling
             one.direction,
             _has_changed(one.local_column, local, bases[0]),
             _has_changed(one.dataverse_column, row, bases[1]),
+            notes.get(one.local_column or "", ""),
         )
         for one in shown
     )

@@ -16,14 +16,13 @@ from sqlalchemy import func, select, update
 from receiver.commands.coupling.pairs import Pair, mapping_named, pairs_of
 from receiver.commands.following.history import Entry, last
 from receiver.commands.result import CommandResult, Line, line_of
-from receiver.commands.synchronizing.compare import converted_from, differences_of
+from receiver.commands.synchronizing.compare import compared, converted_from
 from receiver.core.company import COMPANY_ID
 from receiver.core.mapping import Conversion, Direction, FieldMapping
 from receiver.core.values import Value, Values, from_plain, same, shown, to_plain
 from receiver.engine.coalesce import Ask
-from receiver.engine.process import work_on
+from receiver.engine.process import attempted
 from receiver.errors import ReceiverError, RefusedError
-from receiver.lanes.failure import close_gate_after
 from receiver.lanes.held import leased, leave
 from receiver.lanes.lane import Lease
 from receiver.runs.carry_out import Done, Wanted
@@ -116,6 +115,8 @@ def _pair(services: Services, entry: Entry) -> Pair:
     if coupling is None or coupling.dataverse_id != entry.dataverse_id:
         raise RefusedError(f"{entry.mapping} {entry.local_id} is no longer coupled to {entry.dataverse_id}.")
     (pair,) = pairs_of(services, mapping, [coupling], read_columns(mappings, mapping.dataverse_table))
+    if pair.unread:
+        raise RefusedError(f"{pair.row_caption} is there, and cannot be read: {pair.unread}")
     if pair.local is None or pair.row is None:
         gone = pair.caption if pair.local is None else pair.row_caption
         raise RefusedError(f"{gone} was deleted. Restore the record before a change of it is taken back.")
@@ -165,10 +166,10 @@ def _check_both_sides_hold_it(services: Services, pair: Pair, entry: Entry, fiel
                 f"{column} of {pair.caption if side is pair.local else pair.row_caption} is “{shown(now)}”, no longer "
                 f"“{shown(after)}”: it was changed since, and that would be lost."
             )
-    (differing,) = differences_of(services, pair.mapping, [pair])
+    (found,) = compared(services, pair.mapping, [pair])
     for one in fields.values():
-        if one.local_column in differing:
-            here, there = (shown(from_plain(value)) for value in differing[one.local_column])
+        if one.local_column in found.differences:
+            here, there = (shown(from_plain(value)) for value in found.differences[one.local_column])
             raise RefusedError(
                 f"{one.local_column} of {pair.caption} is “{here}” here and “{there}” in Dataverse: it was changed "
                 "since, and that would be lost. Synchronize the record first."
@@ -195,9 +196,8 @@ def _carried_on(services: Services, asked: _TakingBack, lease: Lease, who: str) 
     )
     wanted = Wanted(asked.pair.mapping.dataverse_table, entry.dataverse_id, ask)
     try:
-        (settled,) = work_on(services, lease, ask)
+        (settled,) = attempted(services, lease, ask)
     except ReceiverError as error:
-        close_gate_after(services, error)
         _write(services, asked, asked.values, asked.now)
         return Done(wanted, error=error)
     if settled.decision != "Modify":

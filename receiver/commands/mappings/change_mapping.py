@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select
@@ -12,12 +13,14 @@ from receiver.core.filters import FilterError, parse
 from receiver.core.mapping import FieldMapping, TableMapping
 from receiver.core.mapping_problems import problems
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
+from receiver.engine.look_at_lane import COUNTERPART
 from receiver.errors import ChangedMeanwhileError, InvalidMappingError, NotFoundError, RefusedError
-from receiver.lanes import lane as lanes
+from receiver.lanes.touch import Touch, touch
 from receiver.services import Services, unknown_table
 from receiver.store import mappings as stored
 from receiver.store.local_tables import columns_of
 from receiver.store.models import coupling, job, passed_over
+from receiver.store.runs import has_unresolved_option
 from receiver.tables import BY_NAME, TABLES
 
 #: a statement may have some thousand placeholders, and the door waits for no more on SQLite
@@ -98,7 +101,24 @@ def change(
         _check(connection, changed)
         if not is_preview:
             stored.save(connection, changed, who, services.clock())
+            _look_again_at_options(connection, before, changed, services.clock())
+    if not is_preview:
+        services.waker.ring()
     return Change(changed, tuple(stored.differences(before, changed)), is_preview)
+
+
+def _look_again_at_options(connection: Connection, before: TableMapping, changed: TableMapping, now: datetime) -> None:
+    """What had no counterpart may have one in another table of codes."""
+    if [row.transformation_rule for row in before.fields] == [row.transformation_rule for row in changed.fields]:
+        return
+    held = (coupling.c.mapping == changed.name, has_unresolved_option(changed))
+    rows = connection.execute(select(coupling.c.dataverse_id).where(*held)).scalars().all()
+    _touch(connection, [Touch(changed.dataverse_table, id_, now, COUNTERPART) for id_ in rows])
+
+
+def _touch(connection: Connection, touches: Sequence[Touch]) -> None:
+    for start in range(0, len(touches), TOUCHED_AT_ONCE):
+        touch(connection, touches[start : start + TOUCHED_AT_ONCE])
 
 
 def _check_unchanged(connection: Connection, now: TableMapping, looked_at: Looked) -> None:
@@ -216,10 +236,10 @@ def bring_in(services: Services, name: str) -> int:
             .all()
         )
     wish = f"brought in by {mapping.name}"
-    touches = [lanes.Touch(mapping.dataverse_table, row_id, now, wish) for row_id in rows]
+    touches = [Touch(mapping.dataverse_table, row_id, now, wish) for row_id in rows]
     for start in range(0, len(touches), TOUCHED_AT_ONCE):
         with services.database.writing() as connection:
-            lanes.touch(connection, touches[start : start + TOUCHED_AT_ONCE])
+            touch(connection, touches[start : start + TOUCHED_AT_ONCE])
     services.waker.ring()
     return len(rows)
 

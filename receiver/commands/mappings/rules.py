@@ -10,9 +10,17 @@ from dataclasses import dataclass, replace
 
 from receiver.core.company import COMPANY_ID, Stamps
 from receiver.core.coupling import Coupling
-from receiver.core.decision import Candidate, Decision, ReadWholeSource, Reason, Record, Situation, decide
+from receiver.core.decision import Candidate, CoupleWith, Decision, ReadWholeSource, Reason, Record, Situation, decide
 from receiver.core.filters import parse
-from receiver.core.mapping import Conversion, DeletionConflict, Direction, FieldMapping, TableMapping, UpdateConflict
+from receiver.core.mapping import (
+    Conversion,
+    DeletionConflict,
+    Direction,
+    FieldMapping,
+    MatchExists,
+    TableMapping,
+    UpdateConflict,
+)
 from receiver.core.merge import Keep, NotCoupled
 from receiver.core.message import Freshness
 from receiver.core.values import Reference
@@ -135,6 +143,12 @@ _WAITING_PARENT = _now(lookups={3: NotCoupled("The parent is outside the filter.
 
 _LOOKS_ALIKE = _now(is_click=True, candidates=(Candidate("PAIRS", "L2", "New"),))
 
+_ONE_ALIKE = _now(candidates=(Candidate("PAIRS", "L2", "New"),))
+_TWO_ALIKE = _now(candidates=(Candidate("PAIRS", "L2", "New"), Candidate("PAIRS", "L3", "New")))
+_NAMESAKES = _now(namesakes=(Candidate("PAIRS", "L2", "Old"), Candidate("PAIRS", "L3", "Old")))
+_COUPLES, CREATE = _mapping(when_a_match_exists=MatchExists.COUPLE), MatchExists.CREATE
+_TWIN = _both(_DESTINATION_GONE, _RESTORE, _ONE_ALIKE)
+
 LINES = (
     Line("the mapping is switched off", _mapping(is_enabled=False)),
     Line("the mapping goes only the other way", _other_way),
@@ -160,6 +174,12 @@ LINES = (
     Line("not coupled; a person uncoupled it", _both(_UNCOUPLED, _now(uncoupled_by="Ann on 2026-11-22"))),
     Line("the same, and a person clicks", _both(_UNCOUPLED, _now(uncoupled_by="Ann on 2026-11-22", is_click=True))),
     Line("not coupled; a person clicks, and an uncoupled record looks alike", _both(_UNCOUPLED, _LOOKS_ALIKE)),
+    Line("not coupled; an uncoupled record looks alike, and the mapping says ask", _both(_UNCOUPLED, _ONE_ALIKE)),
+    Line("the same; the mapping says couple", _both(_UNCOUPLED, _ONE_ALIKE, _COUPLES)),
+    Line("the same, but there are two", _both(_UNCOUPLED, _TWO_ALIKE, _COUPLES)),
+    Line("the same; the mapping says create", _both(_UNCOUPLED, _TWO_ALIKE, _mapping(when_a_match_exists=CREATE))),
+    Line("the coupled destination is gone; Restore records; an uncoupled record looks alike", _TWIN),
+    Line("a coupled record is gone; several uncoupled ones say what it said", _both(_gone, _NAMESAKES)),
     Line("not coupled; its parent is not coupled", _both(_UNCOUPLED, _LOST_PARENT)),
     Line("not coupled; its parent is outside every filter", _both(_UNCOUPLED, _WAITING_PARENT)),
     Line("a transformation rule cannot be carried out", _both(_too_long, _mapping(fields=_HEAVY_FIELDS))),
@@ -218,5 +238,7 @@ def _called(decision: Decision) -> str:
 def _why(decision: Decision) -> str:
     if isinstance(decision, ReadWholeSource):
         return "a partial row may be skipped, never transferred"
+    if isinstance(decision, CoupleWith):
+        return "they are a pair, and decided anew as such"
     reason: Reason | None = getattr(decision, "reason", None)
     return "" if reason is None else reason.what.format(mapping="the mapping")

@@ -1,37 +1,49 @@
 """Whether the two records of a pair say the same: by the transfers and the merge of a run by force.
 
 Both directions of a mapping are asked, so a field of either way counts. What a run would never write makes no
-difference: a one-way field that is empty and was never transferred, a lookup that is cleared on purpose.
+difference: a one-way field that is empty and was never transferred, a lookup that is cleared on purpose, a value that
+is all the other side can keep. What no run may mend is told with the rule that stands in the way.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
 from receiver.commands.coupling.pairs import Pair
 from receiver.core.decision import Record, Situation, sides_of
+from receiver.core.keeping import lost
 from receiver.core.mapping import Conversion, Direction, TableMapping, Transfer
-from receiver.core.merge import Merged, NotCoupled, Sides, merge
-from receiver.core.values import Reference, Value, Values, is_empty, to_plain
+from receiver.core.merge import Merged, NoCounterpart, NotCoupled, Sides, local_column, merge
+from receiver.core.transformation import transformed
+from receiver.core.values import Reference, Value, Values, is_empty, same, to_plain
 from receiver.engine.known_records import Known
-from receiver.engine.lookups import Lookups
-from receiver.engine.synchronize import limits_of
+from receiver.engine.synchronize import with_meanings
 from receiver.engine.work import Work
 from receiver.services import Services
 from receiver.store.mappings import Mappings
 
 #: {local column, or Dataverse column where there is none: [local value, Dataverse value]}
 Differences = dict[str, list[Any]]
+WAYS = (Direction.FROM, Direction.TO)
 
 
-def differences_of(services: Services, mapping: TableMapping, pairs: Sequence[Pair]) -> list[Differences]:
-    """What differs in each pair, both of whose records exist; empty where it is in step."""
+@dataclass(frozen=True)
+class Comparison:
+    """What differs of a pair, and what differs by a rule: by which, in a sentence for each column."""
+
+    differences: Differences = field(default_factory=dict)
+    explained: Differences = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+def compared(services: Services, mapping: TableMapping, pairs: Sequence[Pair]) -> list[Comparison]:
+    """A comparison for each pair, both of whose records exist; without differences it is in step."""
     work = _work(services, mapping, pairs)
-    return [_differences(work, pair) for pair in pairs]
+    return [_comparison(work, pair) for pair in pairs]
 
 
 def digest_of(pair: Pair) -> int:
@@ -76,34 +88,89 @@ def _keys_named(mapping: TableMapping, pairs: Sequence[Pair], mappings: Mappings
     return found
 
 
-def _differences(work: Work, pair: Pair) -> Differences:
-    found: Differences = {}
-    for toward in (Direction.FROM, Direction.TO):
-        if pair.mapping.direction.allows(toward):
-            found |= _one_way(work, pair, toward, skips_bidirectional=toward is Direction.TO)
+def _comparison(work: Work, pair: Pair) -> Comparison:
+    found = Comparison()
+    ways = {toward: _way(work, pair, toward) for toward in WAYS if pair.mapping.direction.allows(toward)}
+    for way in ways.values():
+        for one in way.sides.transfers:
+            back = ways[way.sides.toward.back].of(one) if one.is_bidirectional else None
+            if back is None or way.sides.toward is Direction.FROM:
+                _compare(pair, (way, one), back, found)
     return found
 
 
-def _one_way(work: Work, pair: Pair, toward: Direction, *, skips_bidirectional: bool) -> Differences:
+@dataclass(frozen=True)
+class _Way:
+    """A run by force in one direction, and what it would write."""
+
+    sides: Sides
+    merged: Merged
+
+    def of(self, other: Transfer) -> tuple[_Way, Transfer] | None:
+        """The same field mapping, this way round."""
+        found = (one for one in self.sides.transfers if one.number == other.number)
+        return next(((self, one) for one in found), None)
+
+
+#: a field mapping as a run in one direction sees it
+Seen = tuple[_Way, Transfer]
+
+
+def _way(work: Work, pair: Pair, toward: Direction) -> _Way:
     assert pair.local is not None  # only pairs that exist are compared
     assert pair.row is not None
     row = Record(pair.row.id, pair.row.values)
     source, destination = (row, pair.local) if toward is Direction.FROM else (pair.local, row)
     sides = _sides(work, pair, toward, source, destination)
-    merged = merge(sides)
-    return {
-        _named(one, toward): _values(one, sides)
-        for one in sides.transfers
-        if not (one.is_bidirectional and skips_bidirectional) and _differs(one, sides, merged)
-    }
+    return _Way(sides, merge(sides))
+
+
+def _compare(pair: Pair, seen: Seen, back: Seen | None, found: Comparison) -> None:
+    """A field that goes both ways is in step if either way finds nothing to write."""
+    (way, one), both = seen, [seen, *([back] if back else [])]
+    name, values = _named(one, way.sides.toward), _values(one, way.sides)
+    reason = next(filter(None, (_left_alone(*each) for each in both)), "") or _at_odds(pair, seen)
+    if not reason:
+        is_equal = back is not None and back[1].number in back[0].merged.equal
+        if _differs(one, way.sides, way.merged) and not is_equal:
+            found.differences[name] = values
+            return
+        reason = next(filter(None, (_lost(*each) for each in both)), "")
+    if reason:
+        found.explained[name], found.reasons[name] = values, reason
+
+
+def _left_alone(way: _Way, one: Transfer) -> str:
+    converted = way.sides.lookups.get(one.number)
+    return converted.sentence if isinstance(converted, NoCounterpart) else ""
+
+
+def _at_odds(pair: Pair, seen: Seen) -> str:
+    """A value that was altered where it was written, and has nowhere to go; until somebody edits one of the two."""
+    (way, one), altered = seen, pair.coupling.altered
+    sides, name = way.sides, local_column(one, way.sides.toward)
+    is_told = name in altered and altered[name] is None and one.source is not None
+    if not is_told or sides.source_base is None or sides.destination_base is None or sides.destination is None:
+        return ""
+    is_at_rest = same(sides.source.get(one.source or ""), sides.source_base.get(one.source or "")) and same(
+        sides.destination.get(one.destination), sides.destination_base.get(one.destination)
+    )
+    said = "both sides make" if one.is_bidirectional else "the side that it is sent to makes"
+    return f"{said} something else of what they are sent; the next edit travels" if is_at_rest else ""
+
+
+def _lost(way: _Way, one: Transfer) -> str:
+    """What the destination could not keep of a text that is in step otherwise."""
+    if one.number not in way.merged.equal or one.conversion is not Conversion.PLAIN or one.source is None:
+        return ""
+    return lost(
+        way.sides.destination_columns.get(one.destination), transformed(one.rule, way.sides.source.get(one.source))
+    )
 
 
 def _sides(work: Work, pair: Pair, toward: Direction, source: Record, destination: Record) -> Sides:
-    limits = limits_of(pair.mapping, toward)
-    now = Situation(pair.mapping, toward, source, pair.coupling, destination, limits=limits, is_forced=True)
-    options = work.services.options
-    lookups = Lookups(work, pair.mapping, source.values, destination.values, options.local_currency)
-    return sides_of(replace(now, lookups=lookups.resolve(toward)))
+    now = Situation(pair.mapping, toward, source, pair.coupling, destination, is_forced=True)
+    return sides_of(with_meanings(work, now))
 
 
 def converted_from(services: Services, pair: Pair, row: Values) -> Values:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TookTooLongError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from receiver.core.coupling import Coupling
 from receiver.core.decision import Candidate, Reason
@@ -19,8 +19,9 @@ from receiver.engine.process import process
 from receiver.engine.wording import Settled
 from receiver.errors import NotFoundError, ReceiverError
 from receiver.lanes import lane as lanes
-from receiver.lanes.held import leased
+from receiver.lanes.held import kept_only_if_done, leased
 from receiver.lanes.lane import Lease
+from receiver.lanes.waits import wake_waiting
 from receiver.services import Services, mappings_of
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
@@ -46,9 +47,10 @@ class Opened:
 
 @dataclass(frozen=True)
 class Offered:
-    """Local records with equal values: couple with one of them, or create a new one."""
+    """Local records that may be meant: couple with one, or create a new one; `notice` says what came between."""
 
     candidates: tuple[Candidate, ...]
+    notice: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def _open_coupled(
     lease = _lease(services, table, id_, PATIENCE_COUPLED_SECONDS)
     if lease is None:
         return _opened(mappings, coupled, {}, "It is being synchronized right now; what you see may change.")
-    running: Future[list[Settled]] = _background.submit(process, services, lease, Ask(is_click=True))
+    with kept_only_if_done(services, [lease]):
+        running: Future[list[Settled]] = _background.submit(process, services, lease, Ask(is_click=True))
     try:
         settled = running.result(max(PATIENCE_COUPLED_SECONDS - (time.monotonic() - begun), 0))
     except TookTooLongError:
@@ -188,16 +191,48 @@ def _couple(services: Services, table: str, id_: str, mappings: list[TableMappin
     lease = _lease(services, table, id_, PATIENCE_SECONDS)
     if lease is None:
         return Busy()
-    with services.database.writing() as connection:
-        is_there = LocalTable(connection, BY_NAME[mapping.local_table]).get(key) is not None
-        is_free = couplings.find(connection, name, Direction.TO, key) is None
-        is_chosen = is_there and is_free and couplings.find(connection, name, Direction.FROM, id_) is None
-        if is_chosen:
-            couplings.save(connection, Coupling(name, key, id_), services.clock())
     try:
-        return _answer(services, process(services, lease, Ask(is_click=True, is_forced=is_chosen)))
+        with kept_only_if_done(services, [lease]):
+            taken = _chosen(services, mapping, key, id_)
+        answer = _answer(services, process(services, lease, Ask(is_click=True, is_forced=not taken)))
     except ReceiverError as error:
         return Refused((), trouble=str(error))
+    return _told(answer, taken) if taken else answer
+
+
+def _chosen(services: Services, mapping: TableMapping, key: str, id_: str) -> str:
+    """Couple the two, whose row's lane is held; else what came between, in a sentence. Raises: LostRaceError."""
+    shipped, now = BY_NAME[mapping.local_table], services.clock()
+    called = f"{shipped.caption} {key}"
+    with services.database.writing() as connection:
+        local = LocalTable(connection, shipped)
+        if local.get(key, lock=True) is None:
+            return f"{called} was deleted meanwhile."
+        of_record = couplings.find(connection, mapping.name, Direction.TO, key, lock=True)
+        of_row = couplings.find(connection, mapping.name, Direction.FROM, id_, lock=True)
+        if of_record is not None and of_record.dataverse_id == id_:
+            return f"Somebody else coupled the two this moment; {called} keeps its data."
+        if of_record is not None:
+            return f"{called} was coupled to {mapping.dataverse_table} {of_record.dataverse_id} by somebody else."
+        if of_row is not None and local.get(of_row.local_id) is not None:
+            return f"The row was coupled to {shipped.caption} {of_row.local_id} by somebody else."
+        if of_row is not None:
+            couplings.remove(connection, of_row)  # its record is gone, and this one takes its place
+        couplings.save(connection, Coupling(mapping.name, key, id_), now)
+        wake_waiting(connection, [(mapping.dataverse_table, id_)], now)
+    return ""
+
+
+def _told(answer: Answer, notice: str) -> Answer:
+    """The second of two who chose hears of it, whatever came of it."""
+    match answer:
+        case Opened():
+            return replace(answer, banner=f"{notice} {answer.banner}".strip())
+        case Offered():
+            return replace(answer, notice=notice)
+        case Refused():
+            return replace(answer, trouble=f"{notice} {answer.trouble}".strip())
+    return answer
 
 
 def _lease(services: Services, table: str, id_: str, patience: float) -> Lease | None:

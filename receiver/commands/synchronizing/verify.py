@@ -7,7 +7,7 @@ digest is a sum over all pairs compared, so it does not depend on the order in w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 
 from receiver.commands.coupling.pairs import PAGE, Pair, mapping_named, pairs_of, with_records
-from receiver.commands.synchronizing.compare import Differences, differences_of, digest_of
+from receiver.commands.synchronizing.compare import Comparison, Differences, compared, digest_of
 from receiver.core.mapping import Direction, TableMapping
 from receiver.dataverse.rows import DataverseRow
 from receiver.errors import NotFoundError, RefusedError
@@ -26,7 +26,7 @@ from receiver.store.models import finding, verification
 
 #: verifications of a mapping that are kept with their findings
 KEPT = 10
-KINDS = ("missing", "extra", "different", "uncoupled")
+KINDS = ("missing", "extra", "unseen", "different", "uncoupled", "explained")
 _DIGESTS = 1 << 256
 
 
@@ -34,8 +34,10 @@ _DIGESTS = 1 << 256
 class Finding:
     """Where the sides are not in step.
 
-    missing: coupled, and the Dataverse row is gone; extra: coupled, and the local record is gone; different: the
-    fields differ; uncoupled: inside the filter of one side, and not coupled.
+    missing: coupled, and the Dataverse row is gone; extra: coupled, and the local record is gone; unseen: coupled, and
+    the row is there, but the application user may not see it; different: the
+    fields differ; uncoupled: inside the filter of one side, and not coupled; explained: fields differ by a rule, so
+    that no run would write them: a text that was cut, a value without counterpart, one that a side alters by itself.
     """
 
     kind: str
@@ -43,6 +45,8 @@ class Finding:
     dataverse_id: str = ""
     #: {column: [local value, Dataverse value]}
     fields: Differences = field(default_factory=dict)
+    #: {column: by which rule}, of an explained one
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,8 @@ class Verification:
 
     @property
     def is_in_step(self) -> bool:
-        """Uncoupled records count where the mapping would create the other side of them."""
-        counted = KINDS if self.creates else KINDS[:-1]
+        """Uncoupled records count where the mapping would create the other side of them; what is explained never."""
+        counted = KINDS[:4] if self.creates else KINDS[:3]
         return self.finished_at is not None and not any(self.counts.get(kind) for kind in counted)
 
     def plain(self) -> dict[str, Any]:
@@ -112,7 +116,7 @@ def findings(services: Services, number: int) -> Iterator[Finding]:
             return
         after = page[-1].id
         for row in page:
-            yield Finding(row.kind, row.local_id, row.dataverse_id, row.fields)
+            yield Finding(row.kind, row.local_id, row.dataverse_id, row.fields, row.reasons)
 
 
 class _Run:
@@ -166,7 +170,7 @@ class _Run:
             coupled = [own for one in found.values() if (own := one.get(self._mapping.name)) is not None]
             self._seen.add(verifications.numbers_of(connection, self._mapping.name, rows))
             let_go = {
-                id_ for name, id_ in couplings.who_uncoupled(connection, list(rows)) if name == self._mapping.name
+                id_ for name, id_ in couplings.uncoupled_rows(connection, list(rows)) if name == self._mapping.name
             }
         self._pairs(with_records(self._services, self._mapping, coupled, rows))
         if self._mapping.direction.allows(Direction.FROM):
@@ -196,19 +200,22 @@ class _Run:
         for pair in pairs:
             self._digest = (self._digest + digest_of(pair)) % _DIGESTS
         self._counts["compared"] += len(pairs)
-        doubtful = [pair.coupling for pair, found in self._compared(pairs) if found is not None]
+        found = self._compared(pairs)
+        doubtful = [pair.coupling for pair, own in found if any(one.kind != "explained" for one in own)]
+        sure = {id(pair.coupling) for pair, _ in found} - {id(one) for one in doubtful}
+        self._keep([one for pair, own in found if id(pair.coupling) in sure for one in own])
         if not doubtful:
             return
         with self._services.database.reading() as connection:
             now = couplings.of_records(connection, self._mapping.name, [one.local_id for one in doubtful])
         again = pairs_of(self._services, self._mapping, list(now.values()), self._columns)
-        self._keep([found for _, found in self._compared(again) if found is not None])
+        self._keep([one for _, own in self._compared(again) for one in own])
 
-    def _compared(self, pairs: Sequence[Pair]) -> Iterable[tuple[Pair, Finding | None]]:
-        whole = [pair for pair in pairs if pair.local is not None and pair.row is not None]
-        yield from ((pair, _bereft(pair)) for pair in pairs if pair.local is None or pair.row is None)
-        for pair, fields in zip(whole, differences_of(self._services, self._mapping, whole), strict=True):
-            yield pair, Finding("different", pair.key, pair.coupling.dataverse_id, fields) if fields else None
+    def _compared(self, pairs: Sequence[Pair]) -> list[tuple[Pair, list[Finding]]]:
+        whole = [pair for pair in pairs if pair.is_whole]
+        bereft = [(pair, [_bereft(pair)]) for pair in pairs if not pair.is_whole]
+        found = zip(whole, compared(self._services, self._mapping, whole), strict=True)
+        return bereft + [(pair, _findings_of(pair, one)) for pair, one in found]
 
     def _keep(self, found: Sequence[Finding]) -> None:
         if not found:
@@ -219,5 +226,17 @@ class _Run:
             connection.execute(insert(finding), rows)
 
 
+def _findings_of(pair: Pair, found: Comparison) -> list[Finding]:
+    ids, kept = (pair.key, pair.coupling.dataverse_id), list[Finding]()
+    if found.differences:
+        kept.append(Finding("different", *ids, found.differences))
+    if found.explained:
+        kept.append(Finding("explained", *ids, found.explained, found.reasons))
+    return kept
+
+
 def _bereft(pair: Pair) -> Finding:
-    return Finding("missing" if pair.row is None else "extra", pair.key, pair.coupling.dataverse_id)
+    ids = (pair.key, pair.coupling.dataverse_id)
+    if pair.unread:
+        return Finding("unseen", *ids, reasons={"": pair.unread})
+    return Finding("missing" if pair.row is None else "extra", *ids)

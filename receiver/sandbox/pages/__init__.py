@@ -20,6 +20,7 @@ def make_pages(organization: Organization) -> Flask:
     """The application behind http://localhost:<port>."""
     app = Flask(__name__, template_folder="../templates", static_folder="../static")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.finalize = _drawable
     app.jinja_env.globals["initials"] = forms.initials
     _guard(app)
     _add_common(app, organization)
@@ -27,6 +28,11 @@ def make_pages(organization: Organization) -> Flask:
     app.register_blueprint(commands.web_resources(organization))
     app.register_blueprint(row_pages.row_pages(organization))
     return app
+
+
+def _drawable(value: object) -> object:
+    """Half a surrogate pair, which a row may hold, has no UTF-8: a page with one could not be sent."""
+    return type(value)(value.encode("utf-8", "replace").decode()) if isinstance(value, str) else value
 
 
 def _guard(app: Flask) -> None:

@@ -20,8 +20,19 @@ class Switch:
     name: str
     label: str
     group: str
-    value: float
-    is_whole: bool
+    value: float | str
+    kind: str
+    """int, float or str, as the field is declared."""
+
+    @property
+    def is_text(self) -> bool:
+        return self.kind == "str"
+
+    def read(self, given: str) -> float | str:
+        """What the input holds, as the switch's own type. Raises ValueError."""
+        if self.is_text:
+            return given.strip()
+        return int(float(given)) if self.kind == "int" else float(given)
 
 
 def faults_page(organization: Organization) -> Blueprint:
@@ -54,9 +65,10 @@ def switches_of(faults: Faults) -> list[Switch]:
             label=switch.metadata["label"],
             group=switch.metadata["group"],
             value=getattr(faults, switch.name),
-            is_whole=switch.type == "int",
+            kind=str(switch.type),
         )
         for switch in fields(Faults)
+        if "label" in switch.metadata
     ]
 
 
@@ -70,8 +82,8 @@ def change_faults(organization: Organization, command: str) -> str:
         return "All faults are off."
     for switch in switches_of(organization.faults):
         try:
-            value = float(request.form.get(switch.name, ""))
-        except ValueError:
+            value = switch.read(request.form[switch.name])
+        except (KeyError, ValueError):
             continue
-        setattr(organization.faults, switch.name, int(value) if switch.is_whole else value)
+        setattr(organization.faults, switch.name, value)
     return "The faults are set."

@@ -8,20 +8,31 @@ from __future__ import annotations
 import time
 from uuid import uuid4
 
-from flask import Flask, Response, abort, g, request
+from flask import Flask, Response, abort, request
 
 from receiver.sandbox import exact_json
 from receiver.sandbox.errors import ApiError, invalid_argument, unknown_resource
 from receiver.sandbox.organization import Organization, RequestMade
 from receiver.sandbox.sign_in import sign_in
-from receiver.sandbox.web_api import actions, metadata, privileges, reading, writing
-from receiver.sandbox.web_api.asked import Asked
+from receiver.sandbox.web_api import (
+    actions,
+    associations,
+    error_annotations,
+    metadata,
+    privileges,
+    reading,
+    scripted,
+    writing,
+)
+from receiver.sandbox.web_api.asked import CONTENT_TYPE, Asked
 from receiver.sandbox.web_api.batch import INNER, answer_batch
 from receiver.sandbox.web_api.resource import Resource, parse_resource
 
 _API = "/api/data/"
 _METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 _WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+# In the WSGI environment, not in flask's `g`: that is shared with the requests inside a batch.
+_BEGAN, _IS_COUNTED = "sandbox.began", "sandbox.is_counted"
 
 
 def make_web_api(organization: Organization) -> Flask:
@@ -37,19 +48,28 @@ def make_web_api(organization: Organization) -> Flask:
         return _answer(asked, parse_resource(resource))
 
     @app.before_request
-    def check() -> None:
-        g.began = time.monotonic()
-        if request.path.startswith(_API) and INNER not in request.environ:
+    def check() -> Response | None:
+        request.environ[_BEGAN] = time.monotonic()
+        if not request.path.startswith(_API):
+            return None
+        if INNER not in request.environ:
             _trouble(organization)
+        struck = scripted.strike(request, organization.faults)
+        if struck is None and INNER not in request.environ:
             organization.protection.begin()
-            g.is_counted = True
+            request.environ[_IS_COUNTED] = True
             _check_token(organization)
             _check_user(organization)
+        return struck
 
     @app.errorhandler(ApiError)
     def failed(problem: ApiError) -> Response:
-        body = {"error": {"code": problem.code, "message": problem.message}}
-        return _json_answer(body, problem.status, problem.headers)
+        told = {
+            "code": problem.code,
+            "message": problem.message,
+            **error_annotations.of(Asked(organization, request, ""), problem),
+        }
+        return _json_answer({"error": told}, problem.status, problem.headers)
 
     @app.after_request
     def finish(answer: Response) -> Response:
@@ -65,7 +85,6 @@ def _answer(asked: Asked, resource: Resource) -> Response:
     if resource.name == "WhoAmI":
         return reading.who_am_i(asked)
     if resource.name in asked.organization.schema.sets:
-        privileges.check(asked, resource)
         return _answer_table(asked, resource)
     if asked.method == "POST" and not resource.is_row:
         return actions.unbound(asked, resource.name)
@@ -75,6 +94,8 @@ def _answer(asked: Asked, resource: Resource) -> Response:
 def _answer_table(asked: Asked, resource: Resource) -> Response:
     if privileges.is_asked(asked, resource):
         return privileges.of_user(asked)
+    if associations.is_asked(asked, resource):
+        return associations.answer(asked, resource)
     if resource.rest and asked.method == "POST":
         return actions.bound(asked, resource)
     if resource.rest and resource.rest[-1] == "$ref" and asked.method in ("DELETE", "PUT"):
@@ -129,13 +150,16 @@ def _finish(organization: Organization, answer: Response) -> Response:
     is_done = request.method in _WRITES and answer.status_code < 400  # noqa: PLR2004 - the error statuses begin there
     if is_done and INNER not in request.environ and organization.faults.strikes("lose_answer"):
         answer = Response("<html><title>504 Gateway Timeout</title></html>", 504)
-    answer.headers["OData-Version"] = "4.0"
-    answer.headers["x-ms-service-request-id"] = str(uuid4())
-    answer.headers["x-ms-ratelimit-burst-remaining-xrm-requests"] = "5999"
-    answer.headers["x-ms-ratelimit-time-remaining-xrm-requests"] = "1200.00"
+    if scripted.is_struck(request):
+        answer = scripted.replaced(request, answer)
+    else:
+        answer.headers["OData-Version"] = "4.0"
+        answer.headers["x-ms-service-request-id"] = str(uuid4())
+        answer.headers["x-ms-ratelimit-burst-remaining-xrm-requests"] = "5999"
+        answer.headers["x-ms-ratelimit-time-remaining-xrm-requests"] = "1200.00"
     path = request.full_path.removesuffix("?")
-    took = time.monotonic() - g.began
-    if g.pop("is_counted", False):
+    took = time.monotonic() - request.environ[_BEGAN]
+    if request.environ.pop(_IS_COUNTED, False):
         organization.protection.end(took)
     made = RequestMade(request.method, path, answer.status_code, organization.settings.now(), int(took * 1000))
     organization.requests.append(made)
@@ -143,4 +167,4 @@ def _finish(organization: Organization, answer: Response) -> Response:
 
 
 def _json_answer(body: object, status: int, headers: dict[str, str]) -> Response:
-    return Response(exact_json.dumps(body), status, headers, content_type="application/json; odata.metadata=minimal")
+    return Response(exact_json.dumps(body), status, headers, content_type=CONTENT_TYPE)

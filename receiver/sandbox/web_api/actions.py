@@ -14,6 +14,7 @@ from receiver.sandbox.publishing import publish, publish_all
 from receiver.sandbox.registration import MESSAGE
 from receiver.sandbox.table import Table
 from receiver.sandbox.values import guid_of
+from receiver.sandbox.web_api import privileges, sight
 from receiver.sandbox.web_api.asked import Asked
 from receiver.sandbox.web_api.payload import submitted
 from receiver.sandbox.web_api.resource import Resource, id_by_key, reference_path
@@ -22,7 +23,18 @@ from receiver.sandbox.web_api.writing import upserted
 _BULK_DELETE = 13
 _NAMESPACE = "Microsoft.Dynamics.CRM."
 _PLATFORM_MESSAGES = frozenset(
-    ["Create", "Update", "Delete", "Merge", "Assign", "SetState", "SetStateDynamicEntity", "Associate", "Disassociate"]
+    [
+        "Create",
+        "Update",
+        "Delete",
+        "Restore",
+        "Merge",
+        "Assign",
+        "SetState",
+        "SetStateDynamicEntity",
+        "Associate",
+        "Disassociate",
+    ]
 )
 
 
@@ -40,9 +52,11 @@ def bound(asked: Asked, resource: Resource) -> Response:
 
 
 def unbound(asked: Asked, name: str) -> Response:
-    """`POST /Merge`, `/BulkDelete`, `/PublishXml`, `/PublishAllXml` or `/<Custom API>`. Raises ApiError."""
+    """`POST /Merge`, `/Restore`, `/BulkDelete`, `/PublishXml`, `/PublishAllXml` or `/<Custom API>`. Raises ApiError."""
     if name == "Merge":
         return _merge(asked)
+    if name == "Restore":
+        return _restore(asked)
     if name == "BulkDelete":
         return _bulk_delete(asked)
     if name in ("PublishXml", "PublishAllXml"):
@@ -85,6 +99,9 @@ def _bulk(asked: Asked, table: Table, name: str) -> Response:
     if name == "UpsertMultiple":
         return _upsert_multiple(asked, table, targets)
     many = [submitted(organization, table, target) for target in targets]
+    for values in many:
+        sight.require(organization, table, values.get(table.id_column, ""), "WriteAccess")
+        privileges.require_for_values(organization, table, values, is_new=name == "CreateMultiple")
     if name == "UpdateMultiple":
         organization.rows.update_all(table, many, asked.call)
         return asked.answer_nothing()
@@ -117,7 +134,9 @@ def _bulk_delete(asked: Asked) -> Response:
     organization, body = asked.organization, asked.body()
     named = [pair for query in body.get("QuerySet") or [] for pair in _rows_of_query(organization, query)]
     for table, row_id in named:
-        if organization.store.row(table.name, row_id) is not None:
+        privileges.require(organization, "Delete", table)
+        is_seen = not sight.is_hidden(organization, table.name, row_id)
+        if is_seen and organization.store.row(table.name, row_id) is not None:
             organization.rows.delete(table, row_id, asked.call)
     job_id = str(uuid4())
     ended = {"statecode": 3, "statuscode": 30, "operationtype": _BULK_DELETE}
@@ -145,14 +164,29 @@ def _merge(asked: Asked) -> Response:
     _, loser_id = _row_named(organization, body.get("Subordinate"))
     content = submitted(organization, table, body.get("UpdateContent") or {})
     content.pop(table.id_column, None)
+    privileges.require_for_values(organization, table, content, is_new=False)
+    for row_id in (target_id, loser_id):
+        sight.require(organization, table, row_id, "WriteAccess")
     organization.rows.merge(table, target_id, loser_id, content, asked.call)
     return asked.answer_nothing()
+
+
+def _restore(asked: Asked) -> Response:
+    organization = asked.organization
+    given = asked.body().get("Target") or {}
+    table, row_id = _row_named(organization, given)
+    overridden = submitted(organization, table, given)
+    overridden.pop(table.id_column, None)
+    privileges.require_for_values(organization, table, overridden, is_new=True)
+    organization.rows.restore(table, row_id, overridden, asked.call)
+    context = f"{asked.base}/$metadata#Microsoft.Dynamics.CRM.RestoreResponse"
+    return asked.answer({"@odata.context": context, "id": row_id})
 
 
 def _row_named(organization: Organization, given: Any) -> tuple[Table, str]:
     """From `{"@odata.type": "Microsoft.Dynamics.CRM.account", "accountid": "<id>"}`."""
     if not isinstance(given, dict):
-        raise malformed("Target and Subordinate must be rows.")
+        raise malformed("The parameters Target and Subordinate must be rows.")
     table = organization.schema.table(str(given.get("@odata.type", "")).rpartition(".")[2])
     if table.id_column not in given:
         raise invalid_argument(f"'{table.id_column}' is missing.")

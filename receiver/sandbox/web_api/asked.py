@@ -22,7 +22,7 @@ _ETAG = re.compile(r'W/"(\d+)"')
 _BYPASS = "MSCRM.BypassBusinessLogicExecution"
 _MOST_BYPASSED_STEPS = 3
 _MODES = {"CustomSync": SYNCHRONOUS, "CustomAsync": ASYNCHRONOUS}
-_CONTENT_TYPE = "application/json; odata.metadata=minimal"
+CONTENT_TYPE = "application/json; odata.metadata=minimal"
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,18 @@ class Asked:
                 return value.strip().strip('"')
         return None
 
+    def wants_annotation(self, name: str) -> bool:
+        """Whether `odata.include-annotations` lists it, by itself or by a pattern: `*`, `Microsoft.Dynamics.CRM.*`."""
+        asked_for = _listed(self.preference("odata.include-annotations") or "")
+        return any(one == name or (one.endswith("*") and name.startswith(one[:-1])) for one in asked_for)
+
     @property
     def wants_annotations(self) -> bool:
         return bool(self.preference("odata.include-annotations"))
+
+    @property
+    def wants_unmasked_data(self) -> bool:
+        return (self.option("UnMaskedData") or "").lower() == "true"
 
     @property
     def wants_representation(self) -> bool:
@@ -93,6 +102,7 @@ class Asked:
             tag=self.option("tag"),
             skipped_modes=frozenset(bypassed),
             skipped_steps=step_ids,
+            runs_plug_ins=SYNCHRONOUS not in bypassed,
             row_version=None if version is None else str(version),
         )
 
@@ -122,7 +132,7 @@ class Asked:
         return f"{self.base}/{table.set_name}({row.id})"
 
     def answer(self, body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-        return Response(exact_json.dumps(body), status, headers, content_type=_CONTENT_TYPE)
+        return Response(exact_json.dumps(body), status, headers, content_type=CONTENT_TYPE)
 
     def answer_nothing(self, headers: dict[str, str] | None = None) -> Response:
         answer = Response(status=204, headers=headers)

@@ -14,10 +14,12 @@ from werkzeug.test import Client, TestResponse
 
 from receiver.sandbox import exact_json
 from receiver.sandbox.errors import invalid_argument, malformed
+from receiver.sandbox.faults import Faults
 from receiver.sandbox.organization import Organization
 
 _BOUNDARY = re.compile(r'boundary="?([^";\r\n]+)"?')
 _REQUEST = re.compile(r"(GET|POST|PATCH|PUT|DELETE) (\S.*?)(?: HTTP/1\.1)?")
+_STATUS_LINE = re.compile(r"^(HTTP/1\.1 \d{3})[^\r]*", re.MULTILINE)
 _CONTENT_ID = re.compile(r"^content-id:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 _REFERENCE = re.compile(r"\$(\d+)")
 _PASSED_ON = ("Authorization", "MSCRMCallerID", "CallerObjectId")
@@ -79,7 +81,22 @@ def answer_batch(app: Flask, organization: Organization) -> Response:
         if answers.failed and not goes_on:
             break
     status = answers.failed if answers.failed and not goes_on else 200
-    return Response(answers.text(), status, content_type=f"multipart/mixed; boundary={answers.boundary}")
+    if organization.faults.strikes("batch_parts_missing"):
+        answers.parts.pop()
+    text = _troubled(answers.text(), organization.faults)
+    return Response(text, status, content_type=f"multipart/mixed; boundary={answers.boundary}")
+
+
+def _troubled(text: str, faults: Faults) -> str:
+    """As servers and gateways have been seen to write it: no reason phrases, other line ends, half of it."""
+    if faults.strikes("batch_without_reason"):
+        text = _STATUS_LINE.sub(r"\1 ", text)
+    if faults.strikes("batch_cut_short"):
+        # within the last part's head: that part has no answer, and nothing says that the batch has ended
+        text = text[: text.rindex("HTTP/1.1 ")]
+    if faults.strikes("batch_line_ends_lf"):
+        text = text.replace("\r\n", "\n")
+    return text
 
 
 def _carry_out_change_set(app: Flask, organization: Organization, items: list[_Inner], answers: _Answers) -> None:

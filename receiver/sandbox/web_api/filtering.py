@@ -18,6 +18,7 @@ from receiver.sandbox.organization import Organization
 from receiver.sandbox.storage import Row
 from receiver.sandbox.table import Table
 from receiver.sandbox.values import Reference, moment_of
+from receiver.sandbox.web_api import secured, sight
 
 Test = Callable[[Row], bool]
 
@@ -37,11 +38,8 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
     "le": operator.le,
 }
-_TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
-    "contains": lambda text, part: part in text,
-    "startswith": str.startswith,
-    "endswith": str.endswith,
-}
+#: whether anything may stand before the part, and after it
+_TEXT_TESTS = {"contains": (True, True), "startswith": (False, True), "endswith": (True, False)}
 _LITERALS: dict[str, Any] = {"null": None, "true": True, "false": False}
 _IN, _NOT_IN = "Microsoft.Dynamics.CRM.In", "Microsoft.Dynamics.CRM.NotIn"
 
@@ -81,6 +79,7 @@ class _Reader:
 
     def __init__(self, organization: Organization, table: Table, tokens: list[_Token], text: str) -> None:
         self._organization = organization
+        self._collation = organization.collation
         self._table = table
         self._tokens = tokens
         self._text = text
@@ -111,7 +110,7 @@ class _Reader:
     def _single(self) -> Test:
         word = self._take("word").text
         if word in _TEXT_TESTS:
-            return self._text_test(_TEXT_TESTS[word])
+            return self._text_test(*_TEXT_TESTS[word])
         if word == _IN:
             return self._one_of()
         if word == _NOT_IN:
@@ -119,13 +118,13 @@ class _Reader:
             return lambda row: not is_one(row)
         return self._comparison(self._value_of(word))
 
-    def _text_test(self, holds: Callable[[str, str], bool]) -> Test:
+    def _text_test(self, before: bool, after: bool) -> Test:  # noqa: FBT001 - from the table above
         self._expect("(")
         value_of = self._value_of(self._take("word").text)
         self._expect(",")
-        part = str(self._literal()).casefold()
+        like = self._collation.pattern(str(self._literal()), before=before, after=after)
         self._expect(")")
-        return lambda row: holds(str(value_of(row) or "").casefold(), part)
+        return lambda row: like.fullmatch(self._collation.shown(str(value_of(row) or ""))) is not None
 
     def _one_of(self) -> Test:
         """`Microsoft.Dynamics.CRM.In(PropertyName='name',PropertyValues=['a','b'])`."""
@@ -134,24 +133,24 @@ class _Reader:
         value_of = self._value_of(str(self._literal()))
         for mark in (",", "PropertyValues", "=", "["):
             self._expect(mark)
-        wanted = {_folded(self._literal())}
+        wanted = {self._collation.of(self._literal())}
         while self._accept(","):
-            wanted.add(_folded(self._literal()))
+            wanted.add(self._collation.of(self._literal()))
         for mark in ("]", ")"):
             self._expect(mark)
         texts = {str(value) for value in wanted}
-        return lambda row: str(_folded(value_of(row))) in texts
+        return lambda row: str(self._collation.of(value_of(row))) in texts
 
     def _comparison(self, value_of: Callable[[Row], Any]) -> Test:
         word, literal = self._take("word").text, self._literal()
         if word == "eq":
-            return lambda row: _equals(value_of(row), literal)
+            return lambda row: self._equals(value_of(row), literal)
         if word == "ne":
             # As in Dataverse, an empty column differs from every value.
-            return lambda row: not _equals(value_of(row), literal)
+            return lambda row: not self._equals(value_of(row), literal)
         if word not in _COMPARISONS:
             raise self.problem()
-        return lambda row: _ordered(_COMPARISONS[word], value_of(row), literal)
+        return lambda row: self._ordered(_COMPARISONS[word], value_of(row), literal)
 
     def _value_of(self, name: str) -> Callable[[Row], Any]:
         """A column of the row, or `navigation/column` of the row a lookup points at."""
@@ -160,7 +159,7 @@ class _Reader:
             column = self._table.by_property.get(name)
             if column is None:
                 raise unknown_property(name, self._table.name)
-            return lambda row: _comparable(row.get(column.name))
+            return lambda row: _comparable(secured.seen(self._organization, row, column.name))
         return self._value_behind(navigation, further)
 
     def _value_behind(self, navigation: str, name: str) -> Callable[[Row], Any]:
@@ -173,10 +172,24 @@ class _Reader:
 
         def value(row: Row) -> Any:
             reference = row.get(lookup.name)
-            behind = self._organization.store.row(reference.table, reference.id) if reference else None
-            return _comparable(behind.get(name)) if behind else None
+            if reference is None or sight.is_hidden(self._organization, reference.table, reference.id):
+                return None
+            behind = self._organization.store.row(reference.table, reference.id)
+            return _comparable(secured.seen(self._organization, behind, name)) if behind else None
 
         return value
+
+    def _equals(self, value: Any, literal: Any) -> bool:
+        if isinstance(value, bool) != isinstance(literal, bool):
+            return False
+        return bool(self._collation.of(value) == self._collation.of(literal))
+
+    def _ordered(self, holds: Callable[[Any, Any], bool], value: Any, literal: Any) -> bool:
+        both = (self._collation.of(value), self._collation.of(literal))
+        are_numbers = all(isinstance(one, (int, Decimal)) for one in both)
+        if not are_numbers and not any(all(isinstance(one, kind) for one in both) for kind in (str, datetime)):
+            return False
+        return holds(*both)
 
     def _literal(self) -> Any:
         token = self.next()
@@ -224,22 +237,3 @@ class _Reader:
 
 def _comparable(value: Any) -> Any:
     return value.id if isinstance(value, Reference) else value
-
-
-def _folded(value: Any) -> Any:
-    """Texts are compared without regard to case, as the database does."""
-    return value.casefold() if isinstance(value, str) else value
-
-
-def _equals(value: Any, literal: Any) -> bool:
-    if isinstance(value, bool) != isinstance(literal, bool):
-        return False
-    return bool(_folded(value) == _folded(literal))
-
-
-def _ordered(holds: Callable[[Any, Any], bool], value: Any, literal: Any) -> bool:
-    both = (_folded(value), _folded(literal))
-    are_numbers = all(isinstance(one, (int, Decimal)) for one in both)
-    if not are_numbers and not any(all(isinstance(one, kind) for one in both) for kind in (str, datetime)):
-        return False
-    return holds(*both)

@@ -13,8 +13,9 @@ from flask import Response
 
 from receiver.sandbox.errors import ApiError, invalid_argument, unknown_resource
 from receiver.sandbox.schema import metadata_id
-from receiver.sandbox.table import Column, Kind, Table
+from receiver.sandbox.table import Table
 from receiver.sandbox.web_api.asked import Asked
+from receiver.sandbox.web_api.column_metadata import columns_of, label, refuse_uncast
 from receiver.sandbox.web_api.metadata_filter import metadata_filter
 from receiver.sandbox.web_api.resource import Resource, alternate_key
 
@@ -46,28 +47,29 @@ def _is_wanted(asked: Asked, members: dict[str, Any]) -> bool:
 
 def _part(asked: Asked, table: Table, rest: tuple[str, ...]) -> Response:
     if rest[0].startswith("Attributes"):
-        key = rest[0].partition("(")[2].rstrip(")")
-        named = alternate_key(key).get("LogicalName", key)
-        columns = [one for one in table.columns if not named or named in (one.name, _column_id(table, one))]
-        return _columns(asked, table, columns, rest[1] if len(rest) > 1 else "", is_single=bool(named))
+        return _columns(asked, table, rest)
     if rest[0] not in _PARTS:
         raise unknown_resource(rest[0])
     found = _PARTS[rest[0]](asked, table)
     return _list(asked, [_chosen(asked, one) for one in found if _is_wanted(asked, one)])
 
 
-def _columns(asked: Asked, table: Table, columns: list[Column], cast: str, *, is_single: bool) -> Response:
-    found = _CAST.fullmatch(cast)
-    if found is not None:
-        columns = [column for column in columns if column.kind == found[1]]
-    options = bool(asked.option("$expand"))
-    described = [_column(table, column, with_options=options) for column in columns]
-    shown = [_chosen(asked, members) for members in described if _is_wanted(asked, members)]
-    if not is_single:
-        return _list(asked, shown)
-    if not shown:
+def _columns(asked: Asked, table: Table, rest: tuple[str, ...]) -> Response:
+    """`Attributes`, `Attributes(LogicalName='x')`, and either of them cast to one type."""
+    key = rest[0].partition("(")[2].rstrip(")")
+    named = alternate_key(key).get("LogicalName", key)
+    cast = _CAST.fullmatch(rest[1]) if len(rest) > 1 else None
+    if cast is None:
+        refuse_uncast(asked.option("$select"))
+    described = columns_of(asked.organization, table, with_options=bool(asked.option("$expand")))
+    if cast is not None:
+        described = [one for one in described if one["@odata.type"].endswith(f".{cast[1]}AttributeMetadata")]
+    if not named:
+        return _list(asked, [_chosen(asked, one) for one in described if _is_wanted(asked, one)])
+    found = next((one for one in described if named in (one["LogicalName"], one["MetadataId"])), None)
+    if found is None:
         raise ApiError(404, "0x80060888", "Could not find the attribute.")
-    return asked.answer(shown[0])
+    return asked.answer(_chosen(asked, found))
 
 
 def _own(asked: Asked, table: Table) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def _members(table: Table, untracked: Collection[str]) -> dict[str, Any]:
         "OwnershipType": _OWNED if table.has("ownerid") else "None",
         "ChangeTrackingEnabled": table.tracks_changes and table.name not in untracked,
         "IsOptimisticConcurrencyEnabled": True,
-        "DisplayName": _label(table.name.capitalize()),
+        "DisplayName": label(table.name.capitalize()),
         "IsPrivate": False,
         "MetadataId": metadata_id(table.name),
     }
@@ -97,49 +99,12 @@ def _table(asked: Asked, table: Table) -> dict[str, Any]:
     expand = asked.option("$expand") or ""
     if "Attributes" in expand:
         inner = re.search(r"Attributes\(\$select=([\w,]+)", expand)
-        chosen["Attributes"] = [
-            _only(_column(table, column, with_options=False), inner[1] if inner else None) for column in table.columns
-        ]
+        select = inner[1] if inner else None
+        refuse_uncast(select)
+        chosen["Attributes"] = [_only(one, select) for one in columns_of(asked.organization, table)]
     if "ManyToOneRelationships" in expand:
         chosen["ManyToOneRelationships"] = _relationships(table)
     return chosen
-
-
-def _column(table: Table, column: Column, *, with_options: bool) -> dict[str, Any]:
-    members: dict[str, Any] = {
-        "@odata.type": f"#Microsoft.Dynamics.CRM.{column.kind}AttributeMetadata",
-        "LogicalName": column.name,
-        "SchemaName": column.name,
-        "EntityLogicalName": table.name,
-        "DisplayName": _label(column.name),
-        "AttributeOf": None,
-        "IsPrimaryId": column.name == table.id_column,
-        "IsPrimaryName": column.name == table.name_column,
-        "AttributeType": str(column.kind),
-        "IsValidForCreate": "c" in column.access,
-        "IsValidForUpdate": "u" in column.access,
-        "IsValidForRead": "r" in column.access,
-        "MetadataId": _column_id(table, column),
-    }
-    if column.kind in (Kind.TEXT, Kind.MEMO):
-        members["MaxLength"] = column.length
-    if column.kind in (Kind.DECIMAL, Kind.MONEY):
-        members["Precision"] = column.scale
-    if column.is_lookup:
-        members["Targets"] = [target.table for target in column.targets]
-    if with_options and column.options:
-        members["OptionSet"] = {"Options": [_option(value, label) for value, label in column.options]}
-        members["GlobalOptionSet"] = None
-    return members
-
-
-def _option(value: int, label: str) -> dict[str, Any]:
-    return {"Value": value, "Label": _label(label)}
-
-
-def _label(text: str) -> dict[str, Any]:
-    texts = [{"Label": text, "LanguageCode": 1033}]
-    return {"LocalizedLabels": texts, "UserLocalizedLabel": texts[0]}
 
 
 def _relationships(table: Table) -> list[dict[str, Any]]:
@@ -193,7 +158,3 @@ def _only(members: dict[str, Any], select: str | None) -> dict[str, Any]:
 
 def _list(asked: Asked, items: list[dict[str, Any]]) -> Response:
     return asked.answer({"@odata.context": f"{asked.base}/$metadata#EntityDefinitions", "value": items})
-
-
-def _column_id(table: Table, column: Column) -> str:
-    return metadata_id(f"{table.name}.{column.name}")

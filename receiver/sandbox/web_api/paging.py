@@ -23,7 +23,7 @@ from receiver.sandbox.web_api.asked import Asked
 _LARGEST_PAGE = 5000
 _KEPT_COOKIES = 1000
 _TOKEN_LIFETIME = timedelta(days=7)
-_TOKEN = re.compile(r"(\d+)!(\d{4}-\d{2}-\d{2}T[\d:]+Z)")
+_TOKEN = re.compile(r"(\d+)!(\d{4}-\d{2}-\d{2}T[\d:]+Z)(?:!(\d+))?")
 _DROPPED = ("$skiptoken", "$deltatoken")
 
 
@@ -68,7 +68,7 @@ def whole_table(organization: Organization, table: Table) -> Remaining:
 def changes(organization: Organization, table: Table, token: str) -> Remaining:
     """Rows written since the token, then ids deleted since. Raises ApiError for a bad or expired token."""
     found = _TOKEN.fullmatch(token)
-    if found is None:
+    if found is None or int(found[3] or 0) != organization.store.history:
         raise invalid_argument(f"The delta token '{token}' is invalid.")
     at = datetime.fromisoformat(found[2])
     if organization.settings.now().astimezone(UTC) - at > _TOKEN_LIFETIME:
@@ -84,7 +84,9 @@ def changes(organization: Organization, table: Table, token: str) -> Remaining:
 
 
 def _token(organization: Organization, version: int) -> str:
-    return f"{version}!{organization.settings.now().astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    history = organization.store.history
+    moment = organization.settings.now().astimezone(UTC)
+    return f"{version}!{moment:%Y-%m-%dT%H:%M:%SZ}" + (f"!{history}" if history else "")
 
 
 def page_size(asked: Asked) -> int:
@@ -96,4 +98,16 @@ def link(asked: Asked, option: str, token: str) -> str:
     """This request's own address with the token added."""
     kept = [(name, value) for name, value in asked.request.args.items() if name not in _DROPPED]
     query = urlencode([*kept, (option, token)], safe="$,!:", quote_via=quote)
-    return f"{asked.request.host_url[:-1]}{asked.request.path}?{query}"
+    return f"{_host_of_links(asked)}{asked.request.path}?{query}"
+
+
+def own_link(asked: Asked) -> str:
+    """An address that leads to the same page again."""
+    query = asked.request.query_string.decode()
+    return f"{_host_of_links(asked)}{asked.request.path}?{query}"
+
+
+def _host_of_links(asked: Asked) -> str:
+    """An environment answers under two names, and nothing says which of them its links carry."""
+    other = asked.organization.faults.other_host
+    return f"https://{other}" if other else asked.request.host_url[:-1]

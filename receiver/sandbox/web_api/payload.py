@@ -7,7 +7,7 @@ from typing import Any
 from receiver.sandbox.errors import ApiError, malformed
 from receiver.sandbox.organization import Organization
 from receiver.sandbox.table import Column, Table
-from receiver.sandbox.values import Reference, from_json
+from receiver.sandbox.values import Reference, from_json, refuse_characters
 from receiver.sandbox.web_api.resource import id_by_key, reference_path
 
 _BIND = "@odata.bind"
@@ -22,6 +22,7 @@ def submitted(organization: Organization, table: Table, body: dict[str, Any]) ->
             columns[column.name] = reference
         elif "@" not in name:
             column = _column(table, name, value)
+            refuse_characters(column, value)
             columns[column.name] = None if column.is_lookup else from_json(column, value)
     return columns
 
@@ -56,4 +57,4 @@ def reference_to(organization: Organization, column: Column, navigation: str, ur
     target = organization.schema.entity_set(resource.name)
     if not any(one.table == target.name and one.navigation == navigation for one in column.targets):
         raise ApiError(400, "0x80048d19", f"The property '{navigation}' does not lead to '{resource.name}'.")
-    return Reference(target.name, id_by_key(organization, target, resource.key or ""))
+    return Reference(target.name, id_by_key(organization, target, resource.key or "", "AppendToAccess"))

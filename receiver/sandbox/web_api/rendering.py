@@ -12,6 +12,7 @@ from receiver.sandbox.organization import Organization
 from receiver.sandbox.storage import Row
 from receiver.sandbox.table import Column, Table
 from receiver.sandbox.values import Reference, to_json
+from receiver.sandbox.web_api import privileges, secured, sight
 
 _FORMATTED = "@OData.Community.Display.V1.FormattedValue"
 _LOOKUP_TABLE = "@Microsoft.Dynamics.CRM.lookuplogicalname"
@@ -43,12 +44,15 @@ def selected(table: Table, select: str | None) -> list[Column]:
     return list(columns.values())
 
 
-def shown(organization: Organization, row: Row, columns: list[Column], *, is_annotated: bool) -> dict[str, Any]:
-    """Empty columns are shown as null."""
+def shown(
+    organization: Organization, row: Row, columns: list[Column], *, is_annotated: bool, unmasked: bool = False
+) -> dict[str, Any]:
+    """Empty columns are shown as null, and so are those that may not be read. *unmasked*: no masks, where allowed."""
     members: dict[str, Any] = {"@odata.etag": row.etag}
     for column in columns:
-        value = row.get(column.name)
-        if is_annotated:
+        mask = secured.mask_of(organization, row, column.name, unmasked=unmasked)
+        value = secured.seen(organization, row, column.name) if mask is None else mask
+        if is_annotated and mask is None:
             members |= _annotations(organization, column, value)
         members[column.property_name] = to_json(column, value)
     return members
@@ -67,6 +71,7 @@ def expansions(organization: Organization, table: Table, expand: str | None) -> 
         if inside and option != "$select":
             raise invalid_argument(f"The sandbox does not answer {option} inside $expand.")
         behind_it = organization.schema.table(target.table)
+        privileges.require(organization, "Read", behind_it)
         found.append(Expansion(navigation, column, target.table, selected(behind_it, names or None)))
     return found
 
@@ -79,6 +84,7 @@ def behind(
     for one in expanded:
         reference = row.get(one.column.name)
         is_there = isinstance(reference, Reference) and reference.table == one.table
+        is_there = is_there and not sight.is_hidden(organization, reference.table, reference.id)
         found = organization.store.row(one.table, reference.id) if is_there else None
         members[one.navigation] = (
             None if found is None else shown(organization, found, one.columns, is_annotated=is_annotated)

@@ -10,6 +10,7 @@ from receiver.sandbox.organization import Organization
 from receiver.sandbox.storage import Row
 from receiver.sandbox.table import Table
 from receiver.sandbox.values import guid_of, to_json
+from receiver.sandbox.web_api import sight
 
 _SEGMENT = re.compile(r"(?:[^/'(]|'[^']*'|\((?:[^')]|'[^']*')*\))+")
 _KEYED = re.compile(r"(?P<name>[^(]+)\((?P<key>.*)\)", re.DOTALL)
@@ -46,8 +47,15 @@ def alternate_key(key: str) -> dict[str, str]:
     return {name: value.strip("'").replace("''", "'") for name, value in _PAIR.findall(key)}
 
 
-def id_by_key(organization: Organization, table: Table, key: str) -> str:
-    """The id that a key stands for. Raises ApiError when no row has that alternate key."""
+def id_by_key(organization: Organization, table: Table, key: str, right: str = "ReadAccess") -> str:
+    """The id that a key stands for. Raises ApiError when no row has that alternate key, or it may not be seen."""
+    row_id = find_id(organization, table, key)
+    sight.require(organization, table, row_id, right)
+    return row_id
+
+
+def find_id(organization: Organization, table: Table, key: str) -> str:
+    """The same, whether the row may be seen or not. Raises ApiError."""
     parts = alternate_key(key)
     if not parts:
         return guid_of(key)
@@ -65,15 +73,16 @@ def id_by_key(organization: Organization, table: Table, key: str) -> str:
 def row_with(organization: Organization, table: Table, parts: dict[str, str]) -> Row | None:
     """The row whose properties have these values."""
     for row in organization.store.rows(table.name):
-        if all(_matches(table, row, name, value) for name, value in parts.items()):
+        if all(_matches(organization, table, row, name, value) for name, value in parts.items()):
             return row
     return None
 
 
-def _matches(table: Table, row: Row, name: str, value: str) -> bool:
+def _matches(organization: Organization, table: Table, row: Row, name: str, value: str) -> bool:
     column = table.by_property[name]
     kept = row.get(column.name)
-    return kept is not None and str(to_json(column, kept)).lower() == value.lower()
+    key = organization.collation.key
+    return kept is not None and key(str(to_json(column, kept))) == key(value)
 
 
 def reference_path(uri: str) -> Resource:

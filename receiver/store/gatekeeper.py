@@ -1,0 +1,79 @@
+"""Who keeps requests from being sent while Dataverse must be left alone: `dataverse.web_api.Gate` over stored gates.
+
+A pause that Dataverse asked for ends by itself. A set-up that a person must mend is looked at again with growing
+pauses, by one request of anybody's at a time; the first that goes through opens the gate for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+
+from receiver.errors import GateClosedError, ReceiverError, SetUpError, SignInError, ThrottledError
+from receiver.store import gates
+from receiver.store.database import Database
+
+#: the gate before all requests
+EVERYTHING = "everything"
+
+
+class Gatekeeper:
+    """One process's; what it knows stands in the database, so all processes keep the same gates."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], longest_pause_seconds: float) -> None:
+        self._database = database
+        self._clock = clock
+        self._longest = longest_pause_seconds
+
+    def check(self, names: Collection[str] = (EVERYTHING,)) -> None:
+        """Raises: GateClosedError while one of these gates is closed."""
+        with self._database.reading() as connection:
+            found = gates.found(connection, names)
+        if found and found[0].until > self._clock():
+            raise _closed(found[0])
+
+    def enter(self, names: Collection[str]) -> str:
+        """The gate that this request looks behind, to see whether it is open again; empty where none is closed.
+
+        Raises: GateClosedError.
+        """
+        now = self._clock()
+        with self._database.reading() as connection:
+            found = gates.found(connection, names)
+        if not found:
+            return ""
+        if found[0].until > now:
+            raise _closed(found[0])
+        with self._database.writing() as connection:
+            if not gates.may_look(connection, found[0].name, now):
+                raise _closed(found[0])  # another looks already
+        return found[0].name
+
+    def refused(self, error: ReceiverError) -> None:
+        """Close what the answer says: everybody waits for as long as Dataverse asks, or until a person has acted."""
+        now = self._clock()
+        if isinstance(error, ThrottledError):
+            seconds = min(error.retry_after, self._longest)
+            reason = str(error)
+            if seconds < error.retry_after:
+                reason += f" (It asked for {error.retry_after:.0f} seconds; we wait {seconds:.0f} at most.)"
+            with self._database.writing() as connection:
+                gates.pause(connection, EVERYTHING, now, now + timedelta(seconds=seconds), reason)
+        elif isinstance(error, SetUpError | SignInError):
+            name = error.gate if isinstance(error, SetUpError) else EVERYTHING
+            with self._database.writing() as connection:
+                gates.close(connection, name, now, str(error))
+
+    def passed(self, name: str) -> None:
+        """A request that looked behind the gate went through: it is open."""
+        self.open_([name])
+
+    def open_(self, names: Sequence[str]) -> None:
+        """Open these gates; what waited for them is looked at now."""
+        with self._database.writing() as connection:
+            gates.open_(connection, names)
+            gates.wake(connection, self._clock())
+
+
+def _closed(found: gates.Gate) -> GateClosedError:
+    return GateClosedError(found.until, found.reason, is_set_up=found.is_set_up)
