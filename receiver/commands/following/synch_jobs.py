@@ -150,5 +150,5 @@ def _jobs(connection: Connection, where: Iterable[ColumnElement[bool]], limit: i
 
 def _job(row: RowMapping, errors: tuple[JobError, ...]) -> Job:
     counts = {name: int(row[name]) for name in COUNTERS if row[name]}
-    others = {name: value for name, value in row.items() if name not in COUNTERS}
+    others = {name: value for name, value in row.items() if name not in {*COUNTERS, "holder"}}
     return Job(**others, counts=counts, errors=errors)
