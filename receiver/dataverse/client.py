@@ -234,14 +234,12 @@ class DataverseClient(WebApi):
         """
         if self._is_confirming:
             return error
-        self._local.is_confirming = True
         try:
-            _, user = self.who_am_i()
-            held = privileges.held_by(self, user)
+            with self.confirming():
+                _, user = self.who_am_i()
+                held = privileges.held_by(self, user)
         except ReceiverError:
             return error  # nobody can say: what Dataverse said stands
-        finally:
-            self._local.is_confirming = False
         named = _PRIVILEGE.search(error.says)
         wanted = named[0] if named else privileges.privilege(asked.operation.capitalize(), asked.table)
         if held.lacks([wanted]):

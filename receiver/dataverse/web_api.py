@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from http import HTTPStatus
@@ -237,6 +238,15 @@ class WebApi:
         """An answer of everybody's concern closes a gate."""
         if not self._is_confirming:
             self._gate.refused(error)
+
+    @contextmanager
+    def confirming(self) -> Iterator[None]:
+        """What this thread asks meanwhile is about an answer that it got: what is answered to that closes no gate."""
+        self._local.is_confirming = True
+        try:
+            yield
+        finally:
+            self._local.is_confirming = False
 
     @property
     def _is_confirming(self) -> bool:

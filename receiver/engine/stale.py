@@ -14,7 +14,7 @@ from receiver.core.mapping import Direction
 from receiver.core.values import is_empty
 from receiver.dataverse.metadata import SPEAKS_OF_COLUMNS
 from receiver.engine.work import Outcome, Work
-from receiver.errors import DataverseError, MovedError, SetUpError
+from receiver.errors import DataverseError, MovedError, ReceiverError, SetUpError
 from receiver.services import Services
 from receiver.store import descriptions
 
@@ -59,7 +59,13 @@ def is_described_anew(services: Services, table: str, answer: object) -> bool:
     """After a refusal that speaks of columns: whether the table is another now, so that deciding anew helps."""
     if not isinstance(answer, DataverseError) or answer.code.lower() not in SPEAKS_OF_COLUMNS:
         return False
-    if not read_again(services.database, services.dataverse, [table], services.clock()):
+    client = services.dataverse
+    try:
+        with client.confirming():
+            is_changed = read_again(services.database, client, [table], services.clock())
+    except ReceiverError:
+        return False  # nobody can say: what Dataverse said stands
+    if not is_changed:
         return False
     if isinstance(answer, SetUpError):
         services.gatekeeper.open_([answer.gate])  # nobody has to act: from now on the column is not named

@@ -24,14 +24,14 @@ def misfits(services: Services) -> dict[str, tuple[str, ...]]:
     """
     with services.database.reading() as connection:
         found, facts = stored.load(connection), descriptions.load(connection)
-    return {name: tuple(misfits_of(one, described_in(facts, one))) for name, one in found.items()}
+    return {
+        name: (unknown,) if (unknown := unknown_table(one)) else tuple(misfits_of(one, described_in(facts, one)))
+        for name, one in found.items()
+    }
 
 
 def misfits_of(mapping: TableMapping, description: Description) -> Iterator[str]:
-    """The same of one mapping, whose table is described so."""
-    if unknown := unknown_table(mapping):
-        yield unknown
-        return
+    """The same of one mapping that does not stand still, whose table is described so."""
     table, filtered = mapping.dataverse_table, columns_of(mapping.dataverse_filter)
     for name in sorted(filtered & (description.lacking - OPTIONAL_COLUMNS)):
         yield (
