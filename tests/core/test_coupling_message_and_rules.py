@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -16,6 +17,7 @@ from receiver.core.coupling import (
     Result,
     after_failure,
     at_version,
+    notes_of,
     with_bases,
     with_job,
     with_run,
@@ -87,6 +89,22 @@ def test_each_side_has_its_own_base_whichever_way_the_run_goes():
 def test_a_run_leads_to_the_other_sides_id():
     assert COUPLING.destination_id(FROM) == COUPLING.local_id
     assert COUPLING.destination_id(TO) == COUPLING.dataverse_id
+
+
+LEFT_ALONE = "a value without counterpart on the other side was left alone. It follows as soon as there is one."
+AT_ODDS = "the side that is written makes something else of it. Nothing is sent again until somebody edits it."
+NOTES = [
+    ("nothing", {}, {}),
+    ("values without counterpart", {"unresolved": frozenset({"terms", "agent"})}, {"agent": LEFT_ALONE, "terms": LEFT_ALONE}),
+    ("values that a side alters by itself", {"altered": {"name": None, "city": None}}, {"city": AT_ODDS, "name": AT_ODDS}),
+    ("values on their way back: nothing is to be done", {"altered": {"name": FROM, "city": TO}}, {}),
+    ("both", {"unresolved": frozenset({"terms"}), "altered": {"name": None}}, {"terms": LEFT_ALONE, "name": AT_ODDS}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("known", "notes"), [row[1:] for row in NOTES], ids=[row[0] for row in NOTES])
+def test_a_coupling_tells_which_fields_a_person_should_know_of(known, notes):
+    assert notes_of(replace(COUPLING, **known)) == notes
 
 
 # -- versions ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from receiver.core.mapping import Conversion, Direction, FieldMapping, TableMapping
-from receiver.core.merge import NoCounterpart, Sides, merge
+from receiver.core.merge import Found, NoCounterpart, Sides, merge
 from receiver.core.remembering import Remembered, remembered
 from receiver.core.values import Column, ColumnType, Value
 
@@ -178,3 +178,37 @@ def test_a_value_without_counterpart_leaves_its_field_alone_and_the_others_go_on
     assert (merged.unresolved, merged.notes, merged.kept) == ({"code"}, ("Option 7 has no code.",), {2})
     bases = remembered(now, merged, merged.values, {there: "new", other: "A"})
     assert (bases.source_base[code], bases.destination_base[other]) == (1, "A"), "it is looked at again each time"
+
+
+SETTLED = [
+    # what is the case                              it says   here   what is found         it moves
+    ("both are as they were", 1, "A", Found("A"), True),
+    ("both are as they were, and empty", None, "", Found(None), True),
+    ("the code here was edited", 1, "B", Found("A"), False),
+    ("there is still no code", 1, "A", NOWHERE, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("option", "code", "found", "moves"), [row[1:] for row in SETTLED], ids=[row[0] for row in SETTLED]
+)
+def test_an_option_that_is_as_it_was_again_is_settled(option, code, found, moves):
+    field = FieldMapping(2, "code", "option", conversion=Conversion.OPTION)
+    now = Sides(
+        TableMapping("M", "l", "d", BOTH, (field,)).transfers(FROM), FROM, {"option": option}, {"code": code},
+        {"option": option}, {"code": "A" if option else ""}, frozenset({"code"}), {2: found},
+    )  # fmt: skip
+    merged = merge(now)
+    assert merged.has_moved is moves
+    assert merged.unresolved == (frozenset() if moves else {"code"})
+
+
+def test_what_was_altered_before_the_two_were_ever_equal_travels_no_way():
+    now = sides(
+        toward=FROM,
+        altered={"name": FROM},
+        source={"title": "old"},
+        source_base={"title": "old"},
+        destination_base=None,
+    )
+    assert not merge(now).has_moved

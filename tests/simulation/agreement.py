@@ -84,9 +84,8 @@ class Agreement:
                 reasons = list(self._reasons(mapping, found, one))
                 assert reasons, f"{mapping.name}: {found} has no reason; {one}"
                 if one is not None:
-                    troubled[mapping.name, one.local_id, one.dataverse_id] = set(found.fields) or set(
-                        FIELDS[mapping.name]
-                    )
+                    pair = (mapping.name, one.local_id, one.dataverse_id)
+                    troubled[pair] = troubled.get(pair, set()) | (set(found.fields) or set(FIELDS[mapping.name]))
         self.pairs = {
             pair: fields
             for pair, fields in self.pairs.items()
@@ -133,7 +132,9 @@ class Agreement:
             yield "the record is outside the filter"
         if not self._is_inside(mapping, Direction.FROM, one.dataverse_id):
             yield "the row is outside the filter"
-        if found.kind != "different":
+        if found.kind == "explained":
+            yield "a rule that verify names"
+        elif found.kind != "different":
             # nothing goes from the side that is gone, or toward it
             if mapping.direction is not Direction.BIDIRECTIONAL:
                 yield "direction"
