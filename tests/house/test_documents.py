@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,14 @@ def test_every_file_that_a_module_names_is_there() -> None:
 )
 def test_what_counts_as_the_name_of_a_file(text: str, names: list[str]) -> None:
     assert NAMED.findall(text) == names
+
+
+def test_the_floors_in_the_architecture_are_those_of_the_contract() -> None:
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    section = (ROOT / "docs/architecture.md").read_text().partition("## Who may import whom")[2]
+    floors = [re.split(r" {2,}", line)[0] for line in section.split("```")[1].strip().splitlines()]
+
+    assert floors == contract["layers"]
 
 
 def test_every_module_says_first_what_lives_there() -> None:
