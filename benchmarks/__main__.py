@@ -21,6 +21,7 @@ from benchmarks import (
     outbound,
     report,
     verifying,
+    workers,
 )
 from benchmarks.bench import SHORT, Bench, from_environment
 from benchmarks.figures import HEADING, Figure, figures
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[Bench], dict[str, float]]] = {
     "door": door.measure,
     "latency": latency.measure,
     "backlog": backlog.measure,
+    "workers": workers.measure,
     "open": button.measure,
     "start": footprint.start,
     "memory": footprint.footprint,

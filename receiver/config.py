@@ -100,6 +100,12 @@ class Settings:
     )
     longest_back_off_seconds: float = _setting("Cap of the back-off after transient errors.", 900.0, float)
     longest_pause_seconds: float = _setting("Cap of a pause that Dataverse asks for by Retry-After.", 900.0, float)
+    guard_records: int = _setting(
+        "More conclusions of one kind at once (gone, a column blanked), and more than the next, wait for a person.",
+        25,
+        _count,
+    )
+    guard_percent: float = _setting("The same in percent of a mapping's couplings.", 1.0, float)
     largest_body_bytes: int = _setting("A larger notification is answered 413.", 1024 * 1024, _count)
     history_days: int = _setting("How long changes of records are remembered.", 365, _count)
     tour: bool = _setting(

@@ -48,6 +48,8 @@ class Options:
     synchronous_second_read_seconds: float = 150.0
     longest_back_off_seconds: float = 900.0
     longest_pause_seconds: float = 900.0
+    guard_records: int = 25
+    guard_percent: float = 1.0
     largest_body_bytes: int = 1024 * 1024
     history_days: int = 365
 

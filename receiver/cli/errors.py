@@ -11,7 +11,7 @@ from receiver.cli.explained import ExplainedGroup
 from receiver.cli.outcome import print_result
 from receiver.cli.shared import EMPTY, LIMIT, WHO, as_json, print_json, said, services, table, with_application
 from receiver.commands.coupling.pairs import mapping_named
-from receiver.commands.following import coupled_errors, open_questions
+from receiver.commands.following import coupled_errors, open_questions, standing_causes
 from receiver.commands.following.coupled_errors import ErrorLine
 from receiver.commands.synchronizing.synchronize_now import Choice, only_direction
 
@@ -39,14 +39,19 @@ def list_errors(mapping: str, limit: int, is_json: bool) -> None:
     """List skipped couplings, and what only a person can say: which of some records is meant, and by which command."""
     skipped = coupled_errors.listed(services(), mapping, limit)
     asked = open_questions.listed(services(), mapping, limit)
+    waiting = standing_causes.listed(services(), mapping)
     if is_json:
-        print_json([*(one.plain() for one in skipped), *(one.plain() for one in asked)])
+        print_json(
+            [*(one.plain() for one in skipped), *(one.plain() for one in asked), *(one.plain() for one in waiting)]
+        )
         return
     _print_lines(skipped, "Nothing is skipped.", is_json=False)
     for one in asked:
         click.echo(one.sentence)
         for command in one.commands:
             click.echo(f"  {command}")
+    for cause in waiting:
+        click.echo(f"{cause.sentence} {cause.remedy}".strip())
 
 
 @errors.command("retry")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from receiver.cli.explained import ExplainedGroup
+from receiver.cli.outcome import print_result
 from receiver.cli.shared import (
     EMPTY,
     WHO,
@@ -209,6 +210,28 @@ def delete_mapping(name: str, is_sure: bool) -> None:
         click.confirm(f"Delete the mapping {found.name}?", abort=True, err=True)
     mapping_commands.delete(services(), found.name, WHO)
     click.echo(f"{found.name} was deleted.")
+
+
+@mappings.command("confirm")
+@click.argument("name", metavar="MAPPING")
+@click.option("--preview", "is_preview", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+@as_json
+@with_application
+def confirm_kept(name: str, is_preview: bool, is_sure: bool, is_json: bool) -> None:
+    """Show what was kept back, too many records being concerned at once, and carry it out."""
+    from receiver.commands.mappings.confirm import confirm, kept_back
+
+    found = kept_back(services(), name)
+    if not found and not is_json:
+        click.echo(f"Nothing is kept back of {name.upper()}.")
+        return
+    if not is_preview and not is_sure:
+        print_result(confirm(services(), name, WHO, is_preview=True), "Would be done", is_json=False)
+        for one in found:
+            click.echo(one.sentence)
+        click.confirm("Carry it out?", abort=True, err=True)
+    print_result(confirm(services(), name, WHO, is_preview=is_preview), "Confirm", is_json=is_json)
 
 
 def _all_mappings() -> list[TableMapping]:

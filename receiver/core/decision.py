@@ -127,6 +127,10 @@ class Reason(Why):
         "the coupling is skipped because the same failure came twice in a row",
         "Mend the cause of the failure before, then Process Again.",
     )
+    HELD_BACK = (
+        "too many records would come to this at once, so it waits for a person",
+        "Look at them, then confirm or mend the cause: `receiver mappings confirm {mapping}`.",
+    )
     OUT_OF_SIGHT = (
         "the row is there, and the application user may not see or change it",
         "Share the row with the application user, or give its role the depth Organization; then Process Again.",

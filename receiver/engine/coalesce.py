@@ -77,6 +77,15 @@ class Ask:
     job: int | None = None
     #: why, as the history tells it
     why: str = ""
+    #: nobody named this record: what cannot be taken back is counted
+    is_by_itself: bool = False
+    #: a run that keeps to its end what cannot be taken back
+    keeper: str = ""
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether too many conclusions at once are kept back; what a person asked for by name is not."""
+        return self.is_by_itself or bool(self.keeper) or not (self.is_click or self.mapping)
 
     @property
     def looks_anyway(self) -> bool:

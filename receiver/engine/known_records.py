@@ -5,6 +5,7 @@ It is what a decision is made upon; settle.py looks again, locked, before it wri
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
@@ -32,6 +33,8 @@ class Known:
         self._uncoupled_records: dict[tuple[str, str], Uncoupled | None] = {}
         self._open_writes: dict[str, list[OpenWrite]] = {}
         self._records: dict[tuple[str, str], Record | None] = {}
+        #: conclusions drawn but not yet written, by mapping and kind
+        self.concluded: Counter[tuple[str, str]] = Counter()
         #: rows that were deleted once
         self.deleted: set[str] = set()
 

@@ -28,6 +28,7 @@ from receiver.engine.coalesce import (
     references_of,
     source_of,
 )
+from receiver.engine.guard import guarded
 from receiver.engine.known_records import Known
 from receiver.engine.settle import waits_of
 from receiver.engine.synchronize import synchronize
@@ -92,7 +93,8 @@ def look_at(work: Work, lease: Lease, read: list[Read], started: datetime, ask: 
             follow(work, mapping, lease.id, ask.key if ask.toward is Direction.TO else "")
         source = _source(work, lease, read, ask)
         outcomes = [
-            synchronize(work, mapping, _sent_back(work, mapping, lease, read, ask) or source) for mapping in own
+            guarded(work, synchronize(work, mapping, _sent_back(work, mapping, lease, read, ask) or source), ask)
+            for mapping in own
         ]
     row = work.rows.get((lease.table, lease.id))
     is_gone = bool(outcomes) and row is not None and not row.exists

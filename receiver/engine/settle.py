@@ -38,7 +38,8 @@ from receiver.engine.wording import Settled, destination_id, error_of, in_words
 from receiver.engine.work import Outcome
 from receiver.errors import LostRaceError, MovedError, RecordError
 from receiver.lanes import lane as lanes
-from receiver.store import couplings, jobs, open_writes
+from receiver.store import conclusions, couplings, jobs, open_writes
+from receiver.store.conclusions import Conclusion
 from receiver.store.local_tables import LocalTable
 from receiver.store.models import history, passed_over, question
 from receiver.tables import BY_NAME
@@ -92,6 +93,7 @@ def settle(connection: Connection, outcomes: Sequence[Outcome], started: datetim
     _remember(connection, written, numbers, finished)
     _note_passed_over(connection, written, finished)
     _note_questions(connection, written, finished)
+    _note_conclusions(connection, written, finished)
     _tell_history(connection, written, finished)
     return written
 
@@ -223,7 +225,8 @@ def _record_jobs(connection: Connection, written: Sequence[Written], times: tupl
         batches.setdefault(_batch_of(one), []).append(one)
     numbers: dict[tuple[str, Direction, int | None], int] = {}
     for key, batch in batches.items():
-        counters, errors = [one.settled.counter for one in batch], _errors_of(batch)
+        # what a run keeps to its end is counted there
+        counters, errors = [one.settled.counter for one in batch if not one.outcome.keeper], _errors_of(batch)
         mapping, toward, number = key
         if number is None:
             numbers[key] = jobs.record(connection, mapping, toward, times, counters, errors)
@@ -327,6 +330,27 @@ def _note_passed_over(connection: Connection, written: Sequence[Written], clock:
 _NO_LONGER_PASSED_OVER = delete(passed_over).where(
     passed_over.c.mapping == bindparam("is_mapping"), passed_over.c.row_id == bindparam("is_row")
 )
+
+
+def _note_conclusions(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
+    """What cannot be taken back is counted by the hour, or kept back."""
+    drawn = [
+        Conclusion(
+            one.settled.mapping,
+            kind,
+            now.coupling.dataverse_id,
+            now.coupling.local_id,
+            now.toward,
+            is_kept=isinstance(one.outcome.decision, Skip),
+            keeper=one.outcome.keeper,
+        )
+        for one in written
+        for now in (one.outcome.now,)
+        for kind in sorted(one.outcome.conclusions)
+        if now.coupling is not None
+    ]
+    if drawn:
+        conclusions.note(connection, drawn, clock)
 
 
 def _tell_history(connection: Connection, written: Sequence[Written], clock: datetime) -> None:

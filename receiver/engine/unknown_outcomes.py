@@ -19,7 +19,7 @@ from receiver.core.mapping import Direction, TableMapping
 from receiver.core.values import Values
 from receiver.engine.synchronize import columns_of_sides
 from receiver.engine.work import Work
-from receiver.lanes import lane as lanes
+from receiver.lanes.touch import Touch, touch
 from receiver.lanes.waits import wake_waiting
 from receiver.store import couplings, open_writes
 from receiver.store.local_tables import LocalTable
@@ -131,7 +131,7 @@ def _completed(
     now = work.services.clock()
     couplings.save(connection, coupling, now)
     wake_waiting(connection, [(mapping.dataverse_table, row.id)], now)
-    lanes.touch(connection, [lanes.Touch(mapping.dataverse_table, row.id, now, "created, though no answer came")])
+    touch(connection, [Touch(mapping.dataverse_table, row.id, now, "created, though no answer came")])
     return [coupling]
 
 

@@ -50,6 +50,9 @@ class Outcome:
     decision: Decision
     #: the Dataverse row as it came back from our write
     written: Record | None = None
+    #: the kinds of conclusion that are drawn with it, or kept back; the run that keeps them
+    conclusions: frozenset[str] = frozenset()
+    keeper: str = ""
 
 
 @dataclass(frozen=True)

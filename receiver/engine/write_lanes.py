@@ -21,6 +21,7 @@ from receiver.engine.wording import Settled
 from receiver.errors import MovedError
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
+from receiver.lanes.touch import Touch, touch
 from receiver.lanes.waits import wait_for, wake_waiting
 from receiver.services import Services, mappings_of, unknown_table
 from receiver.store import couplings
@@ -37,7 +38,7 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
 
     Lanes come first and in one order: two workers that touch each other's cannot block one another.
     """
-    others = [touch for look in looks for touch in _others(look, started)]
+    others = [other for look in looks for other in _others(look, started)]
     waits = {look.lease.key: look.waits for look in looks if look.outcomes and not look.ask.mapping}
     wanted = {row for rows in waits.values() for row in rows}
     lanes.hold(connection, {look.lease.key for look in looks} | {lanes.key_of(*row) for row in wanted})
@@ -46,8 +47,8 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     written = settle(connection, outcomes, started, services.clock())
     _leave_tombstones(connection, [look.lease for look in looks if look.is_gone], started)
     # nobody else tells of it: a trigger of the company's that follows our write is no edit
-    back = [lanes.Touch(*one.row, started, wish=TRAVELS_BACK) for one in written if one.travels_back]
-    lanes.touch(connection, [*others, *back])
+    back = [Touch(*one.row, started, wish=TRAVELS_BACK) for one in written if one.travels_back]
+    touch(connection, [*others, *back])
     if waits:
         wait_for(connection, waits)
     wake_waiting(connection, [one.row for one in written if one.couples], started)
@@ -92,10 +93,10 @@ def _leave_tombstones(connection: Connection, gone: Sequence[Lease], now: dateti
         connection.execute(lanes.upsert(connection, tombstone).on_conflict_do_nothing(), rows)
 
 
-def _others(look: Look, now: datetime) -> list[lanes.Touch]:
+def _others(look: Look, now: datetime) -> list[Touch]:
     """A message that names several rows wakes their lanes."""
     return [
-        lanes.Touch(request.table, request.id, now, wish=f"named by notification {one.row.id}")
+        Touch(request.table, request.id, now, wish=f"named by notification {one.row.id}")
         for one in look.read
         for request in one.requests
         if not is_own(request, look.lease) and mappings_of(look.work.mappings, request.table)

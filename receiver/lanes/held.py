@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
-from receiver.errors import LeaseLostError, StoreUnavailableError
+from receiver.errors import BusyError, LeaseLostError, StoreUnavailableError
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
 from receiver.services import Services
@@ -85,7 +85,7 @@ def give_back(connection: Connection, held: Iterable[Lease]) -> None:
 def leave(services: Services, held: Iterable[Lease]) -> None:
     """Give back lanes in which nothing was done; one that was lost meanwhile is given back already.
 
-    While the database is away they are left behind, and given back when it is there again.
+    While the database is away, or another program holds their rows, they are left behind, and given back later.
     """
     left = list(held)
     if not left:
@@ -93,7 +93,7 @@ def leave(services: Services, held: Iterable[Lease]) -> None:
     try:
         with services.database.writing() as connection:
             give_back(connection, left)
-    except StoreUnavailableError:
+    except (StoreUnavailableError, BusyError):
         for lease in left:
             services.left_behind.add(lease.owner, lease.key)
     except LeaseLostError:

@@ -7,15 +7,13 @@ a wish came meanwhile, and leaves the lane ready.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import socket
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -29,6 +27,7 @@ from sqlalchemy import (
     bindparam,
     case,
     literal,
+    null,
     or_,
     select,
     update,
@@ -39,7 +38,7 @@ from receiver.core.message import Version
 from receiver.errors import LeaseLostError
 from receiver.lanes.ready import Ready, is_free, is_ready, ready
 from receiver.store.models import INBOX_BY_LANE, inbox, lane
-from receiver.store.types import Moment, Number, sqlite_value
+from receiver.store.types import Moment, Number
 
 FIRST_BACK_OFF_SECONDS = 1.0
 OWN_LANE = "message"
@@ -78,74 +77,6 @@ def upsert(connection: Connection, table: Any) -> Any:
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
 
 
-@dataclass(frozen=True)
-class Touch:
-    """There is work in a lane: it is ready at the earlier of `ready_at` and what it was."""
-
-    table: str
-    id: str
-    ready_at: datetime
-    #: why, since no notification says it
-    wish: str = ""
-    #: of a lane that is not a row's
-    key: str = ""
-
-    @property
-    def lane(self) -> str:
-        return self.key or key_of(self.table, self.id)
-
-
-def touch(connection: Connection, touches: Sequence[Touch]) -> None:
-    """Make lanes ready."""
-    if not touches:
-        return
-    rows = _merged(touches)
-    if connection.dialect.name == "sqlite":
-        values = tuple(sqlite_value(row[name]) for row in rows for name in _TOUCHED)
-        connection.exec_driver_sql(_touching_sqlite(len(rows)), values)
-    else:
-        connection.exec_driver_sql(_TOUCHING, (json.dumps(rows, default=str),))
-
-
-def _merged(touches: Iterable[Touch]) -> list[dict[str, Any]]:
-    """One row a lane, in the order of their keys: two who touch the same lanes cannot block each other for ever."""
-    found: dict[str, Touch] = {}
-    for one in touches:
-        found[one.lane] = _both(found[one.lane], one) if one.lane in found else one
-    return [
-        dict(zip(_TOUCHED, (key, one.table, one.id, one.ready_at, one.wish), strict=True))
-        for key, one in sorted(found.items())
-    ]
-
-
-def _both(one: Touch, other: Touch) -> Touch:
-    ready_at = min(one.ready_at, other.ready_at)
-    return replace(other, ready_at=ready_at, wish=other.wish or one.wish)
-
-
-# Written out, since a message may name thousands: SQLAlchemy would compile them anew for each count.
-_TOUCHED = ("key", "table_name", "row_id", "ready_at", "wish")
-_INTO_LANES = f"INSERT INTO receiver_lane ({', '.join(_TOUCHED)}, generation)"
-_OR_WAKE = """
-    ON CONFLICT (key) DO UPDATE SET
-        ready_at = CASE WHEN receiver_lane.ready_at <= excluded.ready_at
-                        THEN receiver_lane.ready_at ELSE excluded.ready_at END,
-        wish = CASE WHEN excluded.wish <> '' THEN excluded.wish ELSE receiver_lane.wish END,
-        generation = receiver_lane.generation + 1
-    """
-_TOUCHING = f"""
-    {_INTO_LANES} SELECT {", ".join(_TOUCHED)}, 1 FROM json_to_recordset(%s::json) AS touched
-        (key text, table_name text, row_id text, ready_at timestamptz, wish text)
-    ORDER BY key {_OR_WAKE}
-    """  # noqa: S608  # only names of our own are put together
-
-
-@lru_cache
-def _touching_sqlite(count: int) -> str:
-    row = f"({', '.join('?' * len(_TOUCHED))}, 1)"
-    return f"{_INTO_LANES} VALUES {', '.join([row] * count)} {_OR_WAKE}"
-
-
 def lease_named(
     connection: Connection, owner: str, now: datetime, seconds: float, rows: Sequence[tuple[str, str]]
 ) -> list[Lease]:
@@ -179,9 +110,18 @@ def lease_found(
 
 def _make(connection: Connection, rows: Mapping[str, tuple[str, str]]) -> None:
     """Rows for lanes that have none, in the order of their keys: two who make the same cannot block each other."""
-    values = [{"key": key, "table_name": table, "row_id": id_} for key, (table, id_) in sorted(rows.items())]
-    if values:
-        connection.execute(upsert(connection, lane).on_conflict_do_nothing(index_elements=["key"]), values)
+    if not rows:
+        return
+    values = [(key, *rows[key]) for key in sorted(rows)]
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_MAKING.format("VALUES (?, ?, ?)"), values)
+    else:
+        columns = tuple(list(column) for column in zip(*values, strict=True))
+        connection.exec_driver_sql(_MAKING.format("SELECT * FROM unnest(%s::text[], %s::text[], %s::text[])"), columns)
+
+
+#: written out, since on PostgreSQL it is then one message, however many they are
+_MAKING = "INSERT INTO receiver_lane (key, table_name, row_id) {} ON CONFLICT (key) DO NOTHING"
 
 
 def _leased(
@@ -298,6 +238,7 @@ def _releasing() -> Update:
         .values(
             attempts=case((is_done, 0), else_=lane.c.attempts),
             last_error=case((is_done, ""), else_=lane.c.last_error),
+            troubled_since=case((is_done, null()), else_=lane.c.troubled_since),
             owner=None,
             lease_until=None,
             ready_at=case((is_unmoved, bindparam("next_at", type_=Moment())), else_=lane.c.ready_at),
@@ -323,7 +264,7 @@ def postpone(
     Raises: LeaseLostError.
     """
     is_unmoved = or_(lane.c.generation == held.generation, literal(gate))
-    given = {
+    given: dict[str, Any] = {
         "owner": None,
         "lease_until": None,
         "ready_at": case((is_unmoved, literal(until, lane.c.ready_at.type)), else_=lane.c.ready_at),
@@ -331,6 +272,8 @@ def postpone(
         "last_error": error,
         "waits_for_gate": gate,
     }
+    if charge and held.attempts == 0:
+        given["troubled_since"] = until
     is_ours = and_(lane.c.key == held.key, lane.c.owner == held.owner)
     if connection.execute(update(lane).where(is_ours).values(given)).rowcount != 1:
         raise LeaseLostError

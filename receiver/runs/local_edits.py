@@ -61,7 +61,9 @@ def send(services: Services, edits: Collection[Edit]) -> list[Edit]:
         mappings = mappings_sending(services, table)
         while some := list(islice(keys, TOGETHER)):
             for mapping in mappings:
-                part = Part(mapping, Direction.TO, Scope.MODIFIED, Ask(why="an edit of the local record"))
+                part = Part(
+                    mapping, Direction.TO, Scope.MODIFIED, Ask(why="an edit of the local record", is_by_itself=True)
+                )
                 done = carry_out(services, wanted_of_records(services, part, some))
                 left += [(table, one.wanted.ask.key) for one in done if one.error is not None]
     return list(dict.fromkeys(left))

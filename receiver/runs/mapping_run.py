@@ -7,7 +7,7 @@ Source: BC C5340; reference §3.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from receiver.engine.coalesce import Ask
 from receiver.engine.wording import Settled
 from receiver.errors import GateClosedError, ReceiverError, RefusedError, SetUpError, SignInError, ThrottledError
 from receiver.runs.carry_out import Done, Wanted, carry_out
+from receiver.runs.kept_conclusions import finish, keeper_of_job, parted, told, wanted_again
 from receiver.runs.run_pages import Page, Part, Scope, pages
 from receiver.services import Services
 from receiver.store import jobs
@@ -111,7 +112,8 @@ def run_part(services: Services, part: Part, position: Position | None = None) -
     now = position or _begun(services, part)
     if position is None:
         yield Progress(now)
-    counted = replace(part, ask=replace(part.ask, job=now.job))
+    keeper = keeper_of_job(now.job)
+    counted = replace(part, ask=replace(part.ask, job=now.job, keeper=keeper))
     while True:
         try:
             counted = replace(counted, mapping=_as_it_is(services, part))
@@ -131,10 +133,26 @@ def run_part(services: Services, part: Part, position: Position | None = None) -
             if _needs_a_person(error):
                 raise
             yield from _pauses(services, now)
+    message = yield from _concluded(services, counted, now)
     with services.database.writing() as connection:
         if part.toward is Direction.FROM and (mark := _read_up_to(now)) is not None:
             stored.advance_watermark(connection, part.mapping.name, mark)
-        jobs.finish(connection, now.job, services.clock())
+        jobs.finish(connection, now.job, services.clock(), message)
+
+
+def _concluded(services: Services, part: Part, now: Position) -> Generator[Progress, None, str]:
+    """What was kept to the end: few are carried out now; of many it is told, and they wait for a person."""
+    name, keeper = part.mapping.name, part.ask.keeper
+    free, held = parted(services, name, keeper)
+    for some in _decided(services, wanted_again(services, free, replace(part.ask, keeper="")), now):
+        yield replace(some, position=now)
+    finish(services, name, keeper, free)
+    said = told(name, held)
+    if held:
+        with services.database.writing() as connection:
+            errors = [jobs.JobError("", "", said)]
+            jobs.add(connection, now.job, ["skipped"] * sum(held.values()), errors, services.clock())
+    return said
 
 
 def _as_it_is(services: Services, part: Part) -> TableMapping:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, Transaction, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolIsEmptyError
@@ -106,7 +106,7 @@ class Database:
         """
         with self._reachable(), self._in_line(), self.engine.connect() as connection:
             writer = connection.execution_options(receiver_writes=True)
-            with _committed(writer.begin()):
+            with _committed(writer):
                 if not self.is_sqlite:
                     patience = f"{time_outs.said('LOCAL')}; " if time_outs else ""
                     writer.exec_driver_sql(f"{patience}SET CONSTRAINTS ALL IMMEDIATE")
@@ -246,13 +246,14 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def _committed(transaction: Transaction) -> Iterator[None]:
+def _committed(writer: Connection) -> Iterator[None]:
     """Raises: RecordError, LostRaceError for what the commit alone refuses."""
-    with transaction:
+    with writer.begin() as transaction:
         yield
         try:
             transaction.commit()
         except DBAPIError as error:
+            writer.connection.rollback()  # SQLite keeps a transaction open whose commit it refuses
             refused = refusal_of(error, "record")
             if refused is None:
                 raise

@@ -92,6 +92,8 @@ lane = Table(
     Column("generation", Number, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_error", Text, nullable=False, server_default=""),
+    #: the first of the attempts that were charged
+    Column("troubled_since", Moment),
     #: it is ready as soon as the gate opens, whenever its own time would come
     Column("waits_for_gate", Boolean, nullable=False, server_default=false()),
     #: why it was touched when no notification did: woken by a parent, brought in by a person
@@ -208,6 +210,22 @@ question = Table(
     #: [[id, name]] of the other side, or of the same side where a key was changed
     Column("candidates", JSON, nullable=False),
     Column("since", Moment, nullable=False),
+)
+
+#: What cannot be taken back by the next run: drawn lately, or kept back until a person has looked at it.
+conclusion = Table(
+    "receiver_conclusion",
+    metadata,
+    Column("mapping", String(20), primary_key=True),
+    #: gone, or blank with a column's name
+    Column("kind", String(140), primary_key=True),
+    Column("dataverse_id", String(36), primary_key=True),
+    Column("local_id", String(100), nullable=False),
+    Column("toward", String(20), nullable=False),
+    Column("is_kept", Boolean, nullable=False, server_default=false()),
+    #: the run that keeps it to its end
+    Column("keeper", String(40), nullable=False, server_default=""),
+    Column("at", Moment, nullable=False),
 )
 
 passed_over = Table(

@@ -29,6 +29,7 @@ from receiver.core.decision import (
     Modify,
     ReadWholeSource,
     Reason,
+    Record,
     Refusal,
     RemoveCoupling,
     Situation,
@@ -138,8 +139,20 @@ def test_each_rule_answers_its_case_in_both_directions(asked, changes, expected,
 
 def test_the_table_above_names_every_reason():
     named = {getattr(expected, "reason", None) for *_, expected in TABLE}
-    told_elsewhere = {Reason.UPDATE_CONFLICT, Reason.NOT_TRANSFORMED, Reason.OTHER_COMPANY}
+    told_elsewhere = {Reason.UPDATE_CONFLICT, Reason.NOT_TRANSFORMED, Reason.OTHER_COMPANY, Reason.HELD_BACK}
+    told_elsewhere |= {Reason.OUT_OF_SIGHT, Reason.UNREAD}
     assert named | told_elsewhere == {None, *Reason}  # told below, and in test_company.py
+
+
+@pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
+@pytest.mark.parametrize("side", ["source", "destination"])
+@pytest.mark.parametrize(("is_hidden", "reason"), [(True, Reason.OUT_OF_SIGHT), (False, Reason.UNREAD)])
+@pytest.mark.parametrize("conflict", list(DeletionConflict))
+def test_what_cannot_be_read_is_neither_gone_nor_changed(toward, side, is_hidden, reason, conflict):
+    unread = Record("an id", is_whole=False, unread="403", is_out_of_sight=is_hidden)
+    mapping = replace(MAPPING, resolve_deletion_conflicts=conflict)
+    now = replace(situation(toward, mapping=mapping), **{side: unread})
+    assert decide(now) == Fail(reason, ("403",))
 
 
 @pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])

@@ -245,10 +245,14 @@ def test_a_row_deleted_before_its_create_was_heard_of_is_made_anew_under_another
 
 
 CONFLICTS = {
-    "an alternate key": Answer.error(412, "0x80060892", "A record that has the attribute values already exists."),
-    "a unique index": Answer.error(412, "0x80040237", "A record with matching key values already exists."),
-    "a duplicate rule": Answer.error(412, "0x80040333", "A duplicate record was found."),
-    "no code": Answer.error(412, "", "A record with matching key values already exists."),
+    "an alternate key": Answer.error(
+        412, "0x80060892", "A record that has the attribute values already exists.", method="PATCH"
+    ),
+    "a unique index": Answer.error(
+        412, "0x80040237", "A record with matching key values already exists.", method="PATCH"
+    ),
+    "a duplicate rule": Answer.error(412, "0x80040333", "A duplicate record was found.", method="PATCH"),
+    "no code": Answer.error(412, "", "A record with matching key values already exists.", method="PATCH"),
 }
 
 

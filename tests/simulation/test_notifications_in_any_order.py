@@ -21,7 +21,7 @@ from receiver.commands.mappings.change_mapping import named
 from receiver.core.coupling import Coupling, Result
 from receiver.core.mapping import Conversion, DeletionConflict, Direction
 from receiver.core.values import same
-from receiver.lanes import lane as lanes
+from receiver.lanes.touch import Touch, touch
 from receiver.sandbox import ServiceEndpoint, Step
 from receiver.store import couplings
 
@@ -157,7 +157,8 @@ class History:
         services = self.company.services
         with services.database.writing() as connection:
             couplings.save(connection, replace(coupling, is_skipped=False), services.clock())
-            lanes.touch(connection, "account", self.id, services.clock(), wish="retried by a person")
+            wish = Touch("account", self.id, services.clock(), wish="retried by a person")
+            touch(connection, [wish])
         self.work()
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, delete, func, select, update
 
 from receiver.core.message import NO_ID
 from receiver.errors import NotFoundError
-from receiver.lanes import lane as lanes
+from receiver.lanes.touch import Touch, touch
 from receiver.services import Services
 from receiver.store import couplings
 from receiver.store.models import inbox, lane, tombstone
@@ -71,7 +71,7 @@ def process_again(services: Services, number: int) -> None:
         )
         couplings.take_back(connection, row["row_id"])
         wish = "" if row["row_id"] == NO_ID else "asked for again"
-        lanes.touch(connection, [lanes.Touch(row["table_name"], row["row_id"], now, wish=wish, key=row["lane"])])
+        touch(connection, [Touch(row["table_name"], row["row_id"], now, wish=wish, key=row["lane"])])
     services.waker.ring()
 
 

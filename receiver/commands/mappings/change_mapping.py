@@ -15,13 +15,13 @@ from receiver.core.mapping_problems import problems
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.engine.look_at_lane import COUNTERPART
 from receiver.errors import InvalidMappingError, NotFoundError, RefusedError
-from receiver.lanes import lane as lanes
 from receiver.services import Services, unknown_table
 from receiver.store import mappings as stored
 from receiver.store.local_tables import columns_of
 from receiver.store.models import coupling, job, passed_over
 from receiver.store.runs import has_unresolved_option
 from receiver.tables import BY_NAME, TABLES
+from receiver.touch import Touch
 
 #: a statement may have some thousand placeholders
 TOUCHED_AT_ONCE = 500
@@ -95,12 +95,12 @@ def _look_again_at_options(connection: Connection, before: TableMapping, changed
         return
     held = (coupling.c.mapping == changed.name, has_unresolved_option(changed))
     rows = connection.execute(select(coupling.c.dataverse_id).where(*held)).scalars().all()
-    _touch(connection, [lanes.Touch(changed.dataverse_table, id_, now, COUNTERPART) for id_ in rows])
+    _touch(connection, [Touch(changed.dataverse_table, id_, now, COUNTERPART) for id_ in rows])
 
 
-def _touch(connection: Connection, touches: Sequence[lanes.Touch]) -> None:
+def _touch(connection: Connection, touches: Sequence[Touch]) -> None:
     for start in range(0, len(touches), TOUCHED_AT_ONCE):
-        lanes.touch(connection, touches[start : start + TOUCHED_AT_ONCE])
+        touch(connection, touches[start : start + TOUCHED_AT_ONCE])
 
 
 def _parsed(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def bring_in(services: Services, name: str) -> int:
             .all()
         )
         wish = f"brought in by {mapping.name}"
-        touches = [lanes.Touch(mapping.dataverse_table, row_id, now, wish) for row_id in rows]
+        touches = [Touch(mapping.dataverse_table, row_id, now, wish) for row_id in rows]
         _touch(connection, touches)
     services.waker.ring()
     return len(rows)

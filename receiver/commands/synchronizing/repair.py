@@ -12,6 +12,7 @@ from receiver.commands.synchronizing.verify import Finding, Verification, findin
 from receiver.core.mapping import Direction, TableMapping
 from receiver.engine.coalesce import Ask
 from receiver.runs.carry_out import Wanted, carry_out, wanted_from, wanted_to
+from receiver.runs.kept_conclusions import finish, parted, told, wanted_again
 from receiver.services import Services
 
 REMEDY = "Set Resolve Update Conflicts on {mapping} and repair again, or synchronize the record in one direction."
@@ -25,7 +26,8 @@ def repair(services: Services, verified: Verification, who: str) -> Iterator[Lin
     records are created only where the mapping creates by itself. Raises: what Dataverse and the database raise.
     """
     mapping, found = mapping_named(services, verified.mapping), findings(services, verified.id)
-    ask = Ask(why=f"verification {verified.id}, repaired by {who}")
+    keeper = f"verification {verified.id}"
+    ask = Ask(why=f"{keeper}, repaired by {who}", keeper=keeper)
     while page := list(islice(found, PAGE)):
         lone = [one for one in page if one.kind == "missing"]
         lone += [one for one in page if one.kind == "uncoupled" and one.local_id and verified.creates]
@@ -34,6 +36,16 @@ def repair(services: Services, verified: Verification, who: str) -> Iterator[Lin
         lone += [one for one in page if one.kind == "uncoupled" and one.dataverse_id and verified.creates]
         yield from _lines(services, _from(mapping, lone, ask))
         yield from _merged(services, mapping, [one for one in page if one.kind == "different"], ask)
+    yield from _concluded(services, mapping, ask)
+
+
+def _concluded(services: Services, mapping: TableMapping, ask: Ask) -> Iterator[Line]:
+    """What was kept to the end: few are carried out now, many wait for a person."""
+    free, held = parted(services, mapping.name, ask.keeper)
+    yield from _lines(services, wanted_again(services, free, replace(ask, keeper="")))
+    finish(services, mapping.name, ask.keeper, free)
+    if held:
+        yield Line(mapping.name, "", "", "Skip", "skipped", "HELD_BACK", told(mapping.name, held))
 
 
 def _to(services: Services, mapping: TableMapping, found: Sequence[Finding], ask: Ask) -> list[Wanted]:
