@@ -61,6 +61,10 @@ class RefusedError(ReceiverError):
     """A command was refused before anything was changed; the text says why, and what to do."""
 
 
+class ChangedMeanwhileError(RefusedError):
+    """It was changed since you looked; nothing of yours was saved. Look at it as it is now, then change it again."""
+
+
 class NotAtOnceError(ReceiverError):
     """The decision needs Dataverse, so the record is looked at by itself."""
 
@@ -77,6 +81,10 @@ class LeaseLostError(ReceiverError):
     """The lane was taken over by another worker; nothing of this run was written."""
 
     waiting_helps = True
+
+
+class TaskLostError(LeaseLostError):
+    """The task was taken over by another worker, which counts in its job from now on."""
 
 
 class ParentIsBusyError(ReceiverError):

@@ -71,9 +71,9 @@ class MappingCache:
     def get(self, connection: Connection, options: Options) -> Mappings:
         lacking = select(connection_state.c.lacking).scalar_subquery()
         shortened = select(connection_state.c.shortened).scalar_subquery()
-        asked = select(stored_mappings.newest_change(), lacking, shortened)
-        change, state, shorter = connection.execute(asked).one()
-        stamp = (change, repr(state), repr(shorter))
+        asked = select(*stored_mappings.stamp(), lacking, shortened)
+        version, count, state, shorter = connection.execute(asked).one()
+        stamp = (version, count, repr(state), repr(shorter))
         with self._lock:
             if stamp != self._stamp:
                 loaded = stored_mappings.load(connection, options.company_id)

@@ -8,13 +8,13 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from receiver.admin.changes import record
-from receiver.admin.shared import Notice, answered, is_on, services, wanted, who
+from receiver.admin.shared import Notice, answered, is_on, seen, services, wanted, who
 from receiver.admin.words import CAPTIONS, counted, said
 from receiver.commands.connection.check_steps import hint
 from receiver.commands.connection.test_connection import trouble
 from receiver.commands.mappings import change_mapping as mappings
 from receiver.core.mapping import DeletionConflict, Direction, MatchExists, TableMapping, UpdateConflict
-from receiver.errors import InvalidMappingError
+from receiver.errors import ChangedMeanwhileError, InvalidMappingError
 from receiver.services import image_columns
 from receiver.store import mappings as stored
 from receiver.tables import BY_NAME
@@ -66,7 +66,11 @@ def change(name: str) -> ResponseReturnValue:
     field, value = wanted(READERS)
     columns = columns_read(before)
     try:
-        changed = mappings.set_mapping(services(), before.name, who(), **{field: value})
+        looked_at = mappings.Looked(settings=seen(field, READERS))
+        changed = mappings.change(services(), before.name, who(), {field: value}, looked_at=looked_at).mapping
+    except ChangedMeanwhileError as error:
+        lost = f"{error} What you chose, {CAPTIONS[field]} {said(value)}, is not set."
+        return _row(mappings.named(services(), name), [Notice("danger", lost)], 409)
     except InvalidMappingError as error:
         notices = [Notice("danger", f"{before.name} stays as it was. {said_}") for said_ in error.problems]
         return _row(before, notices, 422)

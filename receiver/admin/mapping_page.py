@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from receiver.admin import changes
 from receiver.admin.mapping_list import STEPS_ARE_OLD, choices, columns_read
-from receiver.admin.shared import Notice, answered, is_on, services, wanted, who
+from receiver.admin.shared import Notice, answered, is_on, seen, services, wanted, who
 from receiver.admin.words import CAPTIONS, said, value_of
 from receiver.commands.mappings import change_mapping as mappings
 from receiver.commands.mappings.mapping_fit import misfits
@@ -18,7 +18,7 @@ from receiver.core.filters import readable
 from receiver.core.mapping import FieldMapping, TableMapping
 from receiver.core.values import Column
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
-from receiver.errors import InvalidMappingError
+from receiver.errors import ChangedMeanwhileError, InvalidMappingError
 from receiver.services import unknown_table
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
@@ -73,7 +73,12 @@ def change_field(name: str, number: int) -> ResponseReturnValue:
     field, value = wanted(READERS)
     columns = columns_read(before)
     try:
-        changed = mappings.set_field(services(), before.name, number, who(), **{field: value})
+        looked_at = mappings.Looked(fields={number: seen(field, READERS)})
+        wish = {number: {field: value}}
+        changed = mappings.change(services(), before.name, who(), {}, wish, looked_at=looked_at).mapping
+    except ChangedMeanwhileError as error:
+        lost = f"{error} What you chose, {CAPTIONS[field]} {said(value)}, is not set."
+        return _row(mappings.named(services(), name), number, [Notice("danger", lost)], 409)
     except InvalidMappingError as error:
         problems = [Notice("danger", f"{before.name} stays as it was. {problem}") for problem in error.problems]
         return _row(before, number, problems, 422)

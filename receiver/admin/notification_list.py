@@ -11,8 +11,9 @@ from flask.typing import ResponseReturnValue
 from receiver.admin.changes import record
 from receiver.admin.shared import services, who
 from receiver.admin.words import clock, counted
-from receiver.commands.following import notifications
+from receiver.commands.following import notifications, notifications_in_bulk
 from receiver.core.message import NO_ID
+from receiver.errors import RefusedError
 from receiver.store import mappings as stored
 from receiver.web.sign_in import admin_only
 
@@ -48,10 +49,16 @@ def listed() -> ResponseReturnValue:
 
 @admin_only
 def process_failed() -> ResponseReturnValue:
-    count = notifications.process_all_failed(services())
+    count = notifications.counts(services())["failed"]
+    try:
+        number = notifications_in_bulk.start_process_failed(services(), who())
+    except RefusedError as error:
+        flash(str(error), "warning")
+        return redirect(url_for("admin.notifications", state="failed"), 303)
     record(services(), who(), "notifications: failed", str(count), "waiting")
-    flash(f"{counted(count, 'notification is', 'notifications are')} processed again.", "success")
-    return redirect(url_for("admin.notifications", state="waiting"), 303)
+    words = counted(count, "notification is", "notifications are")
+    flash(f"{words} processed again, by task {number}, as soon as a worker comes to it.", "success")
+    return redirect(url_for("admin.notifications", state="failed"), 303)
 
 
 def sentences(row: Mapping[Any, Any]) -> list[str]:

@@ -86,6 +86,15 @@ def wanted(readers: Mapping[str, Callable[[str], Any]]) -> tuple[str, Any]:
         abort(400, f"“{text}” is no value of {CAPTIONS[name]}.")
 
 
+def seen(name: str, readers: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
+    """The value that the form showed of this field: who changes what is another by now is told."""
+    text = request.form.get("seen")
+    try:
+        return {} if text is None else {name: readers[name](text)}
+    except ValueError:
+        abort(400, f"“{text}” is no value of {CAPTIONS[name]}.")
+
+
 def asset(name: str) -> str:
     """The address of a static file, with a hash so that a new version is fetched."""
     return url_for("static", filename=name, v=_digest(name))

@@ -8,10 +8,12 @@ from typing import Any
 import click
 
 from receiver.cli.explained import ExplainedGroup
+from receiver.cli.outcome import LEFT
 from receiver.cli.shared import (
     DAYS,
     LIMIT,
     NUMBER,
+    WHO,
     as_json,
     print_captioned,
     print_json,
@@ -20,8 +22,11 @@ from receiver.cli.shared import (
     table,
     with_application,
 )
+from receiver.cli.tasks import seen_through
 from receiver.commands.following import notifications as notification_commands
+from receiver.commands.following import notifications_in_bulk
 from receiver.core.decision import Reason
+from receiver.store.tasks import Task
 
 CAPTIONS = {
     "id": "Number",
@@ -145,7 +150,7 @@ def retry_inbox(number: int | None, every: bool) -> None:
     if every is (number is not None):
         raise click.UsageError("Name a notification's NUMBER, or --all.")
     if number is None:
-        click.echo(f"{notification_commands.process_all_failed(services())} notification(s) will be processed again.")
+        _say_end(seen_through(lambda: notifications_in_bulk.start_process_failed(services(), WHO), is_here=False))
         return
     notification_commands.process_again(services(), number)
     click.echo(f"Notification {number} will be processed again.")
@@ -156,7 +161,13 @@ def retry_inbox(number: int | None, every: bool) -> None:
 @with_application
 def purge_inbox(older_than_days: int) -> None:
     """Delete ended notifications."""
-    click.echo(f"{notification_commands.purge(services(), older_than_days)} notification(s) were deleted.")
+    _say_end(seen_through(lambda: notifications_in_bulk.start_purge(services(), older_than_days, WHO), is_here=False))
+
+
+def _say_end(task: Task | None) -> None:
+    if task is None:
+        click.get_current_context().exit(LEFT)
+    click.echo(task.message)
 
 
 COMMANDS = (inbox,)

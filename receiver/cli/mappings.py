@@ -39,6 +39,7 @@ CAPTIONS = {
     "resolve_update_conflicts": "Resolve Update Conflicts",
     "when_a_match_exists": "When a Match Exists",
     "depends_on": "Depends on",
+    "version": "Version",
 }
 SWITCH = click.Choice(["on", "off"])
 DIFFERS = ("what", "before", "after")
@@ -119,17 +120,26 @@ def show_mapping(name: str, is_json: bool) -> None:
 @click.option("--table-filter", help="Which local records, in the filter grammar.")
 @click.option("--integration-table-filter", help="Which Dataverse rows, in the filter grammar.")
 @click.option("--field", "fields", nargs=2, multiple=True, metavar="NUMBER on|off", help="Switch a field mapping.")
+@click.option("--expect", "expected", type=click.IntRange(0), metavar="VERSION", help="Refuse if it is another by now.")
 @click.option("--preview", "is_preview", is_flag=True, help="Say what would be changed, and change nothing.")
 @as_json
 @with_application
 def set_mapping(
-    name: str, fields: tuple[tuple[str, str], ...], is_preview: bool, is_json: bool, **options: str | None
+    name: str,
+    fields: tuple[tuple[str, str], ...],
+    expected: int | None,
+    is_preview: bool,
+    is_json: bool,
+    **options: str | None,
 ) -> None:
     """Change settings of a mapping: all that are given, or none if one is refused."""
     changes = {SETTINGS[key][0]: SETTINGS[key][1](text) for key, text in options.items() if text is not None}
     if not changes and not fields:
         raise click.UsageError("Nothing to set: name at least one option.")
-    found = mapping_commands.change(services(), name, WHO, changes, dict(map(_switched, fields)), is_preview=is_preview)
+    switched = dict(map(_switched, fields))
+    found = mapping_commands.change(
+        services(), name, WHO, changes, switched, looked_at=mapping_commands.Looked(expected), is_preview=is_preview
+    )
     if is_json:
         print_json(
             {"is_preview": is_preview, "changes": [dict(zip(DIFFERS, one, strict=True)) for one in found.differences]}
@@ -259,6 +269,7 @@ def _plain(mapping: TableMapping) -> dict[str, Any]:
         "resolve_update_conflicts": mapping.resolve_update_conflicts.value,
         "when_a_match_exists": mapping.when_a_match_exists.value,
         "depends_on": list(mapping.depends_on),
+        "version": mapping.version,
         "fields": [
             {
                 "number": row.number,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from receiver.commands.coupling import matching_task, uncouple_all
+from receiver.commands.following import notifications_in_bulk
 from receiver.commands.synchronizing import full_synchronization, run_mapping, verification
 from receiver.runs import run_task
 from receiver.runs.tasks import Procedure
@@ -15,4 +16,6 @@ PROCEDURES: Mapping[str, Procedure] = {
     uncouple_all.COMMAND: uncouple_all.carry_out,
     verification.COMMAND: verification.carry_out,
     matching_task.COMMAND: matching_task.carry_out,
+    notifications_in_bulk.PROCESS_FAILED: notifications_in_bulk.process_failed,
+    notifications_in_bulk.PURGE: notifications_in_bulk.purge,
 }

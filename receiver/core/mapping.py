@@ -142,6 +142,8 @@ class TableMapping:
     synch_after_bulk_coupling: bool = False
     create_new_in_case_of_no_match: bool = False
     when_a_match_exists: MatchExists = MatchExists.ASK
+    #: the number of its newest change; it is no part of what a mapping means
+    version: int = field(default=0, compare=False)
     #: characters of Dataverse texts that hold less in this environment than in a plain one; never stored
     shortened: Mapping[str, int] = field(default_factory=dict)
     #: what rows that it writes carry of this company; never stored

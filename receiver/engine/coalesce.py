@@ -75,6 +75,8 @@ class Ask:
     may_create: bool = False
     #: the job that counts it; None: one of its own
     job: int | None = None
+    #: the lease of the task that counts in it
+    job_holder: str | None = None
     #: why, as the history tells it
     why: str = ""
     #: nobody named this record: what cannot be taken back is counted

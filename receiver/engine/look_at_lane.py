@@ -160,6 +160,7 @@ def _asked_source(work: Work, lease: Lease, ask: Ask) -> Request:
         may_create=ask.may_create,
         is_restored=ask.is_restored,
         job=ask.job,
+        job_holder=ask.job_holder,
         why=ask.why,
     )
 

@@ -231,7 +231,7 @@ def _record_jobs(connection: Connection, written: Sequence[Written], times: tupl
         if number is None:
             numbers[key] = jobs.record(connection, mapping, toward, times, counters, errors)
         else:
-            jobs.add(connection, number, counters, errors, times[1])
+            jobs.add(connection, number, counters, errors, times[1], batch[0].outcome.request.job_holder)
             numbers[key] = number
     return [numbers[_batch_of(one)] for one in written]
 

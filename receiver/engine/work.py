@@ -37,6 +37,8 @@ class Request:
     is_restored: bool = False
     #: the job that counts it; None: one of its own
     job: int | None = None
+    #: the lease of the task that counts in it
+    job_holder: str | None = None
     #: as the history tells it
     why: str = ""
 

@@ -37,7 +37,11 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     """Everything at once: local records, couplings, jobs, what waits, the notifications' states, the lanes.
 
     Lanes come first and in one order: two workers that touch each other's cannot block one another.
+    Raises: MovedError when a mapping was changed since the looks, or what they saw is another now; LeaseLostError.
     """
+    mappings = services.mappings(connection)
+    if any(look.work.mappings is not mappings for look in looks):
+        raise MovedError
     others = [other for look in looks for other in _others(look, started)]
     waits = {look.lease.key: look.waits for look in looks if look.outcomes and not look.ask.mapping}
     wanted = {row for rows in waits.values() for row in rows}

@@ -30,7 +30,7 @@ from receiver.engine.wording import Settled, in_words
 from receiver.engine.work import Outcome, Work, not_at_once
 from receiver.engine.write_dataverse import intended_ids_of, other_lanes_held, written_to_dataverse
 from receiver.engine.write_lanes import write
-from receiver.errors import ReceiverError, RefusedError, StoreUnavailableError
+from receiver.errors import ReceiverError, RefusedError, StoreUnavailableError, TaskLostError
 from receiver.lanes import lane as lanes
 from receiver.lanes.held import BUSY, leased, leave
 from receiver.lanes.lane import Lease
@@ -106,7 +106,10 @@ def wanted_of_pairs(
 
 
 def carry_out(services: Services, wanted: Iterable[Wanted]) -> Iterator[Done]:
-    """Do what is asked, some hundred at a time, in any order. Raises: StoreUnavailableError."""
+    """Do what is asked, some hundred at a time, in any order.
+
+    Raises: StoreUnavailableError; TaskLostError when another counts in the job by now.
+    """
     for chunk in _chunks(wanted):
         yield from _carried_out(services, chunk)
 
@@ -149,7 +152,7 @@ def _together_if_possible(
     """What could be done in one go, by lane. Raises: StoreUnavailableError."""
     try:
         return _together(services, pairs, started)
-    except StoreUnavailableError:
+    except (StoreUnavailableError, TaskLostError):
         raise
     except Exception as error:  # noqa: BLE001  # whatever it is, the record that it belongs to meets it again by itself
         log.debug("%d records are worked on one by one: %s", len(pairs), error)
@@ -179,6 +182,8 @@ def _alone(services: Services, one: Wanted, lease: Lease) -> Done:
         settled = attempted(services, lease, one.ask)
     except ReceiverError as error:
         leave(services, [lease])
+        if isinstance(error, TaskLostError):
+            raise
         return Done(one, error=error)
     return Done(one, settled[0] if settled else None)
 

@@ -109,7 +109,7 @@ def run_part(services: Services, part: Part, position: Position | None = None) -
     switched off meanwhile; what else Dataverse and the database raise. The last position then still holds, and the job
     stays open.
     """
-    now = position or _begun(services, part)
+    now = _begun(services, part) if position is None else _taken_up(services, part, position)
     if position is None:
         yield Progress(now)
     keeper = keeper_of_job(now.job)
@@ -170,8 +170,17 @@ def _begun(services: Services, part: Part) -> Position:
     with services.database.writing() as connection:
         if part.toward is Direction.FROM and part.scope is not Scope.MODIFIED:
             stored.clear_watermark(connection, part.mapping.name)
-        number = jobs.begin(connection, part.mapping.name, part.toward, started, "Synchronization")
+        holder = part.ask.job_holder or ""
+        number = jobs.begin(connection, part.mapping.name, part.toward, started, "Synchronization", holder)
     return Position(number, started)
+
+
+def _taken_up(services: Services, part: Part, position: Position) -> Position:
+    """Where it was interrupted; its job is counted by who goes on with it."""
+    if part.ask.job_holder is not None:
+        with services.database.writing() as connection:
+            jobs.take(connection, position.job, part.ask.job_holder)
+    return position
 
 
 def _past(now: Position, done: Sequence[Done]) -> Position:
@@ -224,7 +233,8 @@ def _decided(services: Services, wanted: Sequence[Wanted], now: Position) -> Ite
 def _in_step(services: Services, wanted: Sequence[Wanted], now: Position) -> list[Done]:
     """Rows that have nothing to do need no lane: they are only counted."""
     with services.database.writing() as connection:
-        jobs.add(connection, now.job, ["unchanged"] * len(wanted), (), services.clock())
+        holder = wanted[0].ask.job_holder
+        jobs.add(connection, now.job, ["unchanged"] * len(wanted), (), services.clock(), holder)
     ask = wanted[0].ask
     said = Settled(
         ask.mapping, ask.toward, "IgnoreUnchanged", "unchanged", Reason.NOTHING_MOVED.name, Reason.NOTHING_MOVED.what
@@ -237,7 +247,8 @@ def _count_errors(services: Services, job: int, done: Sequence[Done]) -> None:
     errors = [jobs.JobError(one.wanted.ask.key or one.wanted.id, "", str(one.error)) for one in done if one.error]
     if errors:
         with services.database.writing() as connection:
-            jobs.add(connection, job, ["failed"] * len(errors), errors, services.clock())
+            holder = done[0].wanted.ask.job_holder
+            jobs.add(connection, job, ["failed"] * len(errors), errors, services.clock(), holder)
 
 
 def _remember_failed(services: Services, done: Sequence[Done]) -> None:

@@ -6,6 +6,7 @@ What a person starts, a schedule or an ear for local edits, all the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from receiver.core.mapping import Direction, TableMapping
@@ -52,7 +53,8 @@ def run_parts(
     """Run the parts from *position* on; the numbers of their jobs. *placed* makes the task's position of the run's."""
     numbers: list[int] = list(position["jobs"]) if position else []
     first = position["part"] if position else 0
-    for number, part in enumerate(parts[first:], first):
+    held = [replace(part, ask=replace(part.ask, job_holder=progress.task.owner)) for part in parts]
+    for number, part in enumerate(held[first:], first):
         begun = Position.of(position["run"]) if position and number == first and position["run"] else None
         total = progress.task.total if begun else _total(services, part, progress.task.done)
         for now in run_part(services, part, begun):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -109,11 +110,20 @@ def carry_out_next(
         with services.database.writing() as connection:
             held = stored.lease(connection, owner, now, services.options.lease_seconds, number)
         if held is not None:
-            _carry_out(services, procedures, Progress(services, held, stopped, watch, is_here=is_here))
+            with _unless_taken_over(held):
+                _carry_out(services, procedures, Progress(services, held, stopped, watch, is_here=is_here))
     except StoreUnavailableError:
         services.left_behind.add(owner)  # it goes on where it stands as soon as the database is back
         raise
     return held is not None
+
+
+@contextmanager
+def _unless_taken_over(held: Task) -> Iterator[None]:
+    try:
+        yield
+    except LeaseLostError:
+        log.warning("Task %s was taken over by another worker.", held.id)
 
 
 def _carry_out(services: Services, procedures: Mapping[str, Procedure], progress: Progress) -> None:
@@ -124,7 +134,7 @@ def _carry_out(services: Services, procedures: Mapping[str, Procedure], progress
     try:
         said = procedures[held.command](services, progress)
     except LeaseLostError:
-        log.warning("Task %s was taken over by another worker.", held.id)
+        raise
     except TaskCancelledError as error:
         _end(services, progress.task, "cancelled", str(error))
     except WorkerStopsError as error:

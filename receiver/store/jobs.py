@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, true, update
 
 from receiver.core.mapping import Direction
+from receiver.errors import TaskLostError
 from receiver.store.models import job, job_error
 
 
@@ -42,20 +43,40 @@ def record(
     return number
 
 
-def begin(connection: Connection, mapping: str, direction: Direction, started: datetime, type_: str) -> int:
-    """Open the job of a run, which counts in as many transactions as it takes; its number."""
-    values = {"mapping": mapping, "direction": direction, "started_at": started, "type": type_}
+def begin(
+    connection: Connection, mapping: str, direction: Direction, started: datetime, type_: str, holder: str = ""
+) -> int:
+    """Open the job of a run, which counts in as many transactions as it takes; its number.
+
+    *holder* is the lease of the task that runs it.
+    """
+    values = {"mapping": mapping, "direction": direction, "started_at": started, "type": type_, "holder": holder}
     number: int = connection.execute(insert(job).returning(job.c.id), values).scalar_one()
     return number
 
 
+def take(connection: Connection, number: int, holder: str) -> None:
+    """Another lease counts in the job from now on, and the one before no more."""
+    connection.execute(update(job).where(job.c.id == number).values(holder=holder))
+
+
 def add(
-    connection: Connection, number: int, counters: Iterable[str], errors: Iterable[JobError], now: datetime
+    connection: Connection,
+    number: int,
+    counters: Iterable[str],
+    errors: Iterable[JobError],
+    now: datetime,
+    holder: str | None = None,
 ) -> None:
-    """Count more in an open job."""
+    """Count more in an open job.
+
+    Raises: TaskLostError when it is not *holder*'s any more; the caller's transaction is then rolled back, so a record
+    is written and counted by one of the two.
+    """
     counted = {name: job.c[name] + count for name, count in _counted(counters).items() if count}
-    if counted:
-        connection.execute(update(job).where(job.c.id == number).values(counted))
+    is_ours = (job.c.id == number, job.c.holder == holder if holder is not None else true())
+    if counted and connection.execute(update(job).where(*is_ours).values(counted)).rowcount != 1:
+        raise TaskLostError
     _keep_errors(connection, number, errors, now)
 
 

@@ -36,39 +36,68 @@ def load(connection: Connection, company: str = "") -> Mappings:
     return {row.name: _mapping(row, tuple(rows.get(row.name, ())), company) for row in stored}
 
 
-def newest_change() -> ScalarSelect[int]:
-    """A number that grows with every change of a mapping, since each is recorded."""
-    return select(func.coalesce(func.max(change.c.id), 0)).scalar_subquery()
+def stamp() -> tuple[ScalarSelect[int], ScalarSelect[int]]:
+    """Two numbers of which one changes with every change of a mapping.
+
+    Those who change mappings do so one after another (`hold`), so a version committed later is a higher one.
+    """
+    newest = select(func.coalesce(func.max(table.c.version), 0)).scalar_subquery()
+    return newest, select(func.count()).select_from(table).scalar_subquery()
+
+
+def hold(connection: Connection) -> None:
+    """Until the transaction ends nobody else changes a mapping; SQLite has one writer anyway."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(table.name))))
+
+
+def changes_since(connection: Connection, name: str, version: int) -> list[str]:
+    """What was changed of a mapping after that version, oldest first, each as a person reads it."""
+    is_its = change.c.what.startswith(f"{name}: ", autoescape=True)
+    found = connection.execute(select(change).where(is_its, change.c.id > version).order_by(change.c.id))
+    return [
+        f"{row.what.removeprefix(f'{name}: ')} “{row.before}” → “{row.after}” ({row.who}, {row.at:%Y-%m-%d %H:%M} UTC)"
+        for row in found
+    ]
 
 
 def save(connection: Connection, mapping: TableMapping, who: str, now: datetime) -> None:
     """Store *mapping*, found valid before, in place of the one of its name if there is one; record what changed."""
+    hold(connection)
     old = load(connection).get(mapping.name)
     if old is None:
         position = connection.execute(select(func.coalesce(func.max(table.c.position), 0))).scalar_one() + 1
         _install(connection, mapping, position)
-        record_change(connection, who, f"{mapping.name}: created", ("", "by a person"), now)
+        number = record_change(connection, who, f"{mapping.name}: created", ("", "by a person"), now)
+        _mark(connection, mapping.name, number)
         return
     connection.execute(update(table).where(table.c.name == mapping.name).values(_mapping_row(mapping)))
     connection.execute(delete(field_mapping).where(field_mapping.c.mapping == mapping.name))
     if mapping.fields:
         connection.execute(insert(field_mapping), [_field_row(mapping.name, row) for row in mapping.fields])
     for what, before, after in differences(old, mapping):
-        record_change(connection, who, f"{mapping.name}: {what}", (before, after), now)
+        number = record_change(connection, who, f"{mapping.name}: {what}", (before, after), now)
+        _mark(connection, mapping.name, number)
+
+
+def _mark(connection: Connection, name: str, version: int) -> None:
+    connection.execute(update(table).where(table.c.name == name).values(version=version))
 
 
 def remove(connection: Connection, mapping: TableMapping, who: str, now: datetime) -> None:
     """Delete *mapping*, its field mappings, and what it remembers of rows it passed over; record it."""
+    hold(connection)
     connection.execute(delete(passed_over).where(passed_over.c.mapping == mapping.name))
     connection.execute(delete(table).where(table.c.name == mapping.name))  # by the database, its field mappings too
     record_change(connection, who, f"{mapping.name}: deleted", ("", "by a person"), now)
 
 
-def record_change(connection: Connection, who: str, what: str, states: tuple[str, str], now: datetime) -> None:
-    """Note who changed what; *states* are from and to."""
+def record_change(connection: Connection, who: str, what: str, states: tuple[str, str], now: datetime) -> int:
+    """Note who changed what; *states* are from and to. The number of the change."""
     before, after = states
     values = {"at": now, "who": who, "what": what, "before": before, "after": after}
-    connection.execute(insert(change).values(values))
+    number: int = connection.execute(insert(change).values(values).returning(change.c.id)).scalar_one()
+    return number
 
 
 def install_defaults(connection: Connection, now: datetime) -> None:
@@ -78,7 +107,10 @@ def install_defaults(connection: Connection, now: datetime) -> None:
     for position, shipped in enumerate(TABLES):
         if shipped.mapping.name not in known:
             _install(connection, shipped.mapping, position)
-            record_change(connection, "the receiver", f"{shipped.mapping.name}: installed", ("", "default"), now)
+            what = f"{shipped.mapping.name}: installed"
+            _mark(
+                connection, shipped.mapping.name, record_change(connection, "the receiver", what, ("", "default"), now)
+            )
         if shipped.series is not None and shipped.table.name not in series:
             row = shipped.series
             connection.execute(
@@ -115,6 +147,7 @@ def _mapping(row: Row[Any], fields: tuple[FieldMapping, ...], company: str) -> T
         synch_after_bulk_coupling=row.synch_after_bulk_coupling,
         create_new_in_case_of_no_match=row.create_new_in_case_of_no_match,
         when_a_match_exists=MatchExists(row.when_a_match_exists),
+        version=row.version,
     )
 
 

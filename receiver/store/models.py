@@ -262,6 +262,8 @@ mapping = Table(
     #: up to where the Dataverse table has been read by runs: modifiedon, and the token of change tracking
     Column("dataverse_watermark", Moment),
     Column("change_token", Text, nullable=False, server_default=""),
+    #: the number of its newest change: who edits says which one he looked at
+    Column("version", Number, nullable=False, server_default="0"),
 )
 
 field_mapping = Table(
@@ -300,6 +302,8 @@ job = Table(
     Column("started_at", Moment, nullable=False),
     Column("finished_at", Moment),
     Column("message", String(250), nullable=False, default=""),
+    #: the lease of the task that counts in it; who lost it counts no more
+    Column("holder", String(64), nullable=False, server_default=""),
     *(
         Column(name, Integer, nullable=False, server_default="0")
         for name in ("inserted", "modified", "deleted", "unchanged", "skipped", "failed", "uncoupled", "coupled")

@@ -160,3 +160,36 @@ def test_the_default_setup_is_used_after_a_confirmation(admin, services):
     assert "Cancel" in admin.get("/admin/mappings/CUSTOMER/reset").text
     assert "default synchronization setup" in admin.change("/admin/mappings/CUSTOMER/reset")
     assert named(services, "CUSTOMER").synch_only_coupled_records
+
+
+SECOND = [
+    ("/admin/mappings/CUSTOMER", "direction", "FromIntegrationTable", "Bidirectional", "ToIntegrationTable"),
+    ("/admin/mappings/CUSTOMER", "is_enabled", "off", "on", "off"),
+    ("/admin/mappings/CUSTOMER/fields/20", "is_enabled", "off", "on", "off"),
+]
+
+
+@pytest.mark.parametrize(("path", "name", "first", "seen", "second"), SECOND)
+def test_of_two_who_change_one_value_the_second_is_told_and_loses_nothing(
+    admin, services, path, name, first, seen, second
+):
+    admin.get("/admin/mappings")
+    assert admin.post(path, htmx=True, **{name: first, "seen": seen}).status_code == 200
+    before = named(services, "CUSTOMER")
+
+    answer = admin.post(path, htmx=True, **{name: second, "seen": seen})
+
+    if second == first:
+        assert answer.status_code == 200
+    else:
+        assert answer.status_code == 409
+        assert f"CUSTOMER was changed since you looked: {name} “{seen}” → “{first}” (Administrator" in answer.text
+        assert f"What you chose, Direction {second}, is not set." in answer.text
+    assert named(services, "CUSTOMER") == before
+
+
+def test_each_control_tells_what_it_showed(admin):
+    page = admin.get("/admin/mappings").text
+    forms = re.findall(r"<form class=\"control\".*?</form>", page, re.DOTALL)
+    assert forms
+    assert all('name="seen"' in form for form in forms)

@@ -150,7 +150,8 @@ def test_all_failed_ones_are_processed_again_at_once(admin, services):
     for _ in range(3):
         keep_notification(services, state="failed")
     assert "Process all failed again" in admin.get("/admin/notifications?state=failed").text
-    assert "3 notifications are processed again." in admin.change("/admin/notifications/process-failed")
+    assert "3 notifications are processed again, by task 1" in admin.change("/admin/notifications/process-failed")
+    assert "being done already" in admin.change("/admin/notifications/process-failed")
 
 
 @pytest.mark.parametrize(

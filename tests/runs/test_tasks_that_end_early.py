@@ -14,6 +14,7 @@ from receiver.commands.mappings import change_mapping as mapping_commands
 from receiver.commands.procedures import PROCEDURES
 from receiver.commands.synchronizing import run_mapping as run
 from receiver.core.mapping import Direction
+from receiver.runs.run_pages import Scope
 from receiver.runs.tasks import cancel, carry_out_next, task_of
 from receiver.store import runs as stored_runs
 from receiver.store import tasks as stored
@@ -109,13 +110,14 @@ CHANGED: dict[str, Callable[[Company], object]] = {
 }
 
 
-def meanwhile(company: Company, number: int, change: Callable[[Company], object]) -> None:
-    """Go on with the run, and change something after its next piece."""
-    left = [change]
+def meanwhile(company: Company, number: int, change: Callable[[Company], object], after: int = 1) -> None:
+    """Go on with the run, and change something after so many further pieces."""
+    seen: list[stored.Task] = []
 
-    def watch(_task: stored.Task) -> None:
-        if left:
-            left.pop()(company)
+    def watch(task: stored.Task) -> None:
+        seen.append(task)
+        if len(seen) == after:
+            change(company)
 
     assert carry_out_next(company.services, PROCEDURES, threading.Event(), number, watch)
 
@@ -131,6 +133,28 @@ def test_a_mapping_that_is_taken_away_during_its_run_ends_the_run_with_a_sentenc
     task = task_of(small_company.services, number)
     assert (task.state, open_jobs(small_company)) == ("failed", [])
     assert said in task.message
+
+
+@pytest.mark.parametrize("scope", [Scope.MODIFIED, Scope.FULL])
+def test_a_task_taken_over_from_a_slow_worker_counts_once(
+    company: Company, monkeypatch: pytest.MonkeyPatch, scope: Scope
+) -> None:
+    monkeypatch.setattr(stored_runs, "PAGE", 2)
+    company.set("CUSTOMER", direction=Direction.TO, synch_only_coupled_records=False)
+    for number in range(9):
+        company.insert_local("customer", name=f"Firm {number}")
+    number = run.start(company.services, "CUSTOMER", WHO, scope=scope)
+
+    def taken_over(company: Company) -> None:
+        company.pass_time(121)
+        assert carry_out_next(company.services, PROCEDURES, threading.Event(), number)
+
+    meanwhile(company, number, taken_over, after=3)
+
+    (job,) = company.jobs("CUSTOMER")
+    task = task_of(company.services, number)
+    assert (task.state, task.done, task.counts) == ("done", 9, {"inserted": 9})
+    assert (job["inserted"], job["unchanged"], job["failed"], job["errors"]) == (9, 0, 0, [])
 
 
 def test_a_run_goes_on_with_a_mapping_as_it_was_changed_during_the_run(

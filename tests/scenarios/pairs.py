@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from company import Company
 from sqlalchemy import select
 
-from receiver.commands.following import notifications
+from receiver.commands.following import notifications_in_bulk
+from receiver.commands.procedures import PROCEDURES
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import DeletionConflict, Direction, UpdateConflict
 from receiver.engine.coalesce import Ask
 from receiver.engine.process import process
 from receiver.engine.wording import Settled
 from receiver.lanes import lane as lanes
+from receiver.runs.tasks import carry_out_next
 from receiver.store import couplings
 from receiver.store.models import job_error
 
@@ -62,7 +65,8 @@ def change_both(company: Company, key: str, row_id: str = ACCOUNT, *, here: str 
 
 def try_again(company: Company) -> None:
     """Process every failed notification again, as the page's *Process again* does."""
-    notifications.process_all_failed(company.services)
+    number = notifications_in_bulk.start_process_failed(company.services, "the scenario")
+    assert carry_out_next(company.services, PROCEDURES, threading.Event(), number)
     company.work()
 
 

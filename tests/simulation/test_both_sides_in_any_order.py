@@ -427,14 +427,14 @@ def test_at_rest_both_sides_agree_and_nothing_is_lost_or_doubled(stage):
 
 def test_a_change_that_is_forgotten_is_noticed(stage, monkeypatch):
     """The simulation itself: with one rule broken, the field that the other side left alone is missed."""
-    remembered = settlement.bases_after
+    remembered = settlement.remembered
     forgetting = BothSides(stage)
     try:
         forgetting.begin([False] * 3, DeletionConflict.NONE, UpdateConflict.NONE)
         monkeypatch.setattr(
             settlement,
-            "bases_after",
-            lambda sides, merged, destination: remembered(sides, replace(merged, kept=frozenset()), destination),
+            "remembered",
+            lambda sides, merged, *written: remembered(sides, replace(merged, kept=frozenset()), *written),
         )
         forgetting.edit([("there", "CUSTOMER", 0, 0, "Dot"), ("here", "CUSTOMER", 0, 1, "Cis")])
         with pytest.raises(AssertionError, match=r"has no reason|should be one of"):

@@ -1,18 +1,17 @@
-"""Notifications by a person: list, show, process again, purge."""
+"""Notifications by a person: list, show, process again."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, func, select, update
+from sqlalchemy import RowMapping, func, select, update
 
 from receiver.core.message import NO_ID
 from receiver.errors import NotFoundError
 from receiver.lanes.touch import Touch, touch
 from receiver.services import Services
 from receiver.store import couplings
-from receiver.store.models import inbox, lane, tombstone
+from receiver.store.models import inbox, lane
 
 STATES = ("waiting", "working", "done", "ignored", "failed", "unreadable", "refused")
 #: when it is looked at: what is new says so itself, what was put off waits for its lane
@@ -73,25 +72,6 @@ def process_again(services: Services, number: int) -> None:
         wish = "" if row["row_id"] == NO_ID else "asked for again"
         touch(connection, [Touch(row["table_name"], row["row_id"], now, wish=wish, key=row["lane"])])
     services.waker.ring()
-
-
-def process_all_failed(services: Services) -> int:
-    """Process every failed notification again; how many."""
-    with services.database.reading() as connection:
-        query = select(inbox.c.id).where(inbox.c.state == "failed", inbox.c.lane.is_not(None))
-        numbers = list(connection.execute(query).scalars())
-    for number in numbers:
-        process_again(services, number)
-    return len(numbers)
-
-
-def purge(services: Services, older_than_days: int) -> int:
-    """Delete ended notifications and tombstones older than that; how many notifications."""
-    before = services.clock() - timedelta(days=older_than_days)
-    with services.database.writing() as connection:
-        is_old = inbox.c.state.in_(ENDED) & (inbox.c.received_at < before)
-        connection.execute(delete(tombstone).where(tombstone.c.at < before))
-        return int(connection.execute(delete(inbox).where(is_old)).rowcount)
 
 
 def as_json(row: RowMapping) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from shlex import quote
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -60,15 +61,16 @@ def _question(connection: Connection, mapping: TableMapping, row: Row[Any]) -> Q
 def _commands(
     connection: Connection, mapping: TableMapping, row: Row[Any], reason: Reason, chosen: tuple[tuple[str, str], ...]
 ) -> Iterator[str]:
-    """One couples with each of the candidates; the last is for who means none of them."""
+    """To couple with each of the candidates, and to create what none of them is; a pair is uncoupled before either."""
     toward, source = Direction(row.toward), str(row.source_id)
     pair = couplings.find(connection, mapping.name, toward, source)
     if reason is Reason.TWIN_EXISTS and pair is not None:
-        yield f"receiver uncouple {mapping.name} {pair.local_id}    (then one of these)"
+        yield f"receiver uncouple {quote(mapping.name)} {quote(pair.local_id)}"
     for id_, _ in chosen:
         key, row_id = (id_, source) if toward is Direction.FROM else (source, id_)
         if reason is Reason.KEY_CHANGED and pair is not None:
             key, row_id = id_, pair.dataverse_id
-        yield f"receiver couple {mapping.name} {key} {row_id}"
+        yield f"receiver couple {quote(mapping.name)} {quote(key)} --row {row_id}"
     if reason is not Reason.KEY_CHANGED:
-        yield f"receiver create {'from' if toward is Direction.FROM else 'to'} {mapping.name} {source}"
+        side = "from" if toward is Direction.FROM else "to"
+        yield f"receiver create {side} {quote(mapping.name)} {quote(source)}"

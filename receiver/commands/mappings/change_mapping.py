@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,17 +14,19 @@ from receiver.core.mapping import FieldMapping, TableMapping
 from receiver.core.mapping_problems import problems
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.engine.look_at_lane import COUNTERPART
-from receiver.errors import InvalidMappingError, NotFoundError, RefusedError
+from receiver.errors import ChangedMeanwhileError, InvalidMappingError, NotFoundError, RefusedError
+from receiver.lanes.touch import Touch, touch
 from receiver.services import Services, unknown_table
 from receiver.store import mappings as stored
 from receiver.store.local_tables import columns_of
 from receiver.store.models import coupling, job, passed_over
 from receiver.store.runs import has_unresolved_option
 from receiver.tables import BY_NAME, TABLES
-from receiver.touch import Touch
 
-#: a statement may have some thousand placeholders
+#: a statement may have some thousand placeholders, and the door waits for no more on SQLite
 TOUCHED_AT_ONCE = 500
+#: how many changes of others are told to one who is refused
+LAST_CHANGES = 5
 
 
 def named(services: Services, name: str) -> TableMapping:
@@ -38,6 +40,18 @@ def _named(connection: Connection, name: str) -> TableMapping:
     if found is None:
         raise NotFoundError(f"There is no mapping {name}. `receiver mappings list` names them all.")
     return found
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What the person looked at: the mapping's version, or the values of settings and, by number, of field mappings."""
+
+    version: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+
+
+NOT_TOLD = Looked()
 
 
 @dataclass(frozen=True)
@@ -69,17 +83,21 @@ def change(
     changes: Mapping[str, Any],
     fields: Mapping[int, Mapping[str, Any]] | None = None,
     *,
+    looked_at: Looked = NOT_TOLD,
     is_preview: bool = False,
 ) -> Change:
     """Change a mapping's own settings and, by number, those of its field mappings: all of it or nothing.
 
-    Raises: as `set_mapping`.
+    Raises: as `set_mapping`; ChangedMeanwhileError when what was *looked_at* is another by now.
     """
     wanted = {**changes, **_parsed(changes)}
     with services.database.writing() as connection:
+        stored.hold(connection)
         before = _named(connection, name)
         changed = replace(before, **wanted)
         changed = replace(changed, fields=_with_fields(changed, fields or {}))
+        if changed != before:
+            _check_unchanged(connection, before, looked_at)
         _check(connection, changed)
         if not is_preview:
             stored.save(connection, changed, who, services.clock())
@@ -101,6 +119,24 @@ def _look_again_at_options(connection: Connection, before: TableMapping, changed
 def _touch(connection: Connection, touches: Sequence[Touch]) -> None:
     for start in range(0, len(touches), TOUCHED_AT_ONCE):
         touch(connection, touches[start : start + TOUCHED_AT_ONCE])
+
+
+def _check_unchanged(connection: Connection, now: TableMapping, looked_at: Looked) -> None:
+    rows = {row.number: row for row in now.fields}
+    told = [(now, looked_at.settings), *((rows.get(number), seen) for number, seen in looked_at.fields.items())]
+    is_moved = looked_at.version not in {None, now.version}
+    if not is_moved and all(getattr(one, name) == value for one, seen in told for name, value in seen.items()):
+        return
+    names = [
+        *looked_at.settings,
+        *(f"field mapping {row} {name}" for row, seen in looked_at.fields.items() for name in seen),
+    ]
+    since = stored.changes_since(connection, now.name, looked_at.version or 0)
+    changes = [one for one in since if is_moved or one.startswith(tuple(f"{name} " for name in names))]
+    raise ChangedMeanwhileError(
+        f"{now.name} was changed since you looked: {'; '.join(changes[-LAST_CHANGES:])}. Nothing of yours was saved. "
+        f"Look at it as it is now, version {now.version}, then change it again."
+    )
 
 
 def _parsed(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,16 +228,18 @@ def _check(connection: Connection, mapping: TableMapping, coming: frozenset[str]
 def bring_in(services: Services, name: str) -> int:
     """Look again at every row that *Synch. Only Coupled Records* kept out; how many. Raises: NotFoundError."""
     now = services.clock()
-    with services.database.writing() as connection:
+    with services.database.reading() as connection:
         mapping = _named(connection, name)
         rows = (
             connection.execute(select(passed_over.c.row_id).where(passed_over.c.mapping == mapping.name))
             .scalars()
             .all()
         )
-        wish = f"brought in by {mapping.name}"
-        touches = [Touch(mapping.dataverse_table, row_id, now, wish) for row_id in rows]
-        _touch(connection, touches)
+    wish = f"brought in by {mapping.name}"
+    touches = [Touch(mapping.dataverse_table, row_id, now, wish) for row_id in rows]
+    for start in range(0, len(touches), TOUCHED_AT_ONCE):
+        with services.database.writing() as connection:
+            touch(connection, touches[start : start + TOUCHED_AT_ONCE])
     services.waker.ring()
     return len(rows)
 

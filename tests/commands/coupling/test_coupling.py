@@ -187,6 +187,9 @@ def test_a_record_that_a_person_uncoupled_is_not_created_in_dataverse_by_itself(
     assert "Ada on " in done.settled.sentence
 
     (asked,) = carry_out(company.services, wanted_to(company.services, "CUSTOMER", [key], Ask(is_click=True)))
+    assert asked.settled.reason == "MATCHES_FOUND"  # its former row is there: a new one would be its twin
+    meant = Ask(is_click=True, creates_new=True)
+    (asked,) = carry_out(company.services, wanted_to(company.services, "CUSTOMER", [key], meant))
     assert asked.settled.decision == "Insert"
 
 
