@@ -233,6 +233,9 @@ def _lines() -> Iterator[str]:
         decision = _agreed(line)
         yield f"| {line.given} | {_called(decision)} | {_why(decision)} |"
     yield ""
+    yield "What removes a coupling, makes a record anew or blanks a column is then counted (`receiver/core/guard.py`). Of"
+    yield f"too many at once `Skip` is made: {Reason.HELD_BACK.what}."
+    yield ""
 
 
 def _agreed(line: Line) -> Decision:
