@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -11,20 +11,23 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from receiver.catalogue.described import described
 from receiver.core.company import COMPANY_ID, Stamps
+from receiver.core.description import Description
 from receiver.core.filters import columns_of
 from receiver.core.mapping import Conversion, TableMapping
 from receiver.core.values import Reference
 from receiver.dataverse.client import DataverseClient
 from receiver.dataverse.columns import CHANGE_COLUMNS, COMPUTED_COLUMNS, DERIVED_COLUMNS, OPTIONAL_COLUMNS, TABLES
+from receiver.dataverse.metadata import TableFacts
 from receiver.errors import NotConnectedError
+from receiver.store import descriptions
 from receiver.store import mappings as stored_mappings
 from receiver.store.database import Database
 from receiver.store.gatekeeper import Gatekeeper
 from receiver.store.group_commit import GroupCommit
 from receiver.store.left_behind import LeftBehind
 from receiver.store.mappings import Mappings
-from receiver.store.models import connection as connection_state
 from receiver.store.wake import Waker
 from receiver.tables import BY_NAME
 
@@ -69,17 +72,15 @@ class MappingCache:
         return self._standing
 
     def get(self, connection: Connection, options: Options) -> Mappings:
-        lacking = select(connection_state.c.lacking).scalar_subquery()
-        shortened = select(connection_state.c.shortened).scalar_subquery()
-        asked = select(*stored_mappings.stamp(), lacking, shortened)
-        version, count, state, shorter = connection.execute(asked).one()
-        stamp = (version, count, repr(state), repr(shorter))
+        asked = select(*stored_mappings.stamp(), descriptions.newest_change())
+        stamp = tuple(connection.execute(asked).one())
         with self._lock:
             if stamp != self._stamp:
+                stored = descriptions.load(connection)
                 loaded = stored_mappings.load(connection, options.company_id)
                 self._standing = {name: one for name, one in loaded.items() if unknown_table(one)}
                 self._mappings = {
-                    name: stamped(in_environment(one, state, shorter), state, options)
+                    name: in_environment(one, described_in(stored, one), options)
                     for name, one in loaded.items()
                     if name not in self._standing
                 }
@@ -134,34 +135,42 @@ class Services:
         self.database.dispose()
 
 
-def in_environment(
-    mapping: TableMapping,
-    lacking: dict[str, list[str]] | None,
-    shortened: dict[str, dict[str, int]] | None = None,
-) -> TableMapping:
+def described_in(stored: Mapping[str, TableFacts], mapping: TableMapping) -> Description:
+    """The mapping's Dataverse table, by what is stored of each table."""
+    return described(mapping.dataverse_table, stored.get(mapping.dataverse_table))
+
+
+def in_environment(mapping: TableMapping, description: Description, options: Options) -> TableMapping:
     """The mapping as this environment can serve it; before the first connection the optional columns are lacking.
 
-    A field whose column is lacking is left out, the others go on. Where a filter needs a column that is lacking and is
-    not optional, the mapping stands still: without the condition it would let everything through.
+    A field whose column is lacking, or may not be seen, is left out, and the others go on: its bases stay, so that it
+    goes on from them. Where a filter needs a column that is lacking and is not optional, or one that may not be seen,
+    the mapping stands still: without the condition it would let everything through.
     """
-    found = OPTIONAL_COLUMNS if lacking is None else frozenset(lacking.get(mapping.dataverse_table, ()))
-    missing = columns_of(mapping.dataverse_filter) & (found - OPTIONAL_COLUMNS)
-    served = mapping.without_columns(found)
-    shorter = (shortened or {}).get(mapping.dataverse_table, {})
-    return replace(served, shortened=shorter, is_enabled=served.is_enabled and not missing)
+    lacking, unseen = description.lacking, description.unseen
+    missing = columns_of(mapping.dataverse_filter) & ((lacking - OPTIONAL_COLUMNS) | unseen)
+    served = mapping.without_columns(lacking | unseen)
+    template = {name: one for name, one in served.dataverse_template.items() if name not in description.not_created}
+    found = replace(
+        served,
+        described=description,
+        dataverse_template=template,
+        is_enabled=served.is_enabled and not missing,
+        hidden=mapping.dataverse_columns() & unseen,
+    )
+    return _stamped(found, options)
 
 
-def stamped(mapping: TableMapping, lacking: dict[str, list[str]] | None, options: Options) -> TableMapping:
+def _stamped(mapping: TableMapping, options: Options) -> TableMapping:
     """The mapping with what its rows carry of this company; under the Team model no owner is mapped."""
-    column = TABLES[mapping.dataverse_table].columns.get(COMPANY_ID)
-    is_kept = column is not None and lacking is not None and COMPANY_ID not in lacking.get(mapping.dataverse_table, ())
-    company = Reference(next(iter(column.navigation)), options.company_id) if is_kept and column else None
+    columns = mapping.described.columns
+    column = columns.get(COMPANY_ID)
+    company = Reference(next(iter(column.navigation)), options.company_id) if column is not None else None
     team = Reference("team", options.owning_team) if options.owning_team else None
-    is_owned = "ownerid" in TABLES[mapping.dataverse_table].columns
     stamps = Stamps(
         company if options.company_id else None,
         COMPANY_ID not in columns_of(mapping.dataverse_filter),
-        team if is_owned else None,
+        team if "ownerid" in columns else None,
     )
     fields = tuple(row for row in mapping.fields if team is None or row.conversion is not Conversion.OWNER)
     return replace(mapping, stamps=stamps, fields=fields)
@@ -187,13 +196,18 @@ def mappings_of(mappings: Mappings, table: str) -> list[TableMapping]:
 
 
 def image_columns(mappings: Mappings, table: str) -> frozenset[str]:
-    """Today's list: what every enabled mapping of the table reads, and what tells versions apart."""
-    return _image_columns(tuple(one.dataverse_columns() for one in mappings_of(mappings, table) if one.is_enabled))
+    """Today's list: what every enabled mapping of the table reads, and what tells versions apart.
+
+    Columns that may not be seen stand in it, so that steps stay as they are registered when a right comes or goes.
+    """
+    enabled = (one for one in mappings_of(mappings, table) if one.is_enabled)
+    return _image_columns(tuple(one.dataverse_columns() | one.hidden for one in enabled))
 
 
 def read_columns(mappings: Mappings, table: str) -> frozenset[str]:
-    """What a read asks for: today's list, and the columns derived from it."""
-    return _read_columns(image_columns(mappings, table))
+    """What a read asks for and an image is believed: today's list and what derives from it, without what is unseen."""
+    hidden = frozenset[str]().union(*(one.hidden for one in mappings_of(mappings, table)))
+    return _read_columns(image_columns(mappings, table) - hidden)
 
 
 @lru_cache

@@ -139,12 +139,12 @@ def _caption(columns: Mapping[str, Column], name: str | None) -> str:
 def _filters(mapping: TableMapping) -> list[dict[str, str]]:
     """Both table filters: as they act in this environment, and as they are stored."""
     now = _in_environment(mapping)
-    local, theirs = _columns(mapping)
+    local, _ = _columns(mapping)
     return [
         {"caption": "Table Filter", "words": readable(now.local_filter, local), "text": mapping.local_filter_text},
         {
             "caption": "Integration Table Filter",
-            "words": readable(now.dataverse_filter, theirs),
+            "words": readable(now.dataverse_filter, now.described.columns),
             "text": mapping.dataverse_filter_text,
         },
     ]

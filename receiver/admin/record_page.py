@@ -20,7 +20,6 @@ from receiver.commands.following.records import FieldPair, RecordView, view
 from receiver.core.coupling import Coupling, notes_of
 from receiver.core.mapping import Conversion, FieldMapping
 from receiver.core.values import same, to_plain_values
-from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
 from receiver.web.sign_in import signed_in
@@ -93,7 +92,7 @@ def _pair(found: RecordView, field: FieldMapping, pair: FieldPair, *, is_read: b
     column = field.dataverse_column or ""
     base = (found.coupling and found.coupling.dataverse_base) or {}
     value = pair.dataverse_value if is_read else base.get(column)
-    theirs = DATAVERSE_TABLES[found.mapping.dataverse_table].columns[column]
+    theirs = found.mapping.described.columns[column]
     is_plain = field.conversion is Conversion.PLAIN and not field.transformation_rule
     differs = is_plain and _is_known(found, is_read=is_read) and not same(pair.local_value, value)
     return Pair(

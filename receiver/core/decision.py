@@ -408,7 +408,7 @@ def sides_of(now: Situation) -> Sides:
     """What the merge looks at; a record to be inserted has no destination and no base."""
     coupling = now.coupling if now.destination is not None else None
     return Sides(
-        transfers=now.mapping.transfers(now.toward),
+        transfers=now.mapping.open_transfers(now.toward, creates=now.destination is None),
         toward=now.toward,
         source=now.source.values,
         destination=None if now.destination is None else now.destination.values,

@@ -5,12 +5,12 @@ Source: BC tables 5335 and 5336; reference §1.1, §1.2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
 from receiver.core.company import NO_STAMPS, Stamps
+from receiver.core.description import NOTHING_DESCRIBED, Description
 from receiver.core.filters import EVERYTHING, Filter, columns_of, without_columns
 from receiver.core.values import Value, Values
 
@@ -144,8 +144,10 @@ class TableMapping:
     when_a_match_exists: MatchExists = MatchExists.ASK
     #: the number of its newest change; it is no part of what a mapping means
     version: int = field(default=0, compare=False)
-    #: characters of Dataverse texts that hold less in this environment than in a plain one; never stored
-    shortened: Mapping[str, int] = field(default_factory=dict)
+    #: its Dataverse table as this environment has it for us; never stored
+    described: Description = NOTHING_DESCRIBED
+    #: columns that it would read if the application user might see them; never stored
+    hidden: frozenset[str] = frozenset()
     #: what rows that it writes carry of this company; never stored
     stamps: Stamps = NO_STAMPS
 
@@ -158,6 +160,16 @@ class TableMapping:
     def transfers(self, toward: Direction) -> tuple[Transfer, ...]:
         """The enabled field mappings of a run, turned round to source and destination, in their order."""
         return self._transfers[toward]
+
+    def open_transfers(self, toward: Direction, *, creates: bool) -> tuple[Transfer, ...]:
+        """Those of `transfers` whose destination the application user may fill in, in a new row or in one there is.
+
+        The others are as if they were switched off: their bases stay, so that they follow once the right is given.
+        """
+        if toward is Direction.FROM:
+            return self._transfers[toward]
+        closed = self.described.not_created if creates else self.described.not_updated
+        return tuple(one for one in self._transfers[toward] if one.destination not in closed)
 
     @cached_property
     def _transfers(self) -> dict[Direction, tuple[Transfer, ...]]:
@@ -181,10 +193,20 @@ class TableMapping:
         return columns_of(self.dataverse_filter) | mapped
 
     def without_columns(self, lacking: frozenset[str]) -> TableMapping:
-        """The mapping in an environment whose table lacks these columns (bcbi_companyid, say)."""
+        """The mapping in an environment whose table lacks these columns (bcbi_companyid, say).
+
+        A group of criteria that loses one matches nothing: with fewer, it would couple what does not belong together.
+        """
         if not lacking:
             return self
-        rows = tuple(row for row in self.fields if row.dataverse_column not in lacking)
+        blind = {
+            row.match_priority for row in self.fields if row.match_on_this_field and row.dataverse_column in lacking
+        }
+        rows = tuple(
+            replace(row, match_on_this_field=row.match_on_this_field and row.match_priority not in blind)
+            for row in self.fields
+            if row.dataverse_column not in lacking
+        )
         template = {name: value for name, value in self.dataverse_template.items() if name not in lacking}
         pruned = without_columns(self.dataverse_filter, lacking)
         return replace(self, fields=rows, dataverse_filter=pruned, dataverse_template=template)

@@ -284,12 +284,6 @@ class DataverseClient(WebApi):
             self._currencies[iso_code] = Reference("transactioncurrency", str(found["transactioncurrencyid"]))
         return self._currencies[iso_code]
 
-    def column_names(self, table: str) -> frozenset[str]:
-        """The columns that this environment's table has."""
-        path = f"EntityDefinitions(LogicalName='{table}')"
-        answer = self.call("GET", path, params={"$select": "LogicalName", "$expand": "Attributes($select=LogicalName)"})
-        return frozenset(str(column["LogicalName"]) for column in answer["Attributes"])
-
 
 def _read_answer(
     described: DataverseTable, answer: Any, columns: frozenset[str]

@@ -12,7 +12,6 @@ from receiver.core.mapping import Conversion, Direction, TableMapping, Transfer
 from receiver.core.merge import Converted, Found, Keep, NoCounterpart, NotCoupled
 from receiver.core.options import codes_of
 from receiver.core.values import Reference, Values, is_empty
-from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.engine.known_records import Known
 from receiver.engine.work import Work
 from receiver.store.mappings import Mappings
@@ -156,7 +155,7 @@ def _code_of_option(at: Lookups, one: Transfer) -> Converted:
 
 
 def _codes(at: Lookups, one: Transfer, column: str) -> dict[str, int]:
-    return codes_of(one.rule, DATAVERSE_TABLES[at.mapping.dataverse_table].columns[column].labels)
+    return codes_of(one.rule, at.mapping.described.columns[column].labels)
 
 
 def _not_coupled(at: Lookups, one: Transfer, reference: Reference) -> NotCoupled:

@@ -15,11 +15,13 @@ from receiver.core.decision import Reason
 from receiver.core.values import Reference
 from receiver.engine.coalesce import NOTHING_ASKED, Ask, read_notification
 from receiver.engine.look_at_lane import Look, known_of, look_at
+from receiver.engine.stale import is_described_anew
 from receiver.engine.wording import Settled
 from receiver.engine.work import Outcome, Trouble, Work, not_at_once
 from receiver.engine.write_dataverse import other_lanes_held, written_to_dataverse
 from receiver.engine.write_lanes import write
 from receiver.errors import (
+    DataverseError,
     LeaseLostError,
     MovedError,
     NotAtOnceError,
@@ -116,14 +118,17 @@ def _work_on(services: Services, lease: Lease, ask: Ask) -> list[Settled]:
             known = known_of(services, connection, mappings, [(lease, read)])
         pull = partial(_pull, services, (*ask.wanted_by, (lease.table, lease.id)))
         work = Work(services, mappings, known, pull, wanted_by=ask.wanted_by, trouble=trouble)
-        look = look_at(work, lease, read, started, ask)
         try:
+            look = look_at(work, lease, read, started, ask)
             with other_lanes_held(services, [look]):
                 look = replace(look, outcomes=_written(look))
                 with services.database.writing() as connection:
                     return write(connection, services, [look], started)[0]
         except MovedError:
             continue
+        except DataverseError as error:
+            if not is_described_anew(services, lease.table, error):
+                raise
     raise MovedError("The record changed each time it was about to be written; it is tried again shortly.")
 
 

@@ -31,6 +31,7 @@ from receiver.core.values import Column, Reference, Values
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.engine.candidates import candidates_of
 from receiver.engine.lookups import Lookups
+from receiver.engine.stale import check_blanks
 from receiver.engine.work import Outcome, Request, Work
 from receiver.errors import MovedError
 from receiver.services import Services
@@ -44,7 +45,7 @@ CURRENCY_COLUMN, BY_CURRENCY = "transactioncurrencyid", 2
 def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
     """Decide one record's fate under *mapping*; `write_dataverse` and `settle` then carry it out.
 
-    Raises: what Dataverse and the database raise.
+    Raises: what Dataverse and the database raise; MovedError where the mapping is served otherwise by now.
     """
     now = _situation(work, mapping, request)
     decision = decide(now)
@@ -62,7 +63,9 @@ def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
         decision = decide(now)
     if isinstance(decision, TurnAround):
         return synchronize(work, mapping, _turned_around(request, now))
-    return Outcome(request, now, decision)
+    outcome = Outcome(request, now, decision)
+    check_blanks(work, outcome)
+    return outcome
 
 
 def _read_whole(work: Work, mapping: TableMapping, request: Request) -> tuple[Request, Situation]:
@@ -161,20 +164,18 @@ def _columns_here(table: str) -> Mapping[str, Column]:
 
 
 def _columns_there(services: Services, mapping: TableMapping, row: Values) -> Mapping[str, Column]:
-    """As in this environment: some texts are shorter, amounts of some currencies have fewer decimal places."""
-    described = DATAVERSE_TABLES[mapping.dataverse_table].columns
-    changed = {name: replace(described[name], max_length=length) for name, length in mapping.shortened.items()}
+    """As in this environment; amounts of some currencies have fewer decimal places."""
+    described = {**DATAVERSE_TABLES[mapping.dataverse_table].columns, **mapping.described.columns}
     currency = row.get(CURRENCY_COLUMN)
     if isinstance(currency, Reference):
-        priced = _priced_by_currency(mapping)
+        priced = _priced_by_currency(mapping, described)
         places = services.dataverse.decimal_places(currency) if priced else None
         if places is not None:
-            changed |= {name: replace(described[name], precision=places) for name in priced}
-    return {**described, **changed} if changed else described
+            described |= {name: replace(described[name], precision=places) for name in priced}
+    return described
 
 
-def _priced_by_currency(mapping: TableMapping) -> set[str]:
-    described = DATAVERSE_TABLES[mapping.dataverse_table].columns
+def _priced_by_currency(mapping: TableMapping, described: Mapping[str, Column]) -> set[str]:
     mapped = {one.dataverse_column for one in mapping.fields if one.is_enabled and one.dataverse_column}
     return {name for name in mapped & described.keys() if described[name].precision_source == BY_CURRENCY}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from receiver.core.decision import Candidate, Decision, Record, Situation
 from receiver.core.mapping import Direction
@@ -96,6 +97,8 @@ class Work:
     renamed: dict[tuple[str, str], str] = field(default_factory=dict)
     namesakes: dict[tuple[str, str], tuple[Candidate, ...]] = field(default_factory=dict)
     rows: dict[tuple[str, str], Record] = field(default_factory=dict)
+    #: when the last of them was there; None: none was read
+    rows_read_at: datetime | None = None
     versions: dict[str, Version] = field(default_factory=dict)
     pulled: dict[Reference, bool] = field(default_factory=dict)
     #: the rows (table and id) that wait for this one: to pull one of them would go round in a circle
@@ -111,7 +114,9 @@ class Work:
     def read(self, table: str, id_: str) -> Record:
         """The whole Dataverse row; a record that does not exist says so."""
         if (table, id_) not in self.rows:
-            self.know(table, id_, self._asked(table, id_))
+            found = self._asked(table, id_)
+            self.rows_read_at = self.services.clock()
+            self.know(table, id_, found)
         return self.rows[table, id_]
 
     def know(self, table: str, id_: str, found: DataverseRow | ReceiverError | None) -> None:

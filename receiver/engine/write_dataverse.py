@@ -21,6 +21,7 @@ from receiver.core.message import Version
 from receiver.dataverse.answers import Asked
 from receiver.dataverse.rows import Change, DataverseRow
 from receiver.engine.look_at_lane import Look
+from receiver.engine.stale import is_described_anew
 from receiver.engine.unknown_outcomes import conclude
 from receiver.engine.work import Outcome, Work
 from receiver.errors import DataverseError, MovedError, ParentIsBusyError, RowGoneError, VersionMismatchError
@@ -121,6 +122,8 @@ def _refused(work: Work, outcome: Outcome, error: DataverseError) -> Outcome | E
         return _not_created(work, outcome, error)
     if isinstance(error, VersionMismatchError | RowGoneError):
         return MovedError()  # read again, it says what it is now
+    if is_described_anew(work.services, outcome.now.mapping.dataverse_table, error):
+        return MovedError()
     error = work.judged(error, _asked(outcome))
     return error if error.waiting_helps else replace(outcome, decision=Fail(Refusal.REFUSED, (str(error),)))
 

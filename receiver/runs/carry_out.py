@@ -202,8 +202,11 @@ def _looks(
         known = _known(services, connection, mappings, [one for one, _ in pairs])
     rows = _rows(services, mappings, known, pairs)
     look_alikes = _look_alikes(Work(services, mappings, known, pull), [one for one, _ in pairs], rows)
+    read_at = services.clock()
     for one, lease in pairs:
-        work = Work(services, mappings, known, pull, is_preview=is_preview, look_alikes=look_alikes)
+        work = Work(
+            services, mappings, known, pull, is_preview=is_preview, look_alikes=look_alikes, rows_read_at=read_at
+        )
         try:
             for id_ in {lease.id, _coupled_row(known, one)} - {""}:
                 if (lease.table, id_) in rows:

@@ -458,12 +458,20 @@ connection = Table(
     Column("is_good", Boolean, nullable=False, server_default=false()),
     Column("said", Text, nullable=False, server_default=""),
     Column("organization_id", String(36), nullable=False, server_default=""),
-    #: {table: [columns that this environment lacks]}
-    Column("lacking", JSON),
-    #: {table: {column: characters}}: texts that hold less in this environment than in a plain one
-    Column("shortened", JSON),
     #: refused for a missing or wrong key, since the start of time
     Column("refused_keys", Number, nullable=False, server_default="0"),
+)
+
+#: What Dataverse's metadata said of each mapped table when it was read last.
+dataverse_table = Table(
+    "receiver_dataverse_table",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("read_at", Moment, nullable=False),
+    #: {column: its facts}, as `dataverse/metadata.py` writes them
+    Column("columns", JSON, nullable=False),
+    #: how often it said something else than before; a change counts everywhere without a restart
+    Column("changes", Integer, nullable=False),
 )
 
 sign_in = Table(

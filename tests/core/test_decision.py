@@ -19,6 +19,7 @@ from core.situations import (
     situation,
 )
 
+from receiver.core.coupling import Coupling
 from receiver.core.decision import (
     AlreadyEqual,
     CoupleWith,
@@ -38,10 +39,12 @@ from receiver.core.decision import (
     decide,
     sides_of,
 )
+from receiver.core.description import Description
 from receiver.core.filters import parse
 from receiver.core.mapping import DeletionConflict, Direction, FieldMapping, MatchExists, UpdateConflict
-from receiver.core.merge import merge
+from receiver.core.merge import Found, merge
 from receiver.core.message import Freshness
+from receiver.core.remembering import remembered
 from receiver.core.values import Column
 
 RESTORE, UNCOUPLE = DeletionConflict.RESTORE, DeletionConflict.DELETE_COUPLING
@@ -340,3 +343,20 @@ def test_a_mapping_with_a_constant_alone_writes_it_to_a_new_record_and_then_rest
 def test_the_two_records_of_a_pair_are_known_by_their_own_ids():
     assert situation(Direction.FROM).source.id == situation(Direction.TO).destination.id == ROW_ID
     assert situation(Direction.TO).source.id == situation(Direction.FROM).destination.id == LOCAL_ID
+
+
+@pytest.mark.parametrize("closed", ["not_created", "not_updated"])
+def test_a_field_that_may_not_be_filled_in_is_left_out_and_stays_to_be_sent(closed):
+    mapping = replace(MAPPING, described=Description(**{closed: frozenset({"town"})}))
+    source = Record(LOCAL_ID, {"name": "Neu", "city": "Bremen"})
+    there = None if closed == "not_created" else Record(ROW_ID, {"title": "Alt", "town": "Bonn"})
+    bases = {"local_base": {"name": "Alt", "city": "Bonn"}, "dataverse_base": {"title": "Alt", "town": "Bonn"}}
+    coupling = Coupling("CUSTOMER", LOCAL_ID, ROW_ID, **bases) if there else None
+    now = Situation(mapping, Direction.TO, source, coupling, there, lookups={LOOKUP: Found(None)})
+
+    decision = decide(now)
+
+    assert isinstance(decision, Insert | Modify)
+    assert decision.values == {"title": "Neu"}
+    known = remembered(sides_of(now), decision.merged, decision.values, {"title": "Neu"})
+    assert known.source_base.get("city") != "Bremen"

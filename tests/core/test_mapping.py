@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from receiver.core.description import Description
 from receiver.core.filters import parse
 from receiver.core.mapping import (
     Conversion,
@@ -248,3 +249,36 @@ def test_a_column_that_an_environment_lacks_is_in_no_field_and_no_filter():
     lacking = mapping.without_columns(frozenset({"creditlimit"}))
     assert lacking.dataverse_columns() == {"name", "state"}
     assert mapping.without_columns(frozenset()) is mapping
+
+
+def test_a_group_of_criteria_that_loses_one_matches_nothing_and_the_other_groups_still_do():
+    fields = (
+        FieldMapping(1, "name", "name", match_on_this_field=True, match_priority=1),
+        FieldMapping(2, "limit", "creditlimit", match_on_this_field=True, match_priority=1),
+        FieldMapping(3, "short", "short", match_on_this_field=True, match_priority=2),
+        FieldMapping(4, "count", "count", match_priority=1),
+    )
+    left = replace(GOOD, fields=fields).without_columns(frozenset({"creditlimit", "count"}))
+    assert [(row.number, row.match_on_this_field) for row in left.fields] == [(1, False), (3, True)]
+    unhurt = replace(GOOD, fields=fields).without_columns(frozenset({"count"}))
+    assert [row.match_on_this_field for row in unhurt.fields] == [True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("toward", "creates", "open_ones"),
+    [
+        (TO, True, ["creditlimit"]),
+        (TO, False, ["name"]),
+        (FROM, True, ["name", "limit"]),
+        (FROM, False, ["name", "limit"]),
+    ],
+)
+def test_only_what_the_application_user_may_fill_in_is_sent(toward, creates, open_ones):
+    closed = Description(not_created=frozenset({"name"}), not_updated=frozenset({"creditlimit"}))
+    mapping = replace(GOOD, fields=(FieldMapping(1, "name", "name"), FieldMapping(2, "limit", "creditlimit")))
+    found = replace(mapping, described=closed).open_transfers(toward, creates=creates)
+    assert [one.destination for one in found] == open_ones
+
+
+def test_what_comes_back_as_null_or_masked_is_unseen():
+    assert Description(unreadable=frozenset({"name"}), masked=frozenset({"note"})).unseen == {"name", "note"}

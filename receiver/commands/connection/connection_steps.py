@@ -7,9 +7,10 @@ it: after an address that does not answer nothing else is asked. Source: referen
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from receiver.catalogue.reading import read
 from receiver.commands.connection.finding import Step, Verdict
 from receiver.commands.connection.remedies import (
     IN_TIME,
@@ -22,7 +23,7 @@ from receiver.commands.connection.remedies import (
 )
 from receiver.commands.mappings.mapping_fit import misfits_of
 from receiver.core.mapping import TableMapping
-from receiver.dataverse.metadata import columns_today, untracked
+from receiver.dataverse.metadata import TableFacts, untracked
 from receiver.dataverse.privileges import BUTTON, STEPS, Held, held_by, needed
 from receiver.dataverse.reach import NotReachedError, Obstacle, Reached, reach
 from receiver.errors import (
@@ -32,7 +33,7 @@ from receiver.errors import (
     SignInError,
     StoreUnavailableError,
 )
-from receiver.services import Services
+from receiver.services import Services, described_in
 
 #: a token, and a signed assertion, count from a moment on: clocks further apart refuse them
 LARGEST_CLOCK_DIFFERENCE = 300
@@ -47,8 +48,8 @@ class Findings:
 
     organization_id: str = ""
     user_id: str = ""
-    lacking: dict[str, list[str]] | None = None
-    shortened: dict[str, dict[str, int]] = field(default_factory=dict)
+    #: what is described of each table, by its name
+    facts: dict[str, TableFacts] | None = None
 
 
 def connection_steps(services: Services, mappings: list[TableMapping], found: Findings) -> Iterator[Step]:
@@ -241,21 +242,18 @@ def _change_tracking(services: Services, mappings: list[TableMapping]) -> Step:
 
 
 def _columns(services: Services, mappings: list[TableMapping], found: Findings) -> Step:
-    today = {name: columns_today(services.dataverse, name) for name in _tables(mappings)}
-    found.lacking = {name: sorted(one.lacking) for name, one in today.items()}
-    found.shortened = {name: dict(one.shortened) for name, one in today.items()}
+    tables = _tables(mappings)
+    found.facts = read(services.dataverse, tables)
     told = [
         sentence
         for mapping in mappings
         if mapping.is_enabled
-        for sentence in misfits_of(
-            mapping, found.lacking[mapping.dataverse_table], found.shortened[mapping.dataverse_table]
-        )
+        for sentence in misfits_of(mapping, described_in(found.facts, mapping))
     ]
     if told:
         remedy = "Bring the columns back; else change the mappings: receiver mappings set --help"
         return Step("Columns", Verdict.WARNING, " ".join(told), remedy)
-    return Step("Columns", Verdict.OK, f"Those that are mapped are there, in {', '.join(today) or 'no table'}.")
+    return Step("Columns", Verdict.OK, f"Those that are mapped are there, in {', '.join(tables) or 'no table'}.")
 
 
 def _currency(services: Services) -> Step:

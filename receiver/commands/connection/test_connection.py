@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from receiver.catalogue.reading import keep
 from receiver.commands.connection.connection_steps import Findings, connection_steps
 from receiver.commands.connection.finding import Step, Verdict
 from receiver.core.mapping import TableMapping
@@ -55,9 +56,8 @@ def remember(services: Services, found: ConnectionTest, learnt: Findings) -> Non
     values = {"tested_at": services.clock(), "is_good": found.is_good, "said": found.said}
     if found.organization_id:
         values["organization_id"] = found.organization_id
-    if learnt.lacking is not None:
-        values |= {"lacking": learnt.lacking, "shortened": learnt.shortened}
     with services.database.writing() as connection:
+        keep(connection, learnt.facts or {}, services.clock())
         statement = lanes.upsert(connection, state).values(id=1, **values)
         connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 

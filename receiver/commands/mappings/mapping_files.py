@@ -9,13 +9,14 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from receiver.catalogue.described import described
 from receiver.core.dependencies import CycleError, ordered
 from receiver.core.mapping import TableMapping
 from receiver.core.mapping_problems import placed_problems
 from receiver.core.values import Column
 from receiver.dataverse.columns import OPTIONAL_COLUMNS
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
-from receiver.dataverse.metadata import columns_today
+from receiver.dataverse.metadata import facts_of
 from receiver.errors import ReceiverError
 from receiver.schemas.mapping_file import key_of
 from receiver.schemas.mapping_yaml import Found, read, written
@@ -138,7 +139,7 @@ def _columns(services: Services, tables: Iterable[str]) -> tuple[Mapping[str, Ma
     known = {name: DATAVERSE_TABLES[name].columns for name in sorted(tables) if name in DATAVERSE_TABLES}
     try:
         client = services.dataverse
-        today = {name: columns_today(client, name).described() for name in known}
+        today = {name: described(name, facts).columns for name, facts in facts_of(client, known).items()}
     except ReceiverError as error:
         return known, [f"Dataverse could not be asked for its columns ({error}), so those we know of were believed."]
     optional = {
