@@ -233,8 +233,8 @@ def _lines() -> Iterator[str]:
         decision = _agreed(line)
         yield f"| {line.given} | {_called(decision)} | {_why(decision)} |"
     yield ""
-    yield "What removes a coupling, makes a record anew or blanks a column is then counted (`receiver/core/guard.py`). Of"
-    yield f"too many at once `Skip` is made: {Reason.HELD_BACK.what}."
+    yield "What removes a coupling, makes a record anew or blanks a column is then counted (`receiver/core/guard.py`)."
+    yield f"Of too many at once `Skip` is made: {Reason.HELD_BACK.what}."
     yield ""
 
 
