@@ -11,6 +11,7 @@ MEANINGS = {
     "GUID": "the id of a Dataverse row, such as a0000000-0000-4000-8000-000000000001.",
     "NUMBER": "its number, as `list` prints it.",
     "DIR": "the folder of the files.",
+    "GATE": 'a gate, such as "read account"; `receiver gates list` names those that are closed.',
 }
 LONGEST_SENTENCE = 200
 

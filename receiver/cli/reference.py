@@ -1,4 +1,4 @@
-"""What can be looked up: the rules and the settings, as the code has them."""
+"""What can be looked up: the rules, the settings and Dataverse's answers, as the code has them."""
 
 from __future__ import annotations
 
@@ -21,4 +21,12 @@ def settings() -> None:
     click.echo("\n".join(example()))
 
 
-COMMANDS = (rules, settings)
+@click.command()
+def answers() -> None:
+    """Print what Dataverse's codes mean and what to do about each, from the code."""
+    from receiver.commands.connection.answer_table import answer_tables
+
+    click.echo(answer_tables())
+
+
+COMMANDS = (rules, settings, answers)

@@ -1,6 +1,6 @@
 """What the database knows of the records at hand: asked once a run, for one row or for many at a time.
 
-It is what a decision is made upon; settlement.py looks again, locked, before it writes.
+It is what a decision is made upon; settle.py looks again, locked, before it writes.
 """
 
 from __future__ import annotations

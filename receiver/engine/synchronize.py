@@ -1,7 +1,7 @@
 """The main flow: read both sides, ask `decide`. Every way in ends here.
 
-`synchronize` holds no transaction while it reads from Dataverse, and writes nothing: `dataverse_write` carries out
-what goes there, `settlement.settle` the rest, in the caller's one transaction.
+`synchronize` holds no transaction while it reads from Dataverse, and writes nothing: `write_dataverse.py` carries
+out what goes there, `settle.py` the rest, in the caller's one transaction.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CURRENCY_COLUMN, BY_CURRENCY = "transactioncurrencyid", 2
 
 
 def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
-    """Decide one record's fate under *mapping*; `dataverse_write` and `settlement` then carry it out.
+    """Decide one record's fate under *mapping*; `write_dataverse` and `settle` then carry it out.
 
     Raises: what Dataverse and the database raise; MovedError where the mapping is served otherwise by now.
     """

@@ -1,6 +1,6 @@
 """Runs of whole mappings: To part first, then From, each with one job row, page by page, to be gone on with anywhere.
 
-A run is nothing but many records asked for (`candidates_of_run`, `asked`); every rule about one record holds here too.
+A run is nothing but many records asked for (`run_pages.py`, `carry_out.py`); each rule about one record holds here too.
 Source: BC C5340; reference §3.
 """
 

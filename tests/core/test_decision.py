@@ -297,7 +297,7 @@ def broken_promise(now: Situation, decision: Decision) -> str:
 
 
 def seen_from_the_other_side(now: Situation) -> Situation:
-    """What `synch_job` asks after a TurnAround."""
+    """What `synchronize` asks after a TurnAround."""
     destination = now.source if now.source.exists else None
     return replace(
         now, toward=now.toward.back, source=now.destination, destination=destination, freshness=Freshness.NEWER

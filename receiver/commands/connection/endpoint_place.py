@@ -9,7 +9,7 @@ from receiver.registration.steps import Place
 from receiver.services import Services
 
 NAME = "receiver"
-#: door.py's, which no command may import
+#: that of inbox/notification_door.py, which no command may import
 DOOR = "/dataverse/notifications"
 #: Dataverse registers no other
 PORTS = {"http": 80, "https": 443}

@@ -113,6 +113,17 @@ def _partial(now: Situation) -> Situation:
     return replace(now, source=replace(now.source, is_whole=False))
 
 
+def _unread(side: str, *, is_out_of_sight: bool) -> Change:
+    """The *side*, source or destination, could not be read, which a read of its id said."""
+
+    def changed(now: Situation) -> Situation:
+        record: Record = getattr(now, side)
+        lost = replace(record, is_whole=False, unread="It cannot be read.", is_out_of_sight=is_out_of_sight)
+        return _now(**{side: lost})(now)
+
+    return changed
+
+
 def _wins(*, source: bool) -> Change:
     """Resolve Update Conflicts set so that the source, or the destination, wins."""
 
@@ -154,6 +165,9 @@ LINES = (
     Line("the mapping goes only the other way", _other_way),
     Line("no field mapping is enabled", _mapping(fields=())),
     Line("the coupling is Skipped", _skipped),
+    Line("the application user may not see the source", _unread("source", is_out_of_sight=True)),
+    Line("the application user may not see the destination", _unread("destination", is_out_of_sight=True)),
+    Line("Dataverse refuses for good to say what the source is", _unread("source", is_out_of_sight=False)),
     Line("only some columns of the source are known", _partial),
     Line("two versions of the source within one second", _now(freshness=Freshness.UNCERTAIN)),
     Line("the image is older than what was seen", _now(freshness=Freshness.LATE)),
@@ -218,6 +232,9 @@ def _lines() -> Iterator[str]:
     for line in LINES:
         decision = _agreed(line)
         yield f"| {line.given} | {_called(decision)} | {_why(decision)} |"
+    yield ""
+    yield "What removes a coupling, makes a record anew or blanks a column is then counted (`receiver/core/guard.py`)."
+    yield f"Of too many at once `Skip` is made: {Reason.HELD_BACK.what}."
     yield ""
 
 
