@@ -22,7 +22,7 @@ from receiver.errors import (
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
 from receiver.services import Services
-from receiver.store import gates, schema
+from receiver.store import gates
 from receiver.store.gatekeeper import EVERYTHING
 from receiver.store.models import inbox
 from receiver.store.models import lane as lane_rows
@@ -63,6 +63,8 @@ def record_failure(services: Services, lease: Lease, error: ReceiverError) -> No
 
 def _of_schema(services: Services) -> SchemaError | None:
     """While another version changes the database, what nobody foresaw is that, and no record's failure."""
+    from receiver.store import schema  # it brings the tool of the migrations along, which no help text needs
+
     try:
         schema.check(services.database)
     except SchemaError as error:

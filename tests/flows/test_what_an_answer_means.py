@@ -259,4 +259,24 @@ def test_every_page_is_read_or_nothing_is_concluded(
         assert len(c.locals("customer")) > 2
     else:
         assert done.exit_code == 1
-        assert verified.exit_code == 1
+        assert verified.exit_code == 1, "what was not read is not proven"
+
+
+def test_what_has_been_passing_for_an_hour_stands_on_the_errors_list_once(small_company: Company) -> None:
+    c = small_company
+    couple_customer(c)
+    couple_customer(c, SECOND_ACCOUNT)
+    c.sandbox.faults.answers.append(Answer.error(500, "0x80044151", "SQL timeout expired.", times=ALWAYS))
+    for row_id in (ACCOUNT, SECOND_ACCOUNT):
+        c.sandbox.faults.strip = 1
+        c.sandbox.update("account", row_id, {"name": "Neu AG"})
+        c.work()
+    c.sandbox.faults.answers.clear()
+    waiting = "2 record(s) wait since"
+    assert waiting not in run(c, "errors list").output
+    c.pass_time(4000)
+    said = run(c, "errors list").output
+    assert said.count(waiting) == 1
+    assert "SQL timeout expired" in said
+    c.work()
+    assert waiting not in run(c, "errors list").output
