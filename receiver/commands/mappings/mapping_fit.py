@@ -24,14 +24,15 @@ def misfits(services: Services) -> dict[str, tuple[str, ...]]:
     """
     with services.database.reading() as connection:
         found, facts = stored.load(connection), descriptions.load(connection)
-    return {name: tuple(misfits_of(one, described_in(facts, one))) for name, one in found.items()}
+    unknown = {name: unknown_table(one) for name, one in found.items()}
+    return {
+        name: (unknown[name],) if unknown[name] else tuple(misfits_of(one, described_in(facts, one)))
+        for name, one in found.items()
+    }
 
 
 def misfits_of(mapping: TableMapping, description: Description) -> Iterator[str]:
     """The same of one mapping, whose table is described so."""
-    if unknown := unknown_table(mapping):
-        yield unknown
-        return
     table, filtered = mapping.dataverse_table, columns_of(mapping.dataverse_filter)
     for name in sorted(filtered & (description.lacking - OPTIONAL_COLUMNS)):
         yield (
