@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import pytest
 from company import Company
@@ -14,7 +15,7 @@ from receiver.commands.synchronizing import full_synchronization
 from receiver.commands.synchronizing import run_mapping as run
 from receiver.core.mapping import Direction
 from receiver.errors import NotFoundError, RefusedError
-from receiver.runs.tasks import Progress, cancel, carry_out_next, create, newest, task_of
+from receiver.runs.tasks import Progress, cancel, carry_out_next, create, is_any_worker, newest, task_of
 from receiver.server.worker import Worker
 from receiver.store import runs as stored_runs
 from receiver.store import tasks as stored
@@ -146,6 +147,8 @@ def test_a_worker_has_a_thread_for_tasks(company: Company) -> None:
     worker = Worker(company.services, 1)
     worker.start()
     try:
+        while not is_any_worker(company.services):
+            time.sleep(0.02)
         code, output, errors = terminal(company, "mappings", "run", "CUSTOMER", "--direction", "to")
     finally:
         worker.stop()

@@ -194,8 +194,8 @@ def _delete(services: Services, pair: Pair, who: str) -> Line:
                 raise RefusedError(BUSY)
             row = services.dataverse.read(table, id_, CHANGE_COLUMNS)
             _check_bereft(services, pair, row)
-            if row is not None:
-                services.dataverse.delete(table, id_, row.version)
+            if pair.row is not None:
+                services.dataverse.delete(table, id_, pair.row.version)  # as the person saw it, not as it is by now
             _uncouple(services, pair, "deleted", deletes_record=pair.local is not None, held=held.values())
     except ReceiverError as error:
         said = f"{_survivor(pair)} could not be deleted, and the coupling stays: {error}"

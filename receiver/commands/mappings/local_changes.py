@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from receiver.commands.coupling.pairs import mapping_named
 from receiver.core.mapping import Direction, TableMapping
-from receiver.errors import RefusedError
+from receiver.errors import LocalSetUpError, RefusedError
 from receiver.services import Services
 from receiver.store import triggers
 from receiver.tables import BY_NAME
@@ -19,7 +18,6 @@ NOT_OFFERED = (
     "SQLite has no way for a trigger to tell a worker: local changes are offered on PostgreSQL. "
     "Here, have a timer start: receiver mappings run MAPPING --direction to"
 )
-_NOT_ALLOWED = "42501"
 
 
 @dataclass(frozen=True)
@@ -76,14 +74,11 @@ def _changed(services: Services, mapping: TableMapping, change: Callable[[Connec
     try:
         with services.database.writing() as connection:
             change(connection)
-    except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", "")
-        if state == _NOT_ALLOWED:
-            raise RefusedError(
-                f"The receiver's database user may not change {table}. Let the table's owner run what "
-                f"`receiver local-changes show {mapping.name} --sql` prints."
-            ) from error
-        raise
+    except LocalSetUpError as error:
+        raise RefusedError(
+            f"The receiver's database user may not change {table}. Let the table's owner run what "
+            f"`receiver local-changes show {mapping.name} --sql` prints."
+        ) from error
 
 
 def _shown(mapping: TableMapping, installed: frozenset[str]) -> LocalChange:
