@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from receiver.core.decision import Reason
 from receiver.core.mapping import Direction
 from receiver.engine.coalesce import Ask
 from receiver.engine.guard import limits
-from receiver.runs.carry_out import Wanted, wanted_from, wanted_to
+from receiver.runs.carry_out import Done, Wanted, wanted_from, wanted_to
 from receiver.services import Services
 from receiver.store import conclusions
 from receiver.store.conclusions import Conclusion
@@ -16,6 +17,11 @@ from receiver.store.conclusions import Conclusion
 
 def keeper_of_job(number: int) -> str:
     return f"job {number}"
+
+
+def is_kept_back(done: Done) -> bool:
+    """Whether a run keeps it to its end."""
+    return done.settled is not None and done.settled.reason == Reason.HELD_BACK.name
 
 
 def parted(services: Services, mapping: str, keeper: str) -> tuple[list[Conclusion], Mapping[str, int]]:

@@ -18,7 +18,7 @@ from receiver.engine.coalesce import Ask
 from receiver.engine.wording import Settled
 from receiver.errors import GateClosedError, ReceiverError, RefusedError, SetUpError, SignInError, ThrottledError
 from receiver.runs.carry_out import Done, Wanted, carry_out
-from receiver.runs.kept_conclusions import finish, keeper_of_job, parted, told, wanted_again
+from receiver.runs.kept_conclusions import finish, is_kept_back, keeper_of_job, parted, told, wanted_again
 from receiver.runs.run_pages import Page, Part, Scope, pages
 from receiver.services import Services
 from receiver.store import jobs
@@ -215,6 +215,8 @@ def _decided(services: Services, wanted: Sequence[Wanted], now: Position) -> Ite
         again: list[Done] = []
         done: list[Done] = []
         for one in carry_out(services, wanted):
+            if is_kept_back(one):
+                continue  # it is told of at the end
             if one.error is None or not one.error.waiting_helps or attempt + 1 == ATTEMPTS:
                 done.append(one)
             else:

@@ -209,6 +209,8 @@ def _check_bereft(services: Services, pair: Pair, row: DataverseRow | None) -> N
         local = LocalTable(connection, BY_NAME[pair.mapping.local_table]).get(pair.key)
     if (local is None) != (pair.local is None) or (row is None) != (pair.row is None):
         raise RefusedError("One of the two has come back, or gone, meanwhile. Look at the list again.")
+    if row is not None and pair.row is not None and row.version.number != pair.row.version.number:
+        raise RefusedError(f"{pair.row_caption} was changed since it was listed. Look at it again.")
 
 
 def _for_the_bereft(

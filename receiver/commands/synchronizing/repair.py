@@ -12,7 +12,7 @@ from receiver.commands.synchronizing.verify import Finding, Verification, findin
 from receiver.core.mapping import Direction, TableMapping
 from receiver.engine.coalesce import Ask
 from receiver.runs.carry_out import Wanted, carry_out, wanted_from, wanted_to
-from receiver.runs.kept_conclusions import finish, parted, told, wanted_again
+from receiver.runs.kept_conclusions import finish, is_kept_back, parted, told, wanted_again
 from receiver.services import Services
 
 REMEDY = "Set Resolve Update Conflicts on {mapping} and repair again, or synchronize the record in one direction."
@@ -57,7 +57,7 @@ def _from(mapping: TableMapping, found: Sequence[Finding], ask: Ask) -> list[Wan
 
 
 def _lines(services: Services, wanted: Sequence[Wanted]) -> Iterator[Line]:
-    return map(line_of, carry_out(services, wanted))
+    return (line_of(done) for done in carry_out(services, wanted) if not is_kept_back(done))
 
 
 def _merged(services: Services, mapping: TableMapping, found: Sequence[Finding], ask: Ask) -> Iterator[Line]:
@@ -69,7 +69,9 @@ def _merged(services: Services, mapping: TableMapping, found: Sequence[Finding],
         kept = list(quiet.values())
         wanted = _from(mapping, kept, ask) if toward is Direction.FROM else _to(services, mapping, kept, ask)
         for done in carry_out(services, wanted):
-            if done.settled is None or done.settled.counter != "unchanged":
+            if is_kept_back(done):
+                quiet.pop(done.wanted.id, None)
+            elif done.settled is None or done.settled.counter != "unchanged":
                 quiet.pop(done.wanted.id, None)
                 yield line_of(done)
     yield from _forced(services, mapping, list(quiet.values()), ask)
