@@ -27,7 +27,9 @@ def run(company: Company, *words: str) -> tuple[int, str]:
 
 def found(company: Company, verified: Verification, *kinds: str) -> list[Finding]:
     return [
-        one for one in commands.findings(company.services, verified.id) if one.kind in (kinds or commands.KINDS[:3])
+        one
+        for one in commands.findings(company.services, verified.id)
+        if one.kind in (kinds or ("missing", "extra", "different"))
     ]
 
 
