@@ -44,6 +44,8 @@ from receiver.store.models import tombstone
 TRAVELS_BACK = "the database here made something else of a value"
 #: why the lane of a row that holds a value without counterpart is: there may be one now
 COUNTERPART = "the table of codes is another"
+#: wishes that the local record goes to Dataverse
+GOES_OUT = frozenset({TRAVELS_BACK, COUNTERPART})
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def _source(work: Work, lease: Lease, read: list[Read], ask: Ask) -> Request:
 
 def _sent_back(work: Work, mapping: TableMapping, lease: Lease, read: list[Read], ask: Ask) -> Request | None:
     """The local record, if the lane is ready for no other reason than that it is to go out again."""
-    if lease.wish not in {TRAVELS_BACK, COUNTERPART} or read or ask.looks_anyway:
+    if lease.wish not in GOES_OUT or read or ask.looks_anyway:
         return None
     coupling = work.known.coupling(mapping.name, Direction.FROM, lease.id)
     record = None if coupling is None else work.known.record(mapping.local_table, coupling.local_id)

@@ -15,7 +15,7 @@ from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, Version
 from receiver.dataverse.rows import version_of
 from receiver.engine.coalesce import Read, due_again, is_own
-from receiver.engine.look_at_lane import TRAVELS_BACK, Look
+from receiver.engine.look_at_lane import GOES_OUT, TRAVELS_BACK, Look
 from receiver.engine.settle import settle
 from receiver.engine.wording import Settled
 from receiver.errors import MovedError
@@ -52,7 +52,9 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     _leave_tombstones(connection, [look.lease for look in looks if look.is_gone], started)
     # nobody else tells of it: a trigger of the company's that follows our write is no edit
     back = [Touch(*one.row, started, wish=TRAVELS_BACK) for one in written if one.travels_back]
-    touch(connection, [*others, *back])
+    # a wish to send the record out is another matter than what waited in the lane beside it
+    again = [Touch(look.lease.table, look.lease.id, started, look.lease.wish) for look in looks if _is_to_go_out(look)]
+    touch(connection, [*others, *back, *again])
     if waits:
         wait_for(connection, waits)
     wake_waiting(connection, [one.row for one in written if one.couples], started)
@@ -89,6 +91,10 @@ def _version_seen(look: Look) -> Version | None:
     if not look.outcomes or not source.source.is_whole or source.freshness != Freshness.NEWER:
         return None
     return version_of(source.source.values)
+
+
+def _is_to_go_out(look: Look) -> bool:
+    return look.lease.wish in GOES_OUT and bool(look.read) and not look.ask.mapping
 
 
 def _leave_tombstones(connection: Connection, gone: Sequence[Lease], now: datetime) -> None:

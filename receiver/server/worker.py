@@ -15,7 +15,7 @@ from receiver.commands.connection.test_connection import test_connection
 from receiver.commands.following import history
 from receiver.commands.procedures import PROCEDURES
 from receiver.engine.process import process, process_together
-from receiver.errors import ReceiverError, SchemaError, StoreUnavailableError
+from receiver.errors import BusyError, ReceiverError, SchemaError, StoreUnavailableError
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
 from receiver.lanes.ready import ready
@@ -93,7 +93,7 @@ class Worker:
             except SchemaError as error:
                 log.warning("No %s: %s The worker stands still, and goes on by itself.", what, error)
                 self._stopped.wait(STANDS_STILL_SECONDS)
-            except StoreUnavailableError as error:
+            except (StoreUnavailableError, BusyError) as error:
                 log.warning("No %s: %s Looking again in a second.", what, error)
                 self._stopped.wait(LOOK_AGAIN_SECONDS)
             except Exception:

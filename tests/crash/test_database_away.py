@@ -17,7 +17,7 @@ from inbox.sending import HEADER, PATH, context
 from inbox.test_real_server import free_port
 from sqlalchemy import Engine, create_engine, make_url, text
 
-from receiver.errors import StoreUnavailableError
+from receiver.errors import BusyError, StoreUnavailableError
 from receiver.sandbox import Sandbox
 from receiver.server.worker import run_ready
 
@@ -104,7 +104,7 @@ def test_whatever_postgresql_refuses_a_write_with_is_503_and_what_was_acknowledg
         assert send(company) == 202
         with refusing(company, sqlstate):
             assert send(company) == 503
-            with suppress(StoreUnavailableError):
+            with suppress(StoreUnavailableError, BusyError):
                 run_ready(company.services)
         assert states(company) == {"waiting"}
 
