@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from receiver.button.script import NAME, script
 from receiver.cli import receiver
 from receiver.commands.connection.button import check, install, remove
 from receiver.commands.connection.microsofts_button import NoIntegrationSolutionError, use_microsofts
+from receiver.dataverse.web_api import OpenGate
 from receiver.errors import RefusedError
 from receiver.registration import rows
 from receiver.sandbox import Sandbox, SandboxSettings
@@ -227,21 +228,26 @@ class BrokenOffError(Exception):
 @contextmanager
 def breaking(company: Company, before: int) -> Iterator[None]:
     """The program ends before its n-th request, which is never sent."""
-    client, sent = company.services.dataverse, 0
-    usual = client._before_call
-
-    def count() -> None:
-        nonlocal sent
-        sent += 1
-        if sent == before:
-            raise BrokenOffError
-        usual()
-
-    client._before_call = count  # type: ignore[method-assign]  # breaks off at a request
+    client = company.services.dataverse
+    usual = client._gate
+    client._gate = Breaking(before)
     try:
         yield
     finally:
-        client._before_call = usual  # type: ignore[method-assign]  # put back
+        client._gate = usual
+
+
+class Breaking(OpenGate):
+    """A gate at which the program ends before its n-th request."""
+
+    def __init__(self, before: int) -> None:
+        self._left = before
+
+    def enter(self, names: Collection[str]) -> str:
+        self._left -= 1
+        if self._left == 0:
+            raise BrokenOffError
+        return super().enter(names)
 
 
 def broken_off_at_each_request(company: Company, command: Callable[[], object]) -> Iterator[int]:

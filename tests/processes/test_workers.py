@@ -21,7 +21,9 @@ ACCOUNTS = 12
 
 
 #: it looks by itself only after an hour: what it does meanwhile, it was woken for
-SLEEPING = "from receiver import cli, worker; worker.LOOK_AGAIN_SECONDS = 3600.0; cli.main()"
+SLEEPING = (
+    "from receiver import cli; from receiver.server import worker; worker.LOOK_AGAIN_SECONDS = 3600.0; cli.main()"
+)
 
 
 @contextmanager
