@@ -348,7 +348,7 @@ def test_it_reads_the_rows_that_our_own_registration_writes(sandbox, client, sql
     assert {(step["mode"], step["stage"]) for step in steps} == {(1, 40)}
     assert "receiver: Update of account" in {step["name"] for step in steps}
     images = list(client.records.list("sdkmessageprocessingstepimage", select=["entityalias", "messagepropertyname"]))
-    assert len(images) == len(steps)
+    assert len(images) == len([step for step in steps if "Restore" not in step["name"]])
     assert {image["messagepropertyname"] for image in images} == {"Id", "Target"}
     (solution,) = client.records.list("solution", select=["uniquename", "version"])
     assert solution["uniquename"] == "receiver"
