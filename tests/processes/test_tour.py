@@ -111,8 +111,9 @@ def get_signed_in(link: str) -> str:
         return session.get(link, timeout=PATIENCE_SECONDS).text
 
 
-#: who signed in, who worked, and whether Dataverse was reached: every start adds its own
-OF_EACH_START = {"receiver_sign_in", "receiver_worker", "receiver_connection"}
+#: who signed in, who worked, whether Dataverse was reached, how it describes its tables: each start adds its own,
+#: as far as it came before it was stopped
+OF_EACH_START = {"receiver_sign_in", "receiver_worker", "receiver_connection", "receiver_dataverse_table"}
 
 
 def kept(folder: Path) -> dict[str, object]:
