@@ -17,7 +17,17 @@ from receiver.core.mapping import Conversion, DeletionConflict, Direction, Field
 from receiver.core.values import Reference, same
 from receiver.services import read_columns
 from receiver.store.local_tables import LocalTable
-from receiver.store.models import history, inbox, job, job_error, lane, passed_over, pending_coupling, uncoupled
+from receiver.store.models import (
+    history,
+    inbox,
+    job,
+    job_error,
+    lane,
+    passed_over,
+    pending_coupling,
+    question,
+    uncoupled,
+)
 from receiver.tables import BY_NAME
 
 Pair = tuple[str, str, str]
@@ -37,6 +47,12 @@ class Field:
         """An edit of one side, the other untouched, must have won; of two edits either may have."""
         said = [value for value in (self.local, self.dataverse) if value is not NOTHING]
         return said or [self.agreed]
+
+    def allows(self, said: Any, *, has_capitals: bool) -> bool:
+        """*has_capitals*: Dataverse makes capitals of what is written."""
+        if said in self.allowed:
+            return True
+        return has_capitals and said in [value and value.upper() for value in self.allowed if value is not NOTHING]
 
 
 @dataclass
@@ -59,6 +75,13 @@ class Agreement:
                 column = local if side == "local" else remote
                 if column in values:
                     setattr(fields[local], side, values[column] or None)
+
+    def follow(self, key: str, new: str) -> None:
+        """A record has got another key."""
+        self.pairs = {
+            (mapping, new if own == key else own, row_id): fields for (mapping, own, row_id), fields in self.pairs.items()
+        }
+        self.loose = {(mapping, new if own == key else own, row_id) for mapping, own, row_id in self.loose}
 
     def loosen(self, mapping: str, id_: str = "") -> None:
         """Of all pairs of a mapping, or of the one that a local key or a row's id names."""
@@ -113,7 +136,8 @@ class Agreement:
             allowed = known[local].allowed
             if known[local].agreed is not NOTHING and pair not in self.loose:
                 said = record[local] or None
-                assert said in allowed, f"{pair} {local} is {said!r}, and should be one of {allowed}"
+                is_so = known[local].allows(said, has_capitals=self.world.has_capitals)
+                assert is_so, f"{pair} {local} is {said!r}, and should be one of {allowed}"
             known[local] = Field(record[local] or None)
         if bidirectional and not troubled:
             self.loose.discard(pair)
@@ -128,6 +152,8 @@ class Agreement:
             yield "skipped"
         if Result.FAILURE in (one.last_from.result, one.last_to.result):
             yield "failed"
+        if self._is_asked_about(mapping, one):
+            yield "asked about"
         if not self._is_inside(mapping, Direction.TO, one.local_id):
             yield "the record is outside the filter"
         if not self._is_inside(mapping, Direction.FROM, one.dataverse_id):
@@ -151,6 +177,8 @@ class Agreement:
                 yield "uncoupled by a person"
             if connection.execute(select(job_error).where(job_error.c.source == id_)).first():
                 yield "failed"
+            if connection.execute(select(question).where(question.c.source_id == id_)).first():
+                yield "asked about"
             if connection.execute(select(passed_over).where(passed_over.c.row_id == id_)).first():
                 yield "passed over"
             news = select(inbox.c.id).where(inbox.c.row_id == id_, inbox.c.state == "waiting")
@@ -166,6 +194,11 @@ class Agreement:
                 mapping.resolve_deletion_conflicts is DeletionConflict.DELETE_COUPLING
             ):
                 yield "its coupling was deleted with the other record"
+
+    def _is_asked_about(self, mapping: TableMapping, one: Coupling) -> bool:
+        ids = question.c.source_id.in_([one.local_id, one.dataverse_id])
+        with self.world.services.database.reading() as connection:
+            return bool(connection.execute(select(question).where(question.c.mapping == mapping.name, ids)).first())
 
     def _is_inside(self, mapping: TableMapping, toward: Direction, id_: str) -> bool:
         """Whether it exists inside the filter; what is gone is outside of nothing."""
