@@ -1,9 +1,9 @@
 PYTHON ?= python3
 
 # the long form of everything, in this order
-NIGHTLY := check fidelity test fuzz crash bench mutate
+NIGHTLY := check fidelity test fuzz crash planted bench mutate
 
-.PHONY: help run test fidelity crash fuzz mutate scenarios check format bench nightly lock
+.PHONY: help run test fidelity crash fuzz mutate planted scenarios check format bench nightly lock
 
 help: ## these targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -25,6 +25,9 @@ fuzz: ## send 50 000 odd bodies through the door and the worker; T="--bodies 500
 
 mutate: ## make the rules wrong in one place at a time, and see whether a test notices; T="--sample 60" takes a part
 	@exec $(PYTHON) dev.py python tests/mutation/mutate.py $(T)
+
+planted: ## take one mend out at a time, and see whether the test named for it turns red; T="lookups" takes some
+	@exec $(PYTHON) dev.py python tests/planted/plant.py $(T)
 
 scenarios: ## count which of Business Central's own cases are tests, explained, or missing
 	@exec $(PYTHON) dev.py python tests/scenarios/count.py

@@ -73,12 +73,21 @@ def sqlite_url(sqlite_template: Path) -> Iterator[str]:
         yield f"sqlite:///{path}"
 
 
+@contextmanager
+def new_postgresql(pattern: str) -> Iterator[str]:
+    """A database of its own, made of the template."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _execute(pattern, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    try:
+        yield pattern.format(name=name)
+    finally:
+        _execute(pattern, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def postgresql_url(postgresql: str) -> Iterator[str]:
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    _execute(postgresql, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    yield postgresql.format(name=name)
-    _execute(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+    with new_postgresql(postgresql) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

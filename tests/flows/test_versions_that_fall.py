@@ -21,10 +21,13 @@ def reads_of(company: Company, before: int) -> int:
     return sum(made.method == "GET" for made in company.sandbox.requests[before:])
 
 
-def test_a_change_after_an_environment_was_restored_arrives(company: Company) -> None:
+@pytest.mark.parametrize("was_read", [False, True], ids=["seen in a notification", "seen by a read"])
+def test_a_change_after_an_environment_was_restored_arrives(company: Company, was_read: bool) -> None:
     key = couple_customer(company)
     company.sandbox.update("account", ACCOUNT, {"name": "Before the restore"})
     company.work()
+    if was_read:
+        company.open("account", ACCOUNT)  # a click reads the row
     changed_unheard(company, "After the restore")
     before = len(company.sandbox.requests)
 

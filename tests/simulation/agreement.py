@@ -17,7 +17,17 @@ from receiver.core.mapping import Conversion, DeletionConflict, Direction, Field
 from receiver.core.values import Reference, same
 from receiver.services import read_columns
 from receiver.store.local_tables import LocalTable
-from receiver.store.models import history, inbox, job, job_error, lane, passed_over, pending_coupling, uncoupled
+from receiver.store.models import (
+    history,
+    inbox,
+    job,
+    job_error,
+    lane,
+    passed_over,
+    pending_coupling,
+    question,
+    uncoupled,
+)
 from receiver.tables import BY_NAME
 
 Pair = tuple[str, str, str]
@@ -31,12 +41,20 @@ class Field:
     agreed: Any
     local: Any = NOTHING
     dataverse: Any = NOTHING
+    #: what came to the row from another record that it is coupled to, if that was sent
+    possible: list[Any] = field(default_factory=list)
 
     @property
     def allowed(self) -> list[Any]:
         """An edit of one side, the other untouched, must have won; of two edits either may have."""
         said = [value for value in (self.local, self.dataverse) if value is not NOTHING]
-        return said or [self.agreed]
+        return (said or [self.agreed]) + self.possible
+
+    def allows(self, said: Any, *, has_capitals: bool) -> bool:
+        """*has_capitals*: Dataverse makes capitals of what is written."""
+        if said in self.allowed:
+            return True
+        return has_capitals and said in [value and value.upper() for value in self.allowed if value is not NOTHING]
 
 
 @dataclass
@@ -52,13 +70,31 @@ class Agreement:
         self.world.listeners.append(self.hear)
 
     def hear(self, side: str, id_: str, values: dict[str, Any]) -> None:
-        for (mapping, key, row_id), fields in self.pairs.items():
+        for pair, fields in self.pairs.items():
+            mapping, key, row_id = pair
             if id_ != (key if side == "local" else row_id):
                 continue
             for local, remote in FIELDS[mapping].items():
                 column = local if side == "local" else remote
                 if column in values:
                     setattr(fields[local], side, values[column] or None)
+                    if side == "local":
+                        self._may_reach_others(pair, remote, values[column] or None)
+
+    def _may_reach_others(self, pair: Pair, remote: str, value: Any) -> None:
+        """An account may be coupled to a customer and to a vendor: what one says comes to the other by the row."""
+        for other, fields in self.pairs.items():
+            if other[2] == pair[2] and other != pair:
+                for local in (local for local, column in FIELDS[other[0]].items() if column == remote):
+                    fields[local].possible.append(value)
+
+    def follow(self, key: str, new: str) -> None:
+        """A record has got another key."""
+        self.pairs = {
+            (mapping, new if own == key else own, row_id): fields
+            for (mapping, own, row_id), fields in self.pairs.items()
+        }
+        self.loose = {(mapping, new if own == key else own, row_id) for mapping, own, row_id in self.loose}
 
     def loosen(self, mapping: str, id_: str = "") -> None:
         """Of all pairs of a mapping, or of the one that a local key or a row's id names."""
@@ -113,7 +149,8 @@ class Agreement:
             allowed = known[local].allowed
             if known[local].agreed is not NOTHING and pair not in self.loose:
                 said = record[local] or None
-                assert said in allowed, f"{pair} {local} is {said!r}, and should be one of {allowed}"
+                is_so = known[local].allows(said, has_capitals=self.world.has_capitals)
+                assert is_so, f"{pair} {local} is {said!r}, and should be one of {allowed}"
             known[local] = Field(record[local] or None)
         if bidirectional and not troubled:
             self.loose.discard(pair)
@@ -123,11 +160,16 @@ class Agreement:
     def _reasons(self, mapping: TableMapping, found: Finding, one: Coupling | None) -> Iterator[str]:
         if one is None:
             yield from self._reasons_to_be_alone(mapping, found)
-            return
+        else:
+            yield from self._reasons_to_differ(mapping, found, one)
+
+    def _reasons_to_differ(self, mapping: TableMapping, found: Finding, one: Coupling) -> Iterator[str]:
         if one.is_skipped:
             yield "skipped"
         if Result.FAILURE in (one.last_from.result, one.last_to.result):
             yield "failed"
+        if self._is_asked_about(mapping, one):
+            yield "asked about"
         if not self._is_inside(mapping, Direction.TO, one.local_id):
             yield "the record is outside the filter"
         if not self._is_inside(mapping, Direction.FROM, one.dataverse_id):
@@ -151,6 +193,8 @@ class Agreement:
                 yield "uncoupled by a person"
             if connection.execute(select(job_error).where(job_error.c.source == id_)).first():
                 yield "failed"
+            if connection.execute(select(question).where(question.c.source_id == id_)).first():
+                yield "asked about"
             if connection.execute(select(passed_over).where(passed_over.c.row_id == id_)).first():
                 yield "passed over"
             news = select(inbox.c.id).where(inbox.c.row_id == id_, inbox.c.state == "waiting")
@@ -166,6 +210,11 @@ class Agreement:
                 mapping.resolve_deletion_conflicts is DeletionConflict.DELETE_COUPLING
             ):
                 yield "its coupling was deleted with the other record"
+
+    def _is_asked_about(self, mapping: TableMapping, one: Coupling) -> bool:
+        ids = question.c.source_id.in_([one.local_id, one.dataverse_id])
+        with self.world.services.database.reading() as connection:
+            return bool(connection.execute(select(question).where(question.c.mapping == mapping.name, ids)).first())
 
     def _is_inside(self, mapping: TableMapping, toward: Direction, id_: str) -> bool:
         """Whether it exists inside the filter; what is gone is outside of nothing."""

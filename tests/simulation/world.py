@@ -10,10 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from company import KEY, Company
+from simulation.odd_answers import COUNTED
 from simulation.recorder import Recorder
+from simulation.unkind_database import UnkindDatabase
 from sqlalchemy import select
 
 from receiver.commands.connection.steps import steps_to_register
+from receiver.commands.mappings.confirm import confirm, kept_back
 from receiver.commands.procedures import PROCEDURES
 from receiver.commands.synchronizing import run_mapping as run
 from receiver.core.coupling import Coupling
@@ -26,8 +29,8 @@ from receiver.lanes.ready import is_any_ready
 from receiver.runs import tasks
 from receiver.runs.mapping_run import parts_of, run_part
 from receiver.runs.run_pages import Scope
-from receiver.sandbox import Sandbox, ServiceEndpoint, Step
-from receiver.store import couplings
+from receiver.sandbox import ApiError, Sandbox, ServiceEndpoint, Step
+from receiver.store import couplings, gates
 from receiver.store.models import coupling as coupling_rows
 
 #: in the order in which they are run
@@ -75,10 +78,23 @@ class World(Company):
         self.delivered = 0
         #: mapping, and local key or row id, of what a person uncoupled
         self.let_go: set[tuple[str, str]] = set()
+        #: rows and records that somebody deleted, or that a backup put back does not have, since both sides were at rest
+        self.deleted: set[str] = set()
+        #: deleted rows that the recycle bin still holds: table, id
+        self.in_bin: list[tuple[str, str]] = []
+        #: rows and records that people made, whoever else makes some writes history
+        self.made_by_people: set[str] = set()
+        #: mapping, local key and row id of couplings that a person's command ended
+        self.parted: set[tuple[str, str, str]] = set()
+        #: new key of a record by its old one
+        self.renamed: dict[str, str] = {}
+        #: whether a plug-in writes cities in capitals
+        self.has_capitals = False
         #: (side, mapping's tables' record id, column, value) of each edit
         self.listeners: list[Callable[[str, str, dict[str, Any]], None]] = []
         self.made = 0
-        super().__init__(database_url, sandbox)
+        super().__init__(database_url, sandbox, RECEIVER_LOCK_TIMEOUT_SECONDS="0.05")
+        self.rules = UnkindDatabase(self.services.database)
         self._gate = self.services.dataverse._gate
         self.services.dataverse._gate = self
 
@@ -106,6 +122,9 @@ class World(Company):
     def passed(self, gate: str) -> None:
         self._gate.passed(gate)
 
+    def left(self, gate: str) -> None:
+        self._gate.left(gate)
+
     # -- both sides --
 
     def rows(self, table: str) -> list[str]:
@@ -115,24 +134,81 @@ class World(Company):
         return sorted(row["no"] for row in self.locals(table))
 
     def make_row(self, table: str, values: dict[str, Any]) -> str:
+        """Its id; empty where a plug-in refuses it."""
         self.made += 1
-        return str(self.sandbox.create(table, values, f"{table[0]}0000000-0000-4000-8000-{self.made:012d}"))
+        try:
+            made = str(self.sandbox.create(table, values, f"{table[0]}0000000-0000-4000-8000-{self.made:012d}"))
+        except ApiError:
+            return ""
+        self.made_by_people.add(made)
+        return made
 
     def edit_row(self, table: str, id_: str, values: dict[str, Any]) -> None:
-        if self.sandbox.row(table, id_) is not None:
+        """What a plug-in refuses is not done; what it makes of the values is what was said."""
+        if self.sandbox.row(table, id_) is None:
+            return
+        try:
             self.sandbox.update(table, id_, values)
-            self._tell("dataverse", id_, values)
+        except ApiError:
+            return
+        kept = self.sandbox.row(table, id_) or {}
+        self._tell("dataverse", id_, {name: kept[name] for name in values})
 
     def delete_row(self, table: str, id_: str) -> None:
         """Dataverse clears the lookups to it, and tells nobody of that."""
         if self.sandbox.row(table, id_) is not None:
             self.sandbox.delete(table, id_)
+            self.in_bin.append((table, id_))
+            self.deleted.add(id_)
             self.is_untold = True
+
+    def restore_row(self, table: str, id_: str) -> None:
+        """From the recycle bin. Its record may have a new row meanwhile, which is no mistake of the receiver's."""
+        try:
+            self.sandbox.restore(table, id_)
+        except ApiError:
+            return
+        self.made_by_people.add(id_)
+        self.let_go |= {(name, id_) for name in MAPPINGS}
+
+    def put_back(self, backup: Any) -> None:
+        """The environment is what it was; who put it back registers the steps of today, and asks for runs."""
+        before = {id_ for table in ("account", "contact") for id_ in self.rows(table)}
+        self.sandbox.restore_backup(backup)
+        after = {id_ for table in ("account", "contact") for id_ in self.rows(table)}
+        self.deleted |= before - after
+        self.let_go |= {(name, id_) for name in MAPPINGS for id_ in after - before}
+        self.made_by_people |= after - before
+        self.in_bin.clear()
+        self.register_steps()
+        self.is_untold = self.is_mapping_changed = True
+
+    def insert_local(self, table: str, **values: Any) -> str:
+        with self.rules.peace():
+            made = super().insert_local(table, **values)
+        self.made_by_people.add(made)
+        return made
 
     def edit_record(self, table: str, key: str, values: dict[str, Any]) -> None:
         if self.local(table, key) is not None:
-            self.change_local(table, key, **values)
+            with self.rules.peace():
+                self.change_local(table, key, **values)
             self._tell("local", key, values)
+
+    def delete_local(self, table: str, key: str) -> None:
+        with self.rules.peace():
+            super().delete_local(table, key)
+        self.deleted.add(key)
+
+    def rename(self, table: str, key: str) -> str:
+        """The new key."""
+        self.made += 1
+        new = f"{key[:12]}R{self.made}"
+        with self.rules.peace():
+            self.rules.rename(table, key, new)
+        self.renamed[key] = new
+        self.made_by_people.add(new)
+        return new
 
     def _tell(self, side: str, id_: str, values: dict[str, Any]) -> None:
         for hear in self.listeners:
@@ -193,8 +269,7 @@ class World(Company):
 
     def settle(self) -> None:
         """No more faults, every back-off run out, all delivered; then the runs that a company would make."""
-        self.sandbox.faults.clear()
-        self.meanwhile.clear()
+        self.end_trouble()
         self.taken.clear()  # these workers died
         self.pass_time(LONG)
         self._quiet()
@@ -204,8 +279,28 @@ class World(Company):
         for name in MAPPINGS:
             for part in self._parts(name, scope):
                 assert not [one.error for step in run_part(self.services, part) for one in step.done if one.error]
+        self._confirm()
         self._quiet()
         self.is_untold = self.is_mapping_changed = False
+
+    def end_trouble(self) -> None:
+        """Faults, refusals and what is hidden; plug-ins that only change values stay."""
+        self.sandbox.faults.clear()
+        self.sandbox.organization.withheld.clear()
+        self.sandbox.organization.hidden.clear()
+        for table in ("account", "contact"):
+            self.sandbox.remove_plug_ins(table)
+        if self.has_capitals:
+            self.sandbox.plug_in("account", in_capitals)
+        self.rules.relent()
+        self.meanwhile.clear()
+
+    def _confirm(self) -> None:
+        """A person looks at what was too much at once, and lets it be done."""
+        for name in MAPPINGS:
+            if kept_back(self.services, name):
+                confirm(self.services, name, WHO)
+            assert not kept_back(self.services, name)
 
     def _parts(self, name: str, scope: Scope) -> Iterator[Any]:
         mapping = self.mappings()[name]
@@ -244,13 +339,22 @@ class World(Company):
     @property
     def is_troubled(self) -> bool:
         """Whether Dataverse, another worker or another person may be in the way."""
-        faults = self.sandbox.faults
-        struck = faults.too_many_requests or faults.unavailable or faults.lose_answer or faults.expired_token
-        return bool(struck or self.taken or self.meanwhile or self._is_gate_closed())
+        faults, organization = self.sandbox.faults, self.sandbox.organization
+        struck = any(getattr(faults, name) for name in COUNTED) or faults.answers or organization.withheld
+        return bool(
+            struck
+            or organization.hidden
+            or self.rules.refuses
+            or self.taken
+            or self.meanwhile
+            or self._is_gate_closed()
+        )
 
     def _is_gate_closed(self) -> bool:
-        try:
-            self.services.check_gate()
-        except ReceiverError:
-            return True
-        return False
+        with self.services.database.reading() as connection:
+            return bool(gates.found(connection))
+
+
+def in_capitals(_message: str, values: dict[str, Any]) -> dict[str, Any] | None:
+    """A plug-in of the environment: cities are written in capitals."""
+    return {"address1_city": values["address1_city"].upper()} if values.get("address1_city") else None

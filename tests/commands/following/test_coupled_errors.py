@@ -57,6 +57,19 @@ def test_a_row_that_changed_since_is_not_deleted(company: Company) -> None:
     assert lines(company) == [key]
 
 
+def test_where_the_record_is_back_its_row_is_not_deleted(company: Company) -> None:
+    (key,) = skipped_customers(company, 1)
+    company.delete_local("customer", key)
+    (pair,) = coupled_errors.selected(company.services, mapping_named(company.services, "CUSTOMER"), [key])
+    company.insert_local("customer", no=key, name="Back again")
+
+    line = coupled_errors._delete(company.services, pair, WHO)
+
+    assert "come back" in line.sentence
+    assert company.sandbox.row("account", ACCOUNT) is not None
+    assert company.coupling("CUSTOMER", ACCOUNT) is not None
+
+
 def test_what_is_not_coupled_is_named(company: Company) -> None:
     with pytest.raises(NotFoundError, match="Customer C99999 is not coupled by CUSTOMER"):
         coupled_errors.retry(company.services, "CUSTOMER", ["C99999"], WHO)
