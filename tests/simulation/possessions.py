@@ -49,12 +49,10 @@ class Possessions:
 
     def _check_pairs(self, now: set[str]) -> None:
         """A coupling ends by a person, or because one of the two is gone; a new key keeps it."""
-        world, coupled = self.world, self.coupled()
-        for mapping, key, row_id in sorted(self.pairs - coupled - world.parted):
+        world = self.world
+        for mapping, key, row_id in sorted(self.pairs - self.coupled() - world.parted):
             is_gone = not {key, row_id} <= now or {key, row_id} & world.deleted
-            # of a record that was changed as well, nobody can know that it is the one with the new key
-            is_kept_under_old_key = any((mapping, old, row_id) in coupled for old in world.renamed)
-            assert is_gone or is_kept_under_old_key, f"{mapping}: {key} and {row_id} were parted by nobody"
+            assert is_gone, f"{mapping}: {key} and {row_id} were parted by nobody"
 
     def _check_names(self) -> None:
         """What a mapping creates without a name, since its field is switched off, has none from the beginning."""

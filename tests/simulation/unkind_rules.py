@@ -151,10 +151,10 @@ class UnkindRules:
 
     @rule(mapping=mappings, number=which, is_at_rest=st.booleans())
     def key_is_changed(self, mapping: str, number: int, *, is_at_rest: bool) -> None:
-        """At rest it is known which record it was; else a person may have to say."""
+        """At rest it is known which record it was; one that was edited as well may be any other."""
         if is_at_rest:
             self.settle()
-        self._with_record(mapping, number, self._rename)
+        self._with_record(mapping, number, self._rename if is_at_rest else self._replace)
         if is_at_rest:
             self.settle()
 
@@ -162,6 +162,9 @@ class UnkindRules:
         new = self.world.rename(table, key)
         self.agreement.follow(key, new)
         self.possessions.follow(key, new)
+
+    def _replace(self, table: str, key: str) -> None:
+        self.world.deleted |= {key, self.world.rename(table, key)}
 
     @rule(mapping=mappings, number=which)
     def deleted_meanwhile(self, mapping: str, number: int) -> None:
