@@ -107,6 +107,14 @@ class MappingSchema(Schema):
     """An Integration Table Mapping."""
 
     name = _text("In capitals.", required=True, validate=validate.Regexp(r"[A-Z0-9][A-Z0-9 _-]{0,19}\Z"))
+    version = fields.Integer(
+        strict=True, validate=validate.Range(0, 2**63 - 1),
+        metadata={
+            "description": "The stored one when this was written: what was changed since is not overwritten; without "
+            "it nothing is compared.",
+            "is_always_written": True,
+        },
+    )  # fmt: skip
     table = _text("The local table.", required=True, attribute="local_table")
     integration_table = _text("Logical name of the Dataverse table.", required=True, attribute="dataverse_table")
     direction = _choice(Direction, "Which runs there are.", required=True)
@@ -165,7 +173,8 @@ def _set_only(schema: Schema, value: Any) -> dict[str, Any]:
     dumped, found = schema.dump(value), dict[str, Any]()
     for name, one in schema.fields.items():
         held = getattr(value, one.attribute or name)
-        if one.required or held not in (None, {}, defaults.get(one.attribute or name, MISSING)):
+        is_wanted = one.required or one.metadata.get("is_always_written", False)
+        if is_wanted or held not in (None, {}, defaults.get(one.attribute or name, MISSING)):
             found[one.data_key or name] = dumped[one.data_key or name]
     return found
 

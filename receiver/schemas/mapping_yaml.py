@@ -37,6 +37,8 @@ class Found:
     mapping: TableMapping | None
     problems: tuple[tuple[int, str], ...]
     tree: Any = None
+    #: of the stored mapping when the file was written, if it says so
+    version: int | None = None
 
     def line(self, *path: str | int) -> int:
         """The line of what *path* leads to, or of the last part of it that stands in the file."""
@@ -86,7 +88,7 @@ def read(text: str) -> Found:
     if not isinstance(plain, dict):
         return Found(None, ((1, "A mapping was expected: name, table, integration_table, direction and fields."),))
     try:
-        return Found(MappingSchema().load(plain), (), tree)
+        return Found(MappingSchema().load(plain), (), tree, plain.get("version"))
     except ValidationError as error:
         said = sorted((_line(tree, path), _sentence(path, text)) for path, text in _told(error.messages, ()))
         return Found(None, tuple(said), tree)

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from receiver.catalogue.described import described
+from receiver.commands.mappings.change_mapping import LAST_CHANGES
 from receiver.core.dependencies import CycleError, ordered
 from receiver.core.mapping import TableMapping
 from receiver.core.mapping_problems import placed_problems
@@ -101,7 +102,7 @@ def import_mappings(services: Services, folder: Path, who: str, *, is_preview: b
     with services.database.writing() as connection:
         before = stored.load(connection)
         wanted = {one.found.mapping.name: one.found.mapping for one in files if one.found.mapping}
-        problems += _problems(files, described, before)
+        problems += [*_problems(files, described, before), *_changed_since(connection, files, before)]
         if problems:
             raise MappingFilesError(sorted(problems, key=lambda one: (one.file, one.line)))
         changed = {name: one for name, one in wanted.items() if _changes(before, one)}
@@ -194,6 +195,22 @@ def _changes(before: Mappings, mapping: TableMapping) -> list[MappingChange]:
     if old is None:
         return [MappingChange(mapping.name, "created", "", f"{mapping.local_table} and {mapping.dataverse_table}")]
     return [MappingChange(mapping.name, *told) for told in stored.differences(old, mapping)]
+
+
+def _changed_since(connection: Connection, files: list[_File], before: Mappings) -> Iterator[FileProblem]:
+    """What somebody changed since the file was written, and the file would change back."""
+    for one in files:
+        mapping = one.found.mapping
+        old = before.get(mapping.name) if mapping is not None else None
+        if mapping is None or old is None or one.found.version in {None, old.version}:
+            continue
+        named = tuple(f"{changed.what} " for changed in _changes(before, mapping))
+        since = stored.changes_since(connection, old.name, one.found.version or 0)
+        told = [said for said in since if said.startswith(named)]
+        if told:
+            said = f"{old.name} was changed since this file was written: {'; '.join(told[-LAST_CHANGES:])}."
+            remedy = "Export it again and change it there, or take the version out of the file to overwrite that."
+            yield FileProblem(one.name, one.found.line("version"), f"{said} {remedy}")
 
 
 def _save(connection: Connection, services: Services, changed: Iterable[TableMapping], who: str) -> None:

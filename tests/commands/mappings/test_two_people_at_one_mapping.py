@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from company import Company
@@ -11,6 +12,8 @@ from sqlalchemy import insert
 
 from receiver.cli import receiver
 from receiver.commands.mappings import change_mapping
+from receiver.commands.mappings.mapping_files import MappingFilesError, export_mappings, import_mappings
+from receiver.core.mapping import Direction
 from receiver.engine.coalesce import Ask
 from receiver.engine.look_at_lane import known_of, look_at
 from receiver.engine.work import Work, not_at_once
@@ -44,6 +47,38 @@ def test_a_command_that_expects_an_older_version_is_refused_and_says_what_was_ch
     assert "direction “Bidirectional” → “FromIntegrationTable” (the terminal" in said
     assert change_mapping.named(company.services, "CUSTOMER") == before
     assert terminal(company, "--enabled", "off", "--expect", str(version(company)))[0] == 0
+
+
+def test_a_file_that_would_take_anothers_change_back_is_refused_and_says_which(
+    company: Company, tmp_path: Path
+) -> None:
+    export_mappings(company.services, tmp_path)
+    company.set("CUSTOMER", direction=Direction.FROM)
+    path = tmp_path / "CUSTOMER.yaml"
+    own = path.read_text().replace("direction:", "synch_only_coupled_records: false\ndirection:", 1)
+
+    path.write_text(own)
+    with pytest.raises(MappingFilesError) as refused:
+        import_mappings(company.services, tmp_path, "Bob")
+    (problem,) = refused.value.problems
+    assert (problem.file, problem.line) == ("CUSTOMER.yaml", line_of(own, "version:"))
+    assert "direction “Bidirectional” → “FromIntegrationTable” (the test" in problem.sentence
+    assert change_mapping.named(company.services, "CUSTOMER").synch_only_coupled_records
+
+    path.write_text(own.replace("direction: Bidirectional", "direction: FromIntegrationTable", 1))
+    import_mappings(company.services, tmp_path, "Bob")
+    now = change_mapping.named(company.services, "CUSTOMER")
+    assert (now.direction, now.synch_only_coupled_records) == (Direction.FROM, False), "they touched different things"
+
+    path.write_text("\n".join(line for line in own.splitlines() if not line.startswith("version:")))
+    import_mappings(company.services, tmp_path, "Bob")
+    assert change_mapping.named(company.services, "CUSTOMER").direction is Direction.BIDIRECTIONAL, (
+        "no version, no look"
+    )
+
+
+def line_of(text: str, words: str) -> int:
+    return next(number for number, line in enumerate(text.splitlines(), 1) if line.startswith(words))
 
 
 @pytest.mark.parametrize("another", ["record", "mapping"])
