@@ -44,8 +44,10 @@ from receiver.store.models import tombstone
 TRAVELS_BACK = "the database here made something else of a value"
 #: why the lane of a row that holds a value without counterpart is: there may be one now
 COUNTERPART = "the table of codes is another"
+#: why it is once Dataverse has won a conflict: what was changed here beside it is still to be sent
+REST = "the other side won a conflict, and the rest of the record goes to Dataverse"
 #: wishes that the local record goes to Dataverse
-GOES_OUT = frozenset({TRAVELS_BACK, COUNTERPART})
+GOES_OUT = frozenset({TRAVELS_BACK, COUNTERPART, REST})
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,10 @@ def _sent_back(work: Work, mapping: TableMapping, lease: Lease, read: list[Read]
         return None
     coupling = work.known.coupling(mapping.name, Direction.FROM, lease.id)
     record = None if coupling is None else work.known.record(mapping.local_table, coupling.local_id)
-    if coupling is None or record is None or not _goes_out(coupling, record.values):
+    if coupling is None or record is None:
+        return None
+    is_owed = _goes_out(coupling, record.values) or (lease.wish == REST and _has_rest(mapping, coupling, record.values))
+    if not is_owed:
         return None
     return Request(Direction.TO, record, why=lease.wish)
 
@@ -141,6 +146,13 @@ def _goes_out(coupling: Coupling, values: Values) -> bool:
     held, base = coupling.unresolved, coupling.local_base or {}
     is_code_waiting = any(not same(values.get(name), base.get(name)) for name in held)
     return is_code_waiting or Direction.TO in coupling.altered.values()
+
+
+def _has_rest(mapping: TableMapping, coupling: Coupling, values: Values) -> bool:
+    """Whether the record holds a change that was not sent."""
+    base = coupling.local_base or {}
+    sent = [one.source for one in mapping.transfers(Direction.TO) if one.source]
+    return any(not same(values.get(name), base.get(name)) for name in sent)
 
 
 def _why(lease: Lease, read: list[Read]) -> str:

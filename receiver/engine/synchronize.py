@@ -62,7 +62,8 @@ def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
         now = _coupled(work, now, decision.candidate)
         decision = decide(now)
     if isinstance(decision, TurnAround):
-        return synchronize(work, mapping, _turned_around(request, now))
+        is_turned = decision.reason is Reason.OTHER_SIDE_WINS
+        return synchronize(work, mapping, replace(_turned_around(request, now), is_turned=is_turned))
     outcome = Outcome(request, now, decision)
     check_blanks(work, outcome)
     return outcome

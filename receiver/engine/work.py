@@ -34,6 +34,8 @@ class Request:
     creates_new: bool = False
     #: whatever *Synch. Only Coupled Records* says
     may_create: bool = False
+    #: the other direction was asked for, and this side won a conflict
+    is_turned: bool = False
     #: it stands for a deleted record, by a person's wish
     is_restored: bool = False
     #: the job that counts it; None: one of its own

@@ -15,7 +15,7 @@ from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, Version
 from receiver.dataverse.rows import version_of
 from receiver.engine.coalesce import Read, due_again, is_own
-from receiver.engine.look_at_lane import GOES_OUT, TRAVELS_BACK, Look
+from receiver.engine.look_at_lane import GOES_OUT, REST, TRAVELS_BACK, Look
 from receiver.engine.settle import settle
 from receiver.engine.wording import Settled
 from receiver.errors import MovedError
@@ -52,6 +52,7 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     _leave_tombstones(connection, [look.lease for look in looks if look.is_gone], started)
     # nobody else tells of it: a trigger of the company's that follows our write is no edit
     back = [Touch(*one.row, started, wish=TRAVELS_BACK) for one in written if one.travels_back]
+    back += [Touch(*one.row, started, wish=REST) for one in written if one.leaves_rest]
     # a wish to send the record out is another matter than what waited in the lane beside it
     again = [Touch(look.lease.table, look.lease.id, started, look.lease.wish) for look in looks if _is_to_go_out(look)]
     touch(connection, [*others, *back, *again])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from receiver.core.coupling import Coupling
-from receiver.core.decision import Fail, Record
+from receiver.core.decision import AlreadyEqual, Fail, Modify, Record
 from receiver.core.mapping import Direction
 from receiver.engine.wording import Settled
 from receiver.engine.work import Outcome
@@ -37,6 +37,13 @@ class Written:
         """Whether the company's database made something else of what was written here, and that is still to go out."""
         is_inward = self.outcome.now.toward is Direction.FROM and not isinstance(self.outcome.decision, Fail)
         return is_inward and self.coupling is not None and Direction.TO in self.coupling.altered.values()
+
+    @property
+    def leaves_rest(self) -> bool:
+        """Whether a record was to be sent, Dataverse won a conflict, and other changes of it are still to go out."""
+        request, decision = self.outcome.request, self.outcome.decision
+        is_inward = request.is_turned and request.toward is Direction.FROM
+        return is_inward and isinstance(decision, Modify | AlreadyEqual) and bool(decision.merged.kept)
 
     @property
     def couples(self) -> bool:

@@ -17,6 +17,8 @@ from scenarios.pairs import (
     is_skipped,
 )
 
+from receiver.cli import receiver
+
 
 def test_c2_an_unmapped_field_that_both_sides_changed_is_no_conflict(company: Company) -> None:
     key = couple_customer(company)
@@ -51,6 +53,22 @@ def test_c6_different_fields_changed_on_each_side_are_merged(company: Company) -
     customer = company.local("customer", key)
     assert company.last_job("CUSTOMER") == {"modified": 1}
     assert (customer["fax_no"], customer["home_page"]) == ("1111", "https://nordwind.example")
+
+
+def test_what_was_changed_here_beside_a_conflict_that_dataverse_wins_is_sent_too(company: Company) -> None:
+    key = couple_customer(company)
+    company.set("CUSTOMER", resolve_update_conflicts=GET)
+    company.sandbox.faults.drop = 1
+    company.sandbox.update("account", ACCOUNT, {"fax": "2222"})
+    company.change_local("customer", key, fax_no="1111", city="Bremen")
+
+    words = ["mappings", "run", "CUSTOMER", "--here", "--direction", "to"]
+    assert company.app.test_cli_runner().invoke(receiver, words).exit_code == 0
+    company.work()
+
+    customer, row = company.local("customer", key), account(company)
+    assert (customer["fax_no"], row["fax"]) == ("2222", "2222")
+    assert (customer["city"], row["address1_city"]) == ("Bremen", "Bremen")
 
 
 def test_c5_after_a_merge_the_way_back_still_sees_the_field_that_changed_here(company: Company) -> None:

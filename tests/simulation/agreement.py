@@ -180,8 +180,10 @@ class Agreement:
             # nothing goes from the side that is gone, or toward it
             if mapping.direction is not Direction.BIDIRECTIONAL:
                 yield "direction"
-        elif all(self._is_explained(mapping, one, name) for name in found.fields):
-            yield "each field for itself"
+        elif self._waits_for_others(mapping, one) or all(
+            self._is_explained(mapping, one, name) for name in found.fields
+        ):
+            yield "it waits for a record that it refers to, or each field has a reason"
 
     def _reasons_to_be_alone(self, mapping: TableMapping, found: Finding) -> Iterator[str]:
         id_ = found.local_id or found.dataverse_id
@@ -231,6 +233,11 @@ class Agreement:
         """Changed at its destination alone under a one-way mapping; or a lookup to what is not coupled."""
         mapped = [row for row in mapping.fields if row.is_enabled and name in (row.local_column, row.dataverse_column)]
         return any(self._is_one_way(mapping, one, row) or self._leads_nowhere(mapping, one, row) for row in mapped)
+
+    def _waits_for_others(self, mapping: TableMapping, one: Coupling) -> bool:
+        """A lookup that leads nowhere keeps the whole record back, where it is not cleared."""
+        lookups = [row for row in mapping.fields if row.is_enabled and not row.clear_value_on_failed_sync]
+        return any(self._leads_nowhere(mapping, one, row) for row in lookups)
 
     def _is_one_way(self, mapping: TableMapping, one: Coupling, row: FieldMapping) -> bool:
         direction = mapping.direction if row.direction is Direction.BIDIRECTIONAL else row.direction
