@@ -4,7 +4,8 @@ WORKDIR /src
 COPY requirements.lock ./
 # pip compiles what it installs, so that a read-only image starts as fast as any other
 RUN python -m venv /venv \
- && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+ && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary=:all: -r requirements.lock \
+ && /venv/bin/pip check
 COPY pyproject.toml requirements.in README.md ./
 COPY migrations migrations
 COPY receiver receiver

@@ -106,6 +106,8 @@ class Settings:
         _count,
     )
     guard_percent: float = _setting("The same in percent of a mapping's couplings.", 1.0, float)
+    guard_share_percent: float = _setting("However few they are, more than this share of them wait too …", 50.0, float)
+    guard_share_from: int = _setting("… of a mapping with so many couplings and more.", 5, _count)
     largest_body_bytes: int = _setting("A larger notification is answered 413.", 1024 * 1024, _count)
     history_days: int = _setting("How long changes of records are remembered.", 365, _count)
     tour: bool = _setting(

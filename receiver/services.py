@@ -53,6 +53,8 @@ class Options:
     longest_pause_seconds: float = 900.0
     guard_records: int = 25
     guard_percent: float = 1.0
+    guard_share_percent: float = 50.0
+    guard_share_from: int = 5
     largest_body_bytes: int = 1024 * 1024
     history_days: int = 365
 

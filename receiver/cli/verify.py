@@ -72,10 +72,12 @@ def _row(one: Finding) -> tuple[str, str, str]:
 
 
 def _note(one: Finding) -> str:
-    return "; ".join(
+    fields = [
         f"{name}: {_said(here)} here, {_said(there)} there" + (f" ({one.reasons[name]})" if name in one.reasons else "")
         for name, (here, there) in one.fields.items()
-    )
+    ]
+    of_all = [reason for name, reason in one.reasons.items() if not name]
+    return "; ".join([*of_all, *fields])
 
 
 def _said(plain: Any) -> str:

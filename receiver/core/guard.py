@@ -16,19 +16,20 @@ GONE, BLANK = "gone", "blank"
 
 @dataclass(frozen=True)
 class Limits:
-    """So many conclusions of one kind are too many: more than `most` and than `percent` of the couplings, or half.
+    """So many conclusions of one kind are too many: more than `most` and than `percent` of the couplings, or a share.
 
-    Half counts for mappings with `smallest` couplings and more.
+    The share counts, in percent, for mappings with `smallest` couplings and more.
     """
 
     most: int = 25
     percent: float = 1.0
+    share: float = 50.0
     smallest: int = 5
 
     def are_exceeded(self, count: int, couplings: int) -> bool:
         """Whether *count* conclusions are too many for a mapping that had so many *couplings*."""
         are_many = count > self.most and count * 100 > self.percent * couplings
-        return are_many or (couplings >= self.smallest and count * 2 > couplings)
+        return are_many or (couplings >= self.smallest and count * 100 > self.share * couplings)
 
 
 def conclusions_of(now: Situation, decision: Decision) -> frozenset[str]:

@@ -14,7 +14,7 @@ from receiver.store import conclusions
 
 
 def limits(options: Options) -> Limits:
-    return Limits(options.guard_records, options.guard_percent)
+    return Limits(options.guard_records, options.guard_percent, options.guard_share_percent, options.guard_share_from)
 
 
 def guarded(work: Work, outcome: Outcome, ask: Ask) -> Outcome:

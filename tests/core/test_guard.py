@@ -32,6 +32,7 @@ def test_limits_are_settings() -> None:
     assert Limits(most=1, percent=50).are_exceeded(3, 4) is True
     assert Limits(most=1, percent=90, smallest=9).are_exceeded(3, 4) is False
     assert Limits(most=9, smallest=4).are_exceeded(3, 4) is True
+    assert Limits(most=9, share=75, smallest=4).are_exceeded(3, 4) is False
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,9 @@ def test_a_row_out_of_sight_is_told_as_such(small_company: Company) -> None:
     coupling = c.coupling("CUSTOMER", ACCOUNT)
     assert coupling is not None
     assert "may not see" in outcome["sentence"]
+    verified = run(c, "verify CUSTOMER --list --here").output
+    assert "unseen 1" in verified
+    assert "0x80048306" in verified, "and what Dataverse says of it"
     c.sandbox.show("account", ACCOUNT)
     c.sandbox.update("account", ACCOUNT, {"name": "Nordwind SE"})
     c.work()

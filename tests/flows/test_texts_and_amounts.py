@@ -150,6 +150,19 @@ def test_an_amount_that_differs_is_printed_as_people_read_it(small_company: Comp
     assert f"currency_code: USD here, {EURO} there" in found
 
 
+def test_a_row_in_the_local_currency_needs_no_record_of_it(company: Company) -> None:
+    key = couple_customer(company)
+    assert [row["code"] for row in company.locals("currency")] == []
+
+    company.sandbox.update("account", ACCOUNT, {"name": "Nordwind AG"})
+    company.work()
+
+    assert (company.local("customer", key)["name"], company.local("customer", key)["currency_code"]) == (
+        "Nordwind AG",
+        "",
+    )
+
+
 @pytest.mark.parametrize("before", ["", "EUR"])
 def test_the_local_currency_by_its_code_is_the_local_currency(company: Company, before: str) -> None:
     company.insert_currency("EUR")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -227,6 +228,33 @@ def test_a_pause_is_never_longer_than_the_setting_and_a_person_can_end_it(small_
     assert run(c, "gates open everything").exit_code == 0
     c.work()
     assert c.coupled_record("CUSTOMER", ACCOUNT)["name"] == "Nordwind AG"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer.error(429, "0x80072322", "Too many.", headers={"Retry-After": "7"}),
+        Answer(429),
+        Answer(401),
+        Answer.error(503, "0x80072326", "Busy."),
+        Answer.error(500, "0x80044151", "SQL timeout expired."),
+    ],
+    ids=lambda answer: str(answer.status),
+)
+def test_a_part_of_a_batch_that_has_to_wait_is_no_records_failure(small_company: Company, answer: Answer) -> None:
+    c = small_company
+    keys = {row_id: couple_customer(c, row_id) for row_id in (ACCOUNT, SECOND_ACCOUNT)}
+    for key in keys.values():
+        c.change_local("customer", key, city="Bremen")
+    c.sandbox.faults.answers.append(replace(answer, method="PATCH", path=ACCOUNT, in_batch=True))
+
+    run(c, "mappings run CUSTOMER --here --direction to")
+    c.pass_time(1000)
+    run(c, "mappings run CUSTOMER --here --direction to")
+
+    assert [c.sandbox.row("account", row_id)["address1_city"] for row_id in keys] == ["Bremen", "Bremen"]
+    assert not any(is_skipped(c, row_id) for row_id in keys)
+    assert closed(c) == []
 
 
 @pytest.mark.parametrize("kind", ["other host", "itself", "no next link"])
