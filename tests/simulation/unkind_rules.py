@@ -159,6 +159,9 @@ class UnkindRules:
             self.settle()
 
     def _rename(self, table: str, key: str) -> None:
+        if not self.world.says_what_it_said(table, key):
+            self._replace(table, key)
+            return
         new = self.world.rename(table, key)
         self.agreement.follow(key, new)
         self.possessions.follow(key, new)
