@@ -43,7 +43,7 @@ bench: ## measure, side by side, and write docs/performance.md; T="--short" only
 
 nightly: ## all of these in their long forms, for hours; fresh installs with every Python and pip that is here
 	@failed=; for target in $(NIGHTLY); do echo "make $$target"; \
-	RECEIVER_TEST_FLOOD=100000 RECEIVER_TEST_PIPS=all $(MAKE) --no-print-directory $$target T= || failed="$$failed $$target"; \
+	RECEIVER_TEST_FLOOD=100000 RECEIVER_TEST_EXAMPLES=200 RECEIVER_TEST_PIPS=all $(MAKE) --no-print-directory $$target T= || failed="$$failed $$target"; \
 	done; if [ -n "$$failed" ]; then echo "Failed:$$failed"; exit 1; fi
 
 lock: ## write the lock files anew from requirements*.in (needs uv)

@@ -43,7 +43,7 @@ from receiver.store import database
 
 #: RECEIVER_TEST_EXAMPLES=500 asks for more, and others each time; `--hypothesis-seed` says which
 ASKED = os.environ.get("RECEIVER_TEST_EXAMPLES")
-EXAMPLES = {"sqlite": int(ASKED or "12"), "postgresql": int(ASKED or "4")}
+EXAMPLES = {"sqlite": int(ASKED or "24"), "postgresql": int(ASKED or "8")}
 STEPS = 30
 
 CUSTOMER, VENDOR = 3, 11
