@@ -12,7 +12,7 @@ from functools import cached_property
 from receiver.core.company import NO_STAMPS, Stamps
 from receiver.core.description import NOTHING_DESCRIBED, Description
 from receiver.core.filters import EVERYTHING, Filter, columns_of, without_columns
-from receiver.core.values import Value, Values
+from receiver.core.values import BY_CURRENCY, Value, Values
 
 
 class Direction(StrEnum):
@@ -191,6 +191,18 @@ class TableMapping:
     def _dataverse_columns(self) -> frozenset[str]:
         mapped = {row.dataverse_column for row in self.fields if row.is_enabled and row.dataverse_column}
         return columns_of(self.dataverse_filter) | mapped
+
+    def priced_by_currency(self) -> frozenset[str]:
+        """The mapped Dataverse columns whose amounts are as precise as their row's currency."""
+        return self._priced_by_currency
+
+    @cached_property
+    def _priced_by_currency(self) -> frozenset[str]:
+        mapped = {row.dataverse_column for row in self.fields if row.is_enabled}
+        described = self.described.columns
+        return frozenset(
+            name for name, column in described.items() if name in mapped and column.precision_source == BY_CURRENCY
+        )
 
     def without_columns(self, lacking: frozenset[str]) -> TableMapping:
         """The mapping in an environment whose table lacks these columns (bcbi_companyid, say).

@@ -68,6 +68,10 @@ WHOLE_NUMBERS = frozenset(
 )
 
 
+#: of Column.precision_source: amounts are as precise as the currency of their row
+BY_CURRENCY = 2
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a table on either side."""

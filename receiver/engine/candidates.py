@@ -47,8 +47,6 @@ def _may_create(now: Situation) -> bool:
     mapping = now.mapping
     if not mapping.is_enabled or not mapping.direction.allows(now.toward):
         return False
-    if not matches(mapping.source_filter(now.toward), now.source.values):
-        return False
     if now.coupling is not None:
         is_gone = now.destination is None and not now.namesakes
         return is_gone and mapping.resolve_deletion_conflicts is DeletionConflict.RESTORE

@@ -24,6 +24,7 @@ from receiver.core.decision import (
     TurnAround,
     decide,
 )
+from receiver.core.filters import matches
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.merge import Converted, Found, NotCoupled
 from receiver.core.message import Freshness
@@ -38,8 +39,8 @@ from receiver.services import Services
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
 
-#: says in which currency a row's amounts are, and Column.precision_source that it matters
-CURRENCY_COLUMN, BY_CURRENCY = "transactioncurrencyid", 2
+#: says in which currency a row's amounts are
+CURRENCY_COLUMN = "transactioncurrencyid"
 
 
 def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
@@ -104,8 +105,8 @@ def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation
         uncoupled_by=str(work.known.uncoupled(mapping.name, toward, source.id) or "") if coupling is None else "",
         namesakes=work.namesakes.get((mapping.name, coupling.local_id if coupling else source.id), ()),
     )
-    if not source.exists or not source.is_whole:
-        return now
+    if not source.exists or not source.is_whole or not matches(mapping.source_filter(toward), source.values):
+        return now  # nothing of it is transferred: what its values mean there is not asked
     now = with_meanings(work, now)
     return replace(now, candidates=() if request.creates_new else candidates_of(work, now))
 
@@ -166,19 +167,14 @@ def _columns_here(table: str) -> Mapping[str, Column]:
 
 def _columns_there(services: Services, mapping: TableMapping, row: Values) -> Mapping[str, Column]:
     """As in this environment; amounts of some currencies have fewer decimal places."""
-    described = {**DATAVERSE_TABLES[mapping.dataverse_table].columns, **mapping.described.columns}
-    currency = row.get(CURRENCY_COLUMN)
-    if isinstance(currency, Reference):
-        priced = _priced_by_currency(mapping, described)
-        places = services.dataverse.decimal_places(currency) if priced else None
-        if places is not None:
-            described |= {name: replace(described[name], precision=places) for name in priced}
-    return described
-
-
-def _priced_by_currency(mapping: TableMapping, described: Mapping[str, Column]) -> set[str]:
-    mapped = {one.dataverse_column for one in mapping.fields if one.is_enabled and one.dataverse_column}
-    return {name for name in mapped & described.keys() if described[name].precision_source == BY_CURRENCY}
+    described = mapping.described.columns or DATAVERSE_TABLES[mapping.dataverse_table].columns
+    currency, priced = row.get(CURRENCY_COLUMN), mapping.priced_by_currency()
+    if not priced or not isinstance(currency, Reference):
+        return described
+    places = services.dataverse.decimal_places(currency)
+    if places is None or all(described[name].precision == places for name in priced):
+        return described
+    return {**described, **{name: replace(described[name], precision=places) for name in priced}}
 
 
 def _pulled_missing_parents(work: Work, now: Situation, decision: Decision) -> bool:

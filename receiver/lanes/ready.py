@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, false, f
 
 from receiver.store.models import INBOX_BY_LANE, INBOX_DUE, IS_NEW, inbox, lane
 
-#: what others are taking this moment is passed by, so more are looked at than are taken
-SPARE = 4
+#: what others are taking this moment is passed by, so more are looked at than are taken; SQLite has one worker
+SPARE = {"sqlite": 1, "postgresql": 4}
 
 
 @dataclass(frozen=True)
@@ -33,27 +33,28 @@ class Ready:
 
 def ready(connection: Connection, now: datetime, count: int) -> list[Ready]:
     """Lanes that are ready and held by nobody, clicks first, then those ready longest; some times *count* at most."""
-    both = union_all(*(select(one.subquery()) for one in (_with_news(now, count), _due(now, count))))
+    most = count * SPARE[connection.dialect.name]
+    both = union_all(*(select(one.subquery()) for one in (_with_news(now, most), _due(now, most))))
     found = [Ready(*row) for row in connection.execute(both)]
     in_order = sorted(found, key=lambda one: (not one.is_first, one.at))
     return list({one.key: one for one in reversed(in_order)}.values())[::-1]
 
 
-def _with_news(now: datetime, count: int) -> Select[tuple[object, ...]]:
+def _with_news(now: datetime, most: int) -> Select[tuple[object, ...]]:
     columns = (inbox.c.lane.label("key"), inbox.c.table_name, inbox.c.row_id, inbox.c.is_click.label("is_first"))
     query = (
         select(*columns, inbox.c.due_at.label("at"), lane.c.key.is_(None).label("is_new"))
         .select_from(inbox.outerjoin(lane, lane.c.key == inbox.c.lane))
         .where(_is_news(now), is_free(now))
     )
-    first = query.order_by(inbox.c.is_click.desc(), inbox.c.due_at).limit(count * SPARE)
+    first = query.order_by(inbox.c.is_click.desc(), inbox.c.due_at).limit(most)
     return first.with_hint(inbox, f"INDEXED BY {INBOX_DUE}", "sqlite")
 
 
-def _due(now: datetime, count: int) -> Select[tuple[object, ...]]:
+def _due(now: datetime, most: int) -> Select[tuple[object, ...]]:
     columns = (lane.c.key, lane.c.table_name, lane.c.row_id, lane.c.is_first, lane.c.ready_at.label("at"))
     query = select(*columns, false().label("is_new")).where(lane.c.ready_at <= now, is_free(now))
-    return query.order_by(lane.c.is_first.desc(), lane.c.ready_at).limit(count * SPARE)
+    return query.order_by(lane.c.is_first.desc(), lane.c.ready_at).limit(most)
 
 
 def _is_news(now: datetime) -> ColumnElement[bool]:
