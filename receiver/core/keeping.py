@@ -43,6 +43,8 @@ def cut(text: str, longest: int, *, counts_utf16: bool = False) -> str:
 
     *longest* is in UTF-16 units or in characters (code points).
     """
+    if len(text) * (2 if counts_utf16 else 1) <= longest:
+        return text  # whatever stands in it
     end = _fitting(text, longest) if counts_utf16 else min(longest, len(text))
     while 0 < end < len(text) and _belong_together(text, end):
         end -= 1

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
 from receiver.commands.coupling.pairs import Pair
 from receiver.core.decision import Record, Situation, sides_of
-from receiver.core.keeping import lost
+from receiver.core.keeping import REPLACED, lost
 from receiver.core.mapping import Conversion, Direction, TableMapping, Transfer
 from receiver.core.merge import Merged, NoCounterpart, NotCoupled, Sides, local_column, merge
 from receiver.core.transformation import transformed
@@ -108,8 +109,12 @@ class _Way:
 
     def of(self, other: Transfer) -> tuple[_Way, Transfer] | None:
         """The same field mapping, this way round."""
-        found = (one for one in self.sides.transfers if one.number == other.number)
-        return next(((self, one) for one in found), None)
+        one = self._by_number.get(other.number)
+        return None if one is None else (self, one)
+
+    @cached_property
+    def _by_number(self) -> Mapping[int, Transfer]:
+        return {one.number: one for one in self.sides.transfers}
 
 
 #: a field mapping as a run in one direction sees it
@@ -128,16 +133,16 @@ def _way(work: Work, pair: Pair, toward: Direction) -> _Way:
 def _compare(pair: Pair, seen: Seen, back: Seen | None, found: Comparison) -> None:
     """A field that goes both ways is in step if either way finds nothing to write."""
     (way, one), both = seen, [seen, *([back] if back else [])]
-    name, values = _named(one, way.sides.toward), _values(one, way.sides)
+    name = _named(one, way.sides.toward)
     reason = next(filter(None, (_left_alone(*each) for each in both)), "") or _at_odds(pair, seen)
     if not reason:
         is_equal = back is not None and back[1].number in back[0].merged.equal
         if _differs(one, way.sides, way.merged) and not is_equal:
-            found.differences[name] = values
+            found.differences[name] = _values(one, way.sides)
             return
         reason = next(filter(None, (_lost(*each) for each in both)), "")
     if reason:
-        found.explained[name], found.reasons[name] = values, reason
+        found.explained[name], found.reasons[name] = _values(one, way.sides), reason
 
 
 def _left_alone(way: _Way, one: Transfer) -> str:
@@ -163,9 +168,10 @@ def _lost(way: _Way, one: Transfer) -> str:
     """What the destination could not keep of a text that is in step otherwise."""
     if one.number not in way.merged.equal or one.conversion is not Conversion.PLAIN or one.source is None:
         return ""
-    return lost(
-        way.sides.destination_columns.get(one.destination), transformed(one.rule, way.sides.source.get(one.source))
-    )
+    value, held = transformed(one.rule, way.sides.source.get(one.source)), way.sides.destination
+    if not isinstance(value, str) or (held and held.get(one.destination) == value and REPLACED not in value):
+        return ""  # it is there as it was said
+    return lost(way.sides.destination_columns.get(one.destination), value)
 
 
 def _sides(work: Work, pair: Pair, toward: Direction, source: Record, destination: Record) -> Sides:
