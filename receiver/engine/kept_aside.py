@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete
+from sqlalchemy import Column, Connection, bindparam, delete, select
 
 from receiver.core.decision import IgnoreUnchanged, Reason, Skip
 from receiver.core.mapping import Direction
@@ -35,8 +36,15 @@ def note_questions(connection: Connection, written: Sequence[Written], clock: da
         changed = {name: statement.excluded[name] for name in ("reason", "candidates")}
         keys = ["mapping", "toward", "source_id"]
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), asked)
-    if answered:
-        connection.execute(_ANSWERED, answered)
+    standing = _standing(connection, question.c.source_id, [one["is_source_id"] for one in answered])
+    ended = [one for one in answered if one["is_source_id"] in standing]
+    if ended:
+        connection.execute(_ANSWERED, ended)
+
+
+def _standing(connection: Connection, column: Column[Any], ids: Sequence[object]) -> set[object]:
+    """Those of *ids* that stand in a table: nearly always none, and one look is cheaper than a deletion of each."""
+    return set(connection.execute(select(column).where(column.in_(set(ids)))).scalars()) if ids else set()
 
 
 QUESTIONS_TO_PEOPLE = frozenset({Reason.MATCHES_FOUND, Reason.TWIN_EXISTS, Reason.KEY_CHANGED})
@@ -60,8 +68,10 @@ def note_passed_over(connection: Connection, written: Sequence[Written], clock: 
             others.append({"is_mapping": now.mapping.name, "is_row": now.source.id})
     if kept:
         connection.execute(lanes.upsert(connection, passed_over).on_conflict_do_nothing(), kept)
-    if others:
-        connection.execute(_NO_LONGER_PASSED_OVER, others)
+    standing = _standing(connection, passed_over.c.row_id, [one["is_row"] for one in others])
+    ended = [one for one in others if one["is_row"] in standing]
+    if ended:
+        connection.execute(_NO_LONGER_PASSED_OVER, ended)
 
 
 _NO_LONGER_PASSED_OVER = delete(passed_over).where(

@@ -8,11 +8,13 @@ import pytest
 from company import Company
 from scenarios.pairs import ACCOUNT, FROM, NOBODY, SECOND_ACCOUNT, couple_customer, is_skipped
 from scenarios.test_e_errors_page import WHO, lines, skip, skipped_customers
+from sqlalchemy import insert
 
 from receiver.cli import receiver
 from receiver.commands.coupling.pairs import mapping_named
 from receiver.commands.following import coupled_errors
 from receiver.errors import NotFoundError
+from receiver.tables import BY_NAME
 
 
 def run(company: Company, *words: str) -> tuple[int, str]:
@@ -61,7 +63,8 @@ def test_where_the_record_is_back_its_row_is_not_deleted(company: Company) -> No
     (key,) = skipped_customers(company, 1)
     company.delete_local("customer", key)
     (pair,) = coupled_errors.selected(company.services, mapping_named(company.services, "CUSTOMER"), [key])
-    company.insert_local("customer", no=key, name="Back again")
+    with company.services.database.writing() as connection:
+        connection.execute(insert(BY_NAME["customer"].table).values(no=key, name="Back again"))
 
     line = coupled_errors._delete(company.services, pair, WHO)
 
