@@ -41,8 +41,10 @@ class DateFormat:
         match = re.fullmatch(pattern, text.strip(), re.ASCII)
         if match is None:
             return None
+        said = {part: int(digits) for part, digits in match.groupdict().items()}
+        hour, minute, second = (said.get(part, 0) for part in ("hour", "minute", "second"))
         try:
-            return datetime(**{"hour": 0, **{part: int(digits) for part, digits in match.groupdict().items()}})  # type: ignore[arg-type]  # noqa: DTZ001  # named parts; a text has no zone
+            return datetime(said["year"], said["month"], said["day"], hour, minute, second)  # noqa: DTZ001  # a text has no zone
         except ValueError:
             return None
 

@@ -159,7 +159,8 @@ def to_plain(value: Value) -> Any:
 
 def from_plain(plain: Any) -> Value:
     if not isinstance(plain, dict):
-        return plain  # type: ignore[no-any-return]  # JSON's own scalars are values already
+        scalar: Value = plain  # JSON's own scalars are values already
+        return scalar
     ((kind, content),) = plain.items()
     match kind:
         case "$reference":

@@ -86,7 +86,7 @@ class ClientCredentials:
             why = (error.strerror if isinstance(error, OSError) else "") or str(error).partition(" See https")[0]
             said = f"The certificate {self._certificate or '(none is set)'} cannot be used: {why.rstrip('.')}."
             raise SignInError(said, CERTIFICATE_FILE) from error
-        thumbprint = certificate.fingerprint(hashes.SHA1()).hex()  # noqa: S303  # what Entra names certificates by
+        thumbprint = certificate.fingerprint(hashes.SHA1()).hex()  # noqa: S303  # Entra finds a certificate by it; it protects nothing
         return {"private_key": pem.decode(), "thumbprint": thumbprint}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from receiver.core.mapping import Conversion, Direction, TableMapping, Transfer
 from receiver.core.merge import Converted, Found, Keep, NoCounterpart, NotCoupled
 from receiver.core.options import codes_of
-from receiver.core.values import Reference, Values, is_empty
+from receiver.core.values import Reference, Value, Values, is_empty
 from receiver.engine.known_records import Known
 from receiver.engine.work import Work
 from receiver.store.mappings import Mappings
@@ -44,7 +44,7 @@ class Lookups:
         found = (one for one in self.mapping.transfers(toward) if one.conversion is not Conversion.PLAIN and one.source)
         return {one.number: CONVERSIONS[one.conversion, toward](self, one) for one in found}
 
-    def value(self, one: Transfer) -> object:
+    def value(self, one: Transfer) -> Value:
         return self.source.get(one.source or "")
 
 
@@ -104,7 +104,7 @@ def _salesperson_of(at: Lookups, one: Transfer) -> Converted:
 def _row_of(at: Lookups, one: Transfer) -> Converted:
     """A local key to the row that its record is coupled to."""
     key = at.value(one)
-    if is_empty(key):  # type: ignore[arg-type]  # a local key is text
+    if is_empty(key):
         return Found(None)
     related = _related_of(at, one)
     for name in related:
@@ -135,7 +135,7 @@ def _currency_of(at: Lookups, one: Transfer) -> Converted:
 def _option_of(at: Lookups, one: Transfer) -> Converted:
     """A code to the number of the choice that it stands for."""
     code = at.value(one)
-    if is_empty(code):  # type: ignore[arg-type]  # a code is text
+    if is_empty(code):
         return Found(None)
     codes = _codes(at, one, one.destination)
     if str(code).upper() in codes:
@@ -146,7 +146,7 @@ def _option_of(at: Lookups, one: Transfer) -> Converted:
 
 def _code_of_option(at: Lookups, one: Transfer) -> Converted:
     number = at.value(one)
-    if is_empty(number):  # type: ignore[arg-type]  # a choice is a number
+    if is_empty(number):
         return Found(None)
     code = next((code for code, option in _codes(at, one, one.source or "").items() if option == number), None)
     if code is not None:

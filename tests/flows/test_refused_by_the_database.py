@@ -171,8 +171,8 @@ def test_a_refused_notification_fails_in_words_and_those_beside_it_are_done(firm
 def test_a_refused_click_says_why(firm: Company, words: str) -> None:
     answer = firm.open("account", BAD)
 
-    outcomes = answer.outcomes  # type: ignore[union-attr]  # it was refused
-    said = answer.trouble or " ".join(one.error for one in outcomes)  # type: ignore[union-attr]
+    outcomes = answer.outcomes
+    said = answer.trouble or " ".join(one.error for one in outcomes)
     check_words(said, words)
     check_no_lease_is_left(firm)
 

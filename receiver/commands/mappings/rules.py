@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from receiver.core.company import COMPANY_ID, Stamps
 from receiver.core.coupling import Coupling
@@ -65,12 +66,12 @@ def plain_situation(toward: Direction) -> Situation:
     return Situation(mapping, toward, source, coupling, Record("other", _EQUAL), lookups={3: Keep()})
 
 
-def _mapping(**changes: object) -> Change:
-    return lambda now: replace(now, mapping=replace(now.mapping, **changes))  # type: ignore[arg-type]  # named fields
+def _mapping(**changes: Any) -> Change:
+    return lambda now: replace(now, mapping=replace(now.mapping, **changes))
 
 
-def _now(**changes: object) -> Change:
-    return lambda now: replace(now, **changes)  # type: ignore[arg-type]  # named fields
+def _now(**changes: Any) -> Change:
+    return lambda now: replace(now, **changes)
 
 
 def _source(**values: str) -> Change:

@@ -117,7 +117,7 @@ def _open_coupled(
         settled = running.result(max(PATIENCE_COUPLED_SECONDS - (time.monotonic() - begun), 0))
     except TookTooLongError:
         return _opened(mappings, coupled, {}, "Dataverse takes long to answer; it is brought up to date meanwhile.")
-    except Exception as error:  # noqa: BLE001  # it was logged and recorded; a coupled record always opens
+    except Exception as error:  # noqa: BLE001  # whatever it was, `process` has recorded it, and a coupled record opens
         return _opened(mappings, coupled, {}, f"It could not be brought up to date: {error}")
     outcomes = {outcome.mapping: outcome for outcome in settled}
     still = _existing(services, mappings, _coupled_now(services, id_))
