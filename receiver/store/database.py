@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolIsEmptyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -156,8 +156,6 @@ class Database:
             yield
         except PoolIsEmptyError as error:
             raise StoreUnavailableError("The database cannot be used now: every connection is in use.") from error
-        except PendingRollbackError as error:
-            raise StoreUnavailableError("The database went away in the middle of a transaction.") from error
         except DBAPIError as error:
             said = self._said(error)
             if said is None:
@@ -255,7 +253,8 @@ def _committed(writer: Connection) -> Iterator[None]:
         try:
             transaction.commit()
         except DBAPIError as error:
-            writer.connection.rollback()  # SQLite keeps a transaction open whose commit it refuses
+            if not error.connection_invalidated:  # there is nothing left to roll back
+                writer.connection.rollback()  # SQLite keeps a transaction open whose commit it refuses
             refused = refusal_of(error, "record")
             if refused is None:
                 raise
