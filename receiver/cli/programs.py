@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -41,6 +42,7 @@ def worker() -> None:
     stop = stop_signal()
     while not _schema_is_known(stop):
         continue
+    gc.freeze()  # what is loaded stays; to look through it for garbage would hold everything up for 70 ms
     Worker(services(), settings().worker_threads).run(stop)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -107,6 +107,12 @@ def _what_failed(error: str) -> str:
     return _PASSING_WORDS.sub("…", error)
 
 
+def has_moved(coupling: Coupling, columns: Iterable[str], values: Values) -> bool:
+    """Whether the local record's *values* are others than the coupling remembers, in one of these columns."""
+    base = coupling.local_base or {}
+    return any(not same(values.get(name), base.get(name)) for name in columns)
+
+
 def at_version(base: Values, row: Values, columns: Collection[str], read: Collection[str]) -> Values:
     """A Dataverse side's base with the row's version, if it holds *columns* and nothing but what the row has now.
 
@@ -117,7 +123,7 @@ def at_version(base: Values, row: Values, columns: Collection[str], read: Collec
         return base
     held = base.keys() - {VERSION}
     is_whole = held >= set(columns) and held <= set(read)
-    is_now = is_whole and all(base[name] is row.get(name) or same(base[name], row.get(name)) for name in held)
+    is_now = is_whole and all(same(base[name], row.get(name)) for name in held)
     known = {VERSION: row[VERSION]} if is_now and row.get(VERSION) is not None else {}
     return {**{name: base[name] for name in base if name != VERSION}, **known}
 

@@ -79,7 +79,7 @@ def _regional_indicators_before(text: str, at: int) -> int:
 
 def equal_as_kept(column: Column | None, one: Value, other: Value) -> bool:
     """Whether the column would hold the same for both values."""
-    if one is other or same(one, other):
+    if same(one, other):
         return True
     if column is None:
         return False

@@ -102,6 +102,8 @@ def same(one: Value, other: Value) -> bool:
     Empty text and null are both *empty*, as in Business Central; numbers are compared by value, not by scale. Of one
     side with itself: across the two, `keeping.equal_as_kept` knows what each column makes of a value.
     """
+    if one is other:
+        return True
     if is_empty(one) or is_empty(other):
         return is_empty(one) and is_empty(other)
     if isinstance(one, Reference) and isinstance(other, Reference):

@@ -28,7 +28,7 @@ from receiver.store import couplings
 def candidates_of(work: Work, now: Situation) -> tuple[Candidate, ...]:
     """The records that a person, or the mapping, may choose instead of a new one; none where nothing is created.
 
-    Raises: what Dataverse and the database raise.
+    The source is inside the filter. Raises: what Dataverse and the database raise.
     """
     if not _may_create(now):
         return ()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, bindparam, delete, select
+from sqlalchemy import Column, Connection, Delete, bindparam, delete, select
 
 from receiver.core.decision import IgnoreUnchanged, Reason, Skip
 from receiver.core.mapping import Direction
@@ -36,15 +36,17 @@ def note_questions(connection: Connection, written: Sequence[Written], clock: da
         changed = {name: statement.excluded[name] for name in ("reason", "candidates")}
         keys = ["mapping", "toward", "source_id"]
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), asked)
-    standing = _standing(connection, question.c.source_id, [one["is_source_id"] for one in answered])
-    ended = [one for one in answered if one["is_source_id"] in standing]
-    if ended:
-        connection.execute(_ANSWERED, ended)
+    _end(connection, _ANSWERED, question.c.source_id, [(one["is_source_id"], one) for one in answered])
 
 
-def _standing(connection: Connection, column: Column[Any], ids: Sequence[object]) -> set[object]:
-    """Those of *ids* that stand in a table: nearly always none, and one look is cheaper than a deletion of each."""
-    return set(connection.execute(select(column).where(column.in_(set(ids)))).scalars()) if ids else set()
+def _end(
+    connection: Connection, ending: Delete, column: Column[Any], ended: Sequence[tuple[object, dict[str, object]]]
+) -> None:
+    """Carry *ending* out for those whose id stands in *column*: nearly none, and one look costs less than each."""
+    ids = {id_ for id_, _ in ended}
+    standing = set(connection.execute(select(column).where(column.in_(ids))).scalars()) if ids else set()
+    if standing:
+        connection.execute(ending, [one for id_, one in ended if id_ in standing])
 
 
 QUESTIONS_TO_PEOPLE = frozenset({Reason.MATCHES_FOUND, Reason.TWIN_EXISTS, Reason.KEY_CHANGED})
@@ -68,10 +70,7 @@ def note_passed_over(connection: Connection, written: Sequence[Written], clock: 
             others.append({"is_mapping": now.mapping.name, "is_row": now.source.id})
     if kept:
         connection.execute(lanes.upsert(connection, passed_over).on_conflict_do_nothing(), kept)
-    standing = _standing(connection, passed_over.c.row_id, [one["is_row"] for one in others])
-    ended = [one for one in others if one["is_row"] in standing]
-    if ended:
-        connection.execute(_NO_LONGER_PASSED_OVER, ended)
+    _end(connection, _NO_LONGER_PASSED_OVER, passed_over.c.row_id, [(one["is_row"], one) for one in others])
 
 
 _NO_LONGER_PASSED_OVER = delete(passed_over).where(

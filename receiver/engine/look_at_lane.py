@@ -11,11 +11,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from receiver.core.coupling import Coupling
+from receiver.core.coupling import Coupling, has_moved
 from receiver.core.decision import Record
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness
-from receiver.core.values import Values, same
+from receiver.core.values import Values
 from receiver.engine.changed_keys import follow
 from receiver.engine.coalesce import (
     Ask,
@@ -135,24 +135,15 @@ def _sent_back(work: Work, mapping: TableMapping, lease: Lease, read: list[Read]
     record = None if coupling is None else work.known.record(mapping.local_table, coupling.local_id)
     if coupling is None or record is None:
         return None
-    is_owed = _goes_out(coupling, record.values) or (lease.wish == REST and _has_rest(mapping, coupling, record.values))
-    if not is_owed:
+    sent = [one.source for one in mapping.transfers(Direction.TO) if one.source] if lease.wish == REST else ()
+    if not _goes_out(coupling, record.values) and not has_moved(coupling, sent, record.values):
         return None
     return Request(Direction.TO, record, why=lease.wish)
 
 
 def _goes_out(coupling: Coupling, values: Values) -> bool:
     """Whether the record has a value that was altered as it came in, or a code that had no option."""
-    held, base = coupling.unresolved, coupling.local_base or {}
-    is_code_waiting = any(not same(values.get(name), base.get(name)) for name in held)
-    return is_code_waiting or Direction.TO in coupling.altered.values()
-
-
-def _has_rest(mapping: TableMapping, coupling: Coupling, values: Values) -> bool:
-    """Whether the record holds a change that was not sent."""
-    base = coupling.local_base or {}
-    sent = [one.source for one in mapping.transfers(Direction.TO) if one.source]
-    return any(not same(values.get(name), base.get(name)) for name in sent)
+    return has_moved(coupling, coupling.unresolved, values) or Direction.TO in coupling.altered.values()
 
 
 def _why(lease: Lease, read: list[Read]) -> str:

@@ -63,8 +63,7 @@ def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
         now = _coupled(work, now, decision.candidate)
         decision = decide(now)
     if isinstance(decision, TurnAround):
-        is_turned = decision.reason is Reason.OTHER_SIDE_WINS
-        return synchronize(work, mapping, replace(_turned_around(request, now), is_turned=is_turned))
+        return synchronize(work, mapping, _turned_around(request, now, decision.reason))
     outcome = Outcome(request, now, decision)
     check_blanks(work, outcome)
     return outcome
@@ -196,7 +195,9 @@ def missing_parents(now: Situation) -> list[NotCoupled]:
     return [found for found in now.lookups.values() if isinstance(found, NotCoupled)]
 
 
-def _turned_around(request: Request, now: Situation) -> Request:
+def _turned_around(request: Request, now: Situation, reason: Reason) -> Request:
     """The same pair from the side that still exists, or that wins."""
     assert now.destination is not None  # decide turns only a pair whose other side is there
-    return replace(request, toward=now.toward.back, source=now.destination, freshness=Freshness.NEWER)
+    is_turned = reason is Reason.OTHER_SIDE_WINS
+    source, freshness = now.destination, Freshness.NEWER
+    return replace(request, toward=now.toward.back, source=source, freshness=freshness, is_turned=is_turned)

@@ -135,14 +135,14 @@ def _leased(
     keys = [row.key for row in rows]
     waiting = _taken(connection, keys)
     clicked = [key for key, news in waiting.items() if any(one.is_click for one in news)]
-    held: dict[str, Any] = {"owner": owner, "lease_until": now + timedelta(seconds=seconds), "waits_for_gate": False}
-    # what is taken makes its lane ready no more: where the worker dies, the lane itself must be found
-    taken = literal(now, lane.c.ready_at.type)
-    if waiting:
-        is_all = len(waiting) == len(keys)
-        held["ready_at"] = taken if is_all else case((lane.c.key.in_(waiting), taken), else_=lane.c.ready_at)
-    if clicked:
-        held["is_first"] = or_(lane.c.is_first, lane.c.key.in_(clicked))
+    held = {
+        "owner": owner,
+        "lease_until": now + timedelta(seconds=seconds),
+        # what is taken makes its lane ready no more: where the worker dies, the lane itself must be found
+        "ready_at": case((lane.c.key.in_(waiting), literal(now, lane.c.ready_at.type)), else_=lane.c.ready_at),
+        "is_first": or_(lane.c.is_first, lane.c.key.in_(clicked)),
+        "waits_for_gate": False,
+    }
     connection.execute(update(lane).where(lane.c.key.in_(keys)).values(held))
     return [_lease_of(row, owner, waiting.get(row.key, [])) for row in rows]
 

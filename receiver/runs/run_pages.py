@@ -13,11 +13,11 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from receiver.core.coupling import Coupling, Result
+from receiver.core.coupling import Coupling, Result, has_moved
 from receiver.core.decision import Record
 from receiver.core.filters import matches
 from receiver.core.mapping import Direction, TableMapping
-from receiver.core.values import is_empty, same
+from receiver.core.values import is_empty
 from receiver.dataverse.client import Tracked
 from receiver.dataverse.columns import CHANGE_COLUMNS
 from receiver.dataverse.rows import DataverseRow
@@ -117,15 +117,14 @@ def _is_asked(part: Part, record: Record, coupling: Coupling | None) -> bool:
 
 
 def _has_changed(mapping: TableMapping, record: Record, coupling: Coupling) -> bool:
-    base = coupling.local_base
-    if base is None:
+    if coupling.local_base is None:
         return True
     mapped = [one.source for one in mapping.transfers(Direction.TO) if one.source]
     if any(column in coupling.unresolved and not is_empty(record.values.get(column)) for column in mapped):
         return True  # it named a record that was not coupled then; the look says whether it is now
     if Direction.TO in coupling.altered.values():
         return True  # the company's database made something else of what came in: that travels back once
-    return any(not same(record.values.get(column), base.get(column)) for column in mapped)
+    return has_moved(coupling, mapped, record.values)
 
 
 def _deleted_records(services: Services, part: Part, after: str) -> Iterator[Page]:

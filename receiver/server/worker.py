@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 import time
@@ -63,7 +62,6 @@ class Worker:
         ]
 
     def start(self) -> None:
-        gc.freeze()  # what is loaded stays; to look through it for garbage would hold everything up for 70 ms
         for thread in self._threads:
             thread.start()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -51,13 +51,18 @@ def hold(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(table.name))))
 
 
-def changes_since(connection: Connection, name: str, version: int) -> list[str]:
-    """What was changed of a mapping after that version, oldest first, each as a person reads it."""
+def changes_since(connection: Connection, name: str, version: int, of: Collection[str] | None = None) -> list[str]:
+    """What was changed of a mapping after that version, oldest first, each as a person reads it.
+
+    *of*: only these settings, as `differences` calls them.
+    """
     is_its = change.c.what.startswith(f"{name}: ", autoescape=True)
     found = connection.execute(select(change).where(is_its, change.c.id > version).order_by(change.c.id))
+    wanted = tuple(f"{name}: {one} " for one in of or ())
     return [
         f"{row.what.removeprefix(f'{name}: ')} “{row.before}” → “{row.after}” ({row.who}, {row.at:%Y-%m-%d %H:%M} UTC)"
         for row in found
+        if of is None or f"{row.what} ".startswith(wanted)
     ]
 
 

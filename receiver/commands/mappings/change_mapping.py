@@ -131,8 +131,7 @@ def _check_unchanged(connection: Connection, now: TableMapping, looked_at: Looke
         *looked_at.settings,
         *(f"field mapping {row} {name}" for row, seen in looked_at.fields.items() for name in seen),
     ]
-    since = stored.changes_since(connection, now.name, looked_at.version or 0)
-    changes = [one for one in since if is_moved or one.startswith(tuple(f"{name} " for name in names))]
+    changes = stored.changes_since(connection, now.name, looked_at.version or 0, None if is_moved else names)
     raise ChangedMeanwhileError(
         f"{now.name} was changed since you looked: {'; '.join(changes[-LAST_CHANGES:])}. Nothing of yours was saved. "
         f"Look at it as it is now, version {now.version}, then change it again."

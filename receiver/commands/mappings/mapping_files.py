@@ -204,9 +204,8 @@ def _changed_since(connection: Connection, files: list[_File], before: Mappings)
         old = before.get(mapping.name) if mapping is not None else None
         if mapping is None or old is None or one.found.version in {None, old.version}:
             continue
-        named = tuple(f"{changed.what} " for changed in _changes(before, mapping))
-        since = stored.changes_since(connection, old.name, one.found.version or 0)
-        told = [said for said in since if said.startswith(named)]
+        named = [changed.what for changed in _changes(before, mapping)]
+        told = stored.changes_since(connection, old.name, one.found.version or 0, named)
         if told:
             said = f"{old.name} was changed since this file was written: {'; '.join(told[-LAST_CHANGES:])}."
             remedy = "Export it again and change it there, or take the version out of the file to overwrite that."

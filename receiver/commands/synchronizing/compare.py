@@ -16,7 +16,7 @@ from typing import Any
 
 from receiver.commands.coupling.pairs import Pair
 from receiver.core.decision import Record, Situation, sides_of
-from receiver.core.keeping import REPLACED, lost
+from receiver.core.keeping import lost
 from receiver.core.mapping import Conversion, Direction, TableMapping, Transfer
 from receiver.core.merge import Merged, NoCounterpart, NotCoupled, Sides, local_column, merge
 from receiver.core.transformation import transformed
@@ -168,10 +168,9 @@ def _lost(way: _Way, one: Transfer) -> str:
     """What the destination could not keep of a text that is in step otherwise."""
     if one.number not in way.merged.equal or one.conversion is not Conversion.PLAIN or one.source is None:
         return ""
-    value, held = transformed(one.rule, way.sides.source.get(one.source)), way.sides.destination
-    if not isinstance(value, str) or (held and held.get(one.destination) == value and REPLACED not in value):
-        return ""  # it is there as it was said
-    return lost(way.sides.destination_columns.get(one.destination), value)
+    return lost(
+        way.sides.destination_columns.get(one.destination), transformed(one.rule, way.sides.source.get(one.source))
+    )
 
 
 def _sides(work: Work, pair: Pair, toward: Direction, source: Record, destination: Record) -> Sides:
