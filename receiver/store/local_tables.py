@@ -154,6 +154,8 @@ class LocalTable:
             yield
             savepoint.commit()
         except DBAPIError as error:
+            if error.connection_invalidated:
+                raise  # there is no savepoint left, and nothing that was refused
             refused = refusal_of(error, self._shipped.caption)
             if self._is_rolled_back():
                 raise RolledBackError(str(refused or "")) from error
