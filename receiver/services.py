@@ -59,6 +59,9 @@ class Options:
     history_days: int = 365
 
 
+_STAMP = select(*stored_mappings.stamp(), descriptions.newest_change())
+
+
 class MappingCache:
     """Today's mappings, read anew when one has changed; a query of one number tells."""
 
@@ -74,8 +77,7 @@ class MappingCache:
         return self._standing
 
     def get(self, connection: Connection, options: Options) -> Mappings:
-        asked = select(*stored_mappings.stamp(), descriptions.newest_change())
-        stamp = tuple(connection.execute(asked).one())
+        stamp = tuple(connection.execute(_STAMP).one())
         with self._lock:
             if stamp != self._stamp:
                 stored = descriptions.load(connection)

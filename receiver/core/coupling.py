@@ -81,7 +81,8 @@ def with_run(coupling: Coupling, toward: Direction, run: LastRun) -> Coupling:
 
 def with_job(coupling: Coupling, toward: Direction, job: int) -> Coupling:
     """The last run's job has its number."""
-    return with_run(coupling, toward, replace(coupling.last(toward), job=job))
+    last = coupling.last(toward)
+    return with_run(coupling, toward, LastRun(last.result, job, last.error))
 
 
 def after_failure(coupling: Coupling, toward: Direction, error: str) -> Coupling:
@@ -126,9 +127,3 @@ def at_version(base: Values, row: Values, columns: Collection[str], read: Collec
     is_now = is_whole and all(same(base[name], row.get(name)) for name in held)
     known = {VERSION: row[VERSION]} if is_now and row.get(VERSION) is not None else {}
     return {**{name: base[name] for name in base if name != VERSION}, **known}
-
-
-def with_bases(coupling: Coupling, toward: Direction, source: Values, destination: Values) -> Coupling:
-    if toward is Direction.FROM:
-        return replace(coupling, dataverse_base=source, local_base=destination)
-    return replace(coupling, local_base=source, dataverse_base=destination)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from receiver.core.values import NO_VALUES, Value, Values
@@ -149,6 +150,7 @@ def _late_or_uncertain(image: Version, seen: Version) -> str:
     return Freshness.LATE if image.modified_on < seen.modified_on else Freshness.UNCERTAIN
 
 
+@lru_cache
 def image_alias(kind: str, columns: frozenset[str]) -> str:
     """`rcv_post_<8 hex>` or `rcv_pre_<8 hex>` of the sorted column list."""
     digest = sha256(",".join(sorted(columns)).encode()).hexdigest()

@@ -24,6 +24,12 @@ class Remembered:
     destination_base: Values
     altered: Mapping[str, Direction | None]
 
+    def here_and_there(self, toward: Direction) -> tuple[Values, Values]:
+        """The local record's base and the row's."""
+        if toward is Direction.TO:
+            return self.source_base, self.destination_base
+        return self.destination_base, self.source_base
+
 
 def remembered(sides: Sides, merged: Merged, sent: Values, destination: Values) -> Remembered:
     """What to remember once *destination* is what that side returned after it was sent *sent*."""

@@ -140,6 +140,7 @@ def source_of(
         is_click=clicked,
         is_forced=ask.is_forced,
         creates_new=ask.creates_new,
+        why=ask.why or _why(lease, read),
     )
     is_hint = not own or any(request.image is None for request in own)
     if is_hint or has_tombstone or lease.wish or ask.looks_anyway or services.options.trust == "read":
@@ -161,7 +162,13 @@ def source_of(
         freshness(version_of(newest), lease.version),
         lease.version,
         is_click=clicked,
+        why=hint.why,
     )
+
+
+def _why(lease: Lease, read: list[Read]) -> str:
+    numbers = ", ".join(str(one.row.id) for one in read[-3:])
+    return f"notification {numbers}" if numbers else lease.wish
 
 
 def images_of(read: Iterable[Read], lease: Lease, mappings: Mappings) -> list[Values]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Delete, bindparam, delete, select
+from sqlalchemy import BindParameter, Connection, Delete, Select, bindparam, delete, select
 
 from receiver.core.decision import IgnoreUnchanged, Reason, Skip
 from receiver.core.mapping import Direction
@@ -36,20 +36,23 @@ def note_questions(connection: Connection, written: Sequence[Written], clock: da
         changed = {name: statement.excluded[name] for name in ("reason", "candidates")}
         keys = ["mapping", "toward", "source_id"]
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), asked)
-    _end(connection, _ANSWERED, question.c.source_id, [(one["is_source_id"], one) for one in answered])
+    _end(connection, _ANSWERED, _ASKED, [(one["is_source_id"], one) for one in answered])
 
 
 def _end(
-    connection: Connection, ending: Delete, column: Column[Any], ended: Sequence[tuple[object, dict[str, object]]]
+    connection: Connection, ending: Delete, looking: Select[Any], ended: Sequence[tuple[object, dict[str, object]]]
 ) -> None:
-    """Carry *ending* out for those whose id stands in *column*: nearly none, and one look costs less than each."""
+    """Carry *ending* out for those whose id *looking* finds: nearly none, and one look costs less than each."""
     ids = {id_ for id_, _ in ended}
-    standing = set(connection.execute(select(column).where(column.in_(ids))).scalars()) if ids else set()
+    standing = set(connection.execute(looking, {"ids": list(ids)}).scalars()) if ids else set()
     if standing:
         connection.execute(ending, [one for id_, one in ended if id_ in standing])
 
 
 QUESTIONS_TO_PEOPLE = frozenset({Reason.MATCHES_FOUND, Reason.TWIN_EXISTS, Reason.KEY_CHANGED})
+_IDS: BindParameter[list[object]] = bindparam("ids", expanding=True)
+_ASKED = select(question.c.source_id).where(question.c.source_id.in_(_IDS))
+_PASSED_OVER = select(passed_over.c.row_id).where(passed_over.c.row_id.in_(_IDS))
 _ANSWERED = delete(question).where(
     *(question.c[name] == bindparam(f"is_{name}") for name in ("mapping", "toward", "source_id"))
 )
@@ -70,7 +73,7 @@ def note_passed_over(connection: Connection, written: Sequence[Written], clock: 
             others.append({"is_mapping": now.mapping.name, "is_row": now.source.id})
     if kept:
         connection.execute(lanes.upsert(connection, passed_over).on_conflict_do_nothing(), kept)
-    _end(connection, _NO_LONGER_PASSED_OVER, passed_over.c.row_id, [(one["is_row"], one) for one in others])
+    _end(connection, _NO_LONGER_PASSED_OVER, _PASSED_OVER, [(one["is_row"], one) for one in others])
 
 
 _NO_LONGER_PASSED_OVER = delete(passed_over).where(

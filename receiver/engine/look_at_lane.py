@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from receiver.core.coupling import Coupling, has_moved
 from receiver.core.decision import Record
@@ -82,7 +82,10 @@ def known_of(
 
 def deleted_of(connection: Connection, row_ids: Iterable[str]) -> set[str]:
     """Which of these rows were deleted once: their old images must be believed no more."""
-    return set(connection.execute(select(tombstone.c.row_id).where(tombstone.c.row_id.in_(sorted(row_ids)))).scalars())
+    return set(connection.execute(_DELETED, {"rows": sorted(row_ids)}).scalars())
+
+
+_DELETED = select(tombstone.c.row_id).where(tombstone.c.row_id.in_(bindparam("rows", expanding=True)))
 
 
 def look_at(work: Work, lease: Lease, read: list[Read], started: datetime, ask: Ask) -> Look:
@@ -122,7 +125,6 @@ def _source(work: Work, lease: Lease, read: list[Read], ask: Ask) -> Request:
         return _asked_source(work, lease, ask)
     has_tombstone = lease.id in work.known.deleted
     source = source_of(work.services, lease, read, work.mappings, has_tombstone=has_tombstone, ask=ask)
-    source = replace(source, why=ask.why or _why(lease, read))
     is_read = (lease.table, lease.id) in work.rows  # what was sent is held against it: no older image counts then
     return _read_source(work, lease, source) if is_read or names_deletion(read, lease) else source
 
@@ -144,11 +146,6 @@ def _sent_back(work: Work, mapping: TableMapping, lease: Lease, read: list[Read]
 def _goes_out(coupling: Coupling, values: Values) -> bool:
     """Whether the record has a value that was altered as it came in, or a code that had no option."""
     return has_moved(coupling, coupling.unresolved, values) or Direction.TO in coupling.altered.values()
-
-
-def _why(lease: Lease, read: list[Read]) -> str:
-    numbers = ", ".join(str(one.row.id) for one in read[-3:])
-    return f"notification {numbers}" if numbers else lease.wish
 
 
 def _asked_source(work: Work, lease: Lease, ask: Ask) -> Request:

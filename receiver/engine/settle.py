@@ -13,7 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert
 
-from receiver.core.coupling import Coupling, LastRun, Result, after_failure, at_version, with_bases, with_job, with_run
+from receiver.core.coupling import Coupling, LastRun, Result, after_failure, at_version, with_job, with_run
 from receiver.core.decision import (
     AlreadyEqual,
     Fail,
@@ -172,13 +172,18 @@ def _remembering(outcome: Outcome, merged: Merged, record: Record | None) -> Cou
     kept = now.coupling or Coupling(now.mapping.name, record.id, row_id)
     sent = outcome.decision.values if isinstance(outcome.decision, Insert | Modify) else NO_VALUES
     known = remembered(sides_of(now), merged, sent, destination.values)
-    bases = known.source_base, known.destination_base
-    moved = replace(with_bases(kept, now.toward, *bases), local_id=record.id, dataverse_id=row_id)
+    here, there = known.here_and_there(now.toward)
     row = now.source if now.toward is Direction.FROM else destination
     columns = {one.source for one in now.mapping.transfers(Direction.FROM) if one.source}
-    base = at_version(moved.dataverse_base or {}, row.values, columns, now.mapping.dataverse_columns())
-    moved = replace(moved, dataverse_base=base, altered=known.altered)
-    return with_run(replace(moved, unresolved=merged.unresolved), now.toward, LastRun(Result.SUCCESS))
+    return replace(
+        with_run(kept, now.toward, LastRun(Result.SUCCESS)),
+        local_id=record.id,
+        dataverse_id=row_id,
+        local_base=here,
+        dataverse_base=at_version(there, row.values, columns, now.mapping.dataverse_columns()),
+        altered=known.altered,
+        unresolved=merged.unresolved,
+    )
 
 
 def _record_jobs(connection: Connection, written: Sequence[Written], times: tuple[datetime, datetime]) -> list[int]:

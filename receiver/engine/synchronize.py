@@ -107,7 +107,8 @@ def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation
     if not source.exists or not source.is_whole or not matches(mapping.source_filter(toward), source.values):
         return now  # nothing of it is transferred: what its values mean there is not asked
     now = with_meanings(work, now)
-    return replace(now, candidates=() if request.creates_new else candidates_of(work, now))
+    found = () if request.creates_new else candidates_of(work, now)
+    return replace(now, candidates=found) if found else now
 
 
 def with_meanings(work: Work, now: Situation) -> Situation:

@@ -18,10 +18,12 @@ from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Boolean,
     ColumnElement,
     Connection,
     Row,
+    Select,
     Update,
     and_,
     bindparam,
@@ -36,7 +38,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.core.message import Version
 from receiver.errors import LeaseLostError
-from receiver.lanes.ready import Ready, is_free, is_ready, ready
+from receiver.lanes.ready import NOW, Ready, is_free, is_ready, ready
 from receiver.store.models import INBOX_BY_LANE, inbox, lane
 from receiver.store.types import Moment, Number
 
@@ -83,7 +85,7 @@ def lease_named(
     """Take the lanes of these rows (table and id) that nobody holds, making them where there are none yet."""
     named = {key_of(*row): row for row in rows}
     _make(connection, named)
-    return _leased(connection, lane.c.key.in_(named), owner, (now, seconds))
+    return _leased(connection, _NAMED, list(named), owner, (now, seconds))
 
 
 def lease_ready(connection: Connection, owner: str, now: datetime, seconds: float, count: int) -> list[Lease]:
@@ -101,8 +103,7 @@ def lease_found(
     for start in range(0, len(found), count):
         some = found[start : start + count]
         _make(connection, {one.key: (one.table, one.id) for one in some if one.is_new})
-        which = and_(lane.c.key.in_([one.key for one in some]), is_ready(time[0]))
-        taken = {one.key: one for one in _leased(connection, which, owner, time)}
+        taken = {one.key: one for one in _leased(connection, _FOUND, [one.key for one in some], owner, time)}
         if taken:
             return [taken[one.key] for one in some if one.key in taken]
     return []
@@ -125,25 +126,17 @@ _MAKING = "INSERT INTO receiver_lane (key, table_name, row_id) {} ON CONFLICT (k
 
 
 def _leased(
-    connection: Connection, which: ColumnElement[bool], owner: str, time: tuple[datetime, float]
+    connection: Connection, which: Select[Any], named: Sequence[str], owner: str, time: tuple[datetime, float]
 ) -> list[Lease]:
     now, seconds = time
-    query = select(lane).where(which, is_free(now)).with_for_update(skip_locked=True)
-    rows = connection.execute(query).all()
+    rows = connection.execute(which, {"keys": named, "now": now}).all()
     if not rows:
         return []
     keys = [row.key for row in rows]
     waiting = _taken(connection, keys)
     clicked = [key for key, news in waiting.items() if any(one.is_click for one in news)]
-    held = {
-        "owner": owner,
-        "lease_until": now + timedelta(seconds=seconds),
-        # what is taken makes its lane ready no more: where the worker dies, the lane itself must be found
-        "ready_at": case((lane.c.key.in_(waiting), literal(now, lane.c.ready_at.type)), else_=lane.c.ready_at),
-        "is_first": or_(lane.c.is_first, lane.c.key.in_(clicked)),
-        "waits_for_gate": False,
-    }
-    connection.execute(update(lane).where(lane.c.key.in_(keys)).values(held))
+    held = {"holder": owner, "until": now + timedelta(seconds=seconds), "now": now, "keys": keys}
+    connection.execute(_HOLDING, {**held, "have_news": list(waiting), "are_clicked": clicked})
     return [_lease_of(row, owner, waiting.get(row.key, [])) for row in rows]
 
 
@@ -153,12 +146,34 @@ def _taken(connection: Connection, keys: Sequence[str]) -> dict[str, list[Row[An
     In one statement: what arrives between two would be *working*, and nobody would work on it. SQLite, left to itself,
     would look through all that waits in any lane.
     """
-    taking = update(inbox).where(inbox.c.lane.in_(keys), inbox.c.state.in_(("waiting", "working")))
-    taking = taking.values(state="working").with_hint(f"INDEXED BY {INBOX_BY_LANE}", inbox, "sqlite")
     waiting: dict[str, list[Row[Any]]] = {}
-    for one in sorted(connection.execute(taking.returning(*inbox.c)), key=attrgetter("id")):
+    for one in sorted(connection.execute(_TAKING, {"keys": keys}), key=attrgetter("id")):
         waiting.setdefault(one.lane, []).append(one)
     return waiting
+
+
+_KEYS: BindParameter[list[str]] = bindparam("keys", expanding=True)
+_NAMED = select(lane).where(lane.c.key.in_(_KEYS), is_free(NOW)).with_for_update(skip_locked=True)
+_FOUND = _NAMED.where(is_ready(NOW))
+_TAKING = (
+    update(inbox)
+    .where(inbox.c.lane.in_(_KEYS), inbox.c.state.in_(("waiting", "working")))
+    .values(state="working")
+    .with_hint(f"INDEXED BY {INBOX_BY_LANE}", inbox, "sqlite")
+    .returning(*inbox.c)
+)
+_HOLDING = (
+    update(lane)
+    .where(lane.c.key.in_(_KEYS))
+    .values(
+        owner=bindparam("holder"),
+        lease_until=bindparam("until", type_=Moment()),
+        # what is taken makes its lane ready no more: where the worker dies, the lane itself must be found
+        ready_at=case((lane.c.key.in_(bindparam("have_news", expanding=True)), NOW), else_=lane.c.ready_at),
+        is_first=or_(lane.c.is_first, lane.c.key.in_(bindparam("are_clicked", expanding=True))),
+        waits_for_gate=False,
+    )
+)
 
 
 def _lease_of(row: Row[Any], owner: str, waiting: Sequence[Row[Any]]) -> Lease:

@@ -9,10 +9,13 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from receiver.store.models import inbox, lane, wait
 
+_NO_MORE = delete(wait).where(wait.c.lane.in_(bindparam("lanes", expanding=True)))
+_WHO_WAITS = select(wait).where(wait.c.wanted_id.in_(bindparam("ids", expanding=True))).order_by(wait.c.lane)
+
 
 def wait_for(connection: Connection, wanted: Mapping[str, Iterable[tuple[str, str]]]) -> None:
     """Note the rows that each of these lanes waits for, in place of those before."""
-    connection.execute(delete(wait).where(wait.c.lane.in_(list(wanted))))
+    connection.execute(_NO_MORE, {"lanes": list(wanted)})
     rows = [
         {"lane": key, "wanted_table": table, "wanted_id": id_}
         for key, rows in wanted.items()
@@ -27,10 +30,10 @@ def wake_waiting(connection: Connection, coupled: Iterable[tuple[str, str]], now
     rows = set(coupled)
     if not rows:
         return
-    query = select(wait).where(wait.c.wanted_id.in_([id_ for _, id_ in rows])).order_by(wait.c.lane)
+    waiting = connection.execute(_WHO_WAITS, {"ids": [id_ for _, id_ in rows]})
     wishes = {
         row.lane: f"{row.wanted_table} {row.wanted_id} was coupled"
-        for row in connection.execute(query)
+        for row in waiting
         if (row.wanted_table, row.wanted_id) in rows
     }
     if not wishes:

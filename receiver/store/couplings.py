@@ -19,6 +19,11 @@ from receiver.store.models import coupling as table
 from receiver.store.models import open_write, passed_over, pending_coupling, question, uncoupled
 
 _BOTH = (Direction.FROM, Direction.TO)
+_ARE_ROWS: BindParameter[list[str]] = bindparam("are_rows", expanding=True)
+_ARE_RECORDS: BindParameter[list[str]] = bindparam("are_records", expanding=True)
+_OF_ROWS = select(table).where(table.c.dataverse_id.in_(_ARE_ROWS)).order_by(table.c.id)
+_LOCKED = _OF_ROWS.with_for_update()
+_UNCOUPLED_ROWS = select(uncoupled).where(uncoupled.c.source_id.in_(_ARE_ROWS), uncoupled.c.toward == Direction.FROM)
 #: a Dataverse row's couplings, by mapping
 Couplings = Mapping[str, Coupling]
 
@@ -37,8 +42,7 @@ def find(
 def of_rows(connection: Connection, row_ids: Sequence[str], *, lock: bool = False) -> Mapping[str, Couplings]:
     """The couplings of many Dataverse rows; *lock* holds them, in one order, until the transaction ends."""
     found: dict[str, dict[str, Coupling]] = {}
-    query = select(table).where(table.c.dataverse_id.in_(row_ids)).order_by(table.c.id)
-    for row in connection.execute(query.with_for_update() if lock else query):
+    for row in connection.execute(_LOCKED if lock else _OF_ROWS, {"are_rows": row_ids}):
         found.setdefault(row.dataverse_id, {})[row.mapping] = _frozen(row)
     return found
 
@@ -106,8 +110,6 @@ def _saving(dialect: Any) -> Any:
 
 
 _SAVING = {"sqlite": _saving(sqlite), "postgresql": _saving(postgresql)}
-_ARE_ROWS: BindParameter[list[str]] = bindparam("are_rows", expanding=True)
-_ARE_RECORDS: BindParameter[list[str]] = bindparam("are_records", expanding=True)
 
 
 def _of_either(sides: Any) -> Any:
@@ -178,9 +180,8 @@ _SAVING_UNCOUPLED = {"sqlite": _saving_uncoupled(sqlite), "postgresql": _saving_
 
 def uncoupled_rows(connection: Connection, row_ids: Sequence[str]) -> Mapping[tuple[str, str], Uncoupled]:
     """What is remembered of these rows, by mapping and row."""
-    columns = uncoupled.c
-    query = select(uncoupled).where(columns.source_id.in_(row_ids), columns.toward == Direction.FROM)
-    return {(row.mapping, row.source_id): _remembered(row) for row in connection.execute(query)}
+    found = connection.execute(_UNCOUPLED_ROWS, {"are_rows": row_ids})
+    return {(row.mapping, row.source_id): _remembered(row) for row in found}
 
 
 def uncoupled_records(connection: Connection, mapping: str, keys: Sequence[str]) -> Mapping[str, Uncoupled]:

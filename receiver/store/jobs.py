@@ -24,6 +24,8 @@ class JobError:
 
 COUNTERS = ("inserted", "modified", "deleted", "unchanged", "skipped", "failed", "uncoupled", "coupled")
 
+_RECORDING = insert(job).returning(job.c.id)
+
 
 def record(
     connection: Connection,
@@ -38,7 +40,7 @@ def record(
     *times* are begin and end. The job's number comes back.
     """
     values = {"mapping": mapping, "direction": direction, "started_at": times[0], "finished_at": times[1]}
-    number: int = connection.execute(insert(job).returning(job.c.id), {**values, **_counted(counters)}).scalar_one()
+    number: int = connection.execute(_RECORDING, {**values, **_counted(counters)}).scalar_one()
     _keep_errors(connection, number, errors, times[1])
     return number
 
@@ -51,7 +53,7 @@ def begin(
     *holder* is the lease of the task that runs it.
     """
     values = {"mapping": mapping, "direction": direction, "started_at": started, "type": type_, "holder": holder}
-    number: int = connection.execute(insert(job).returning(job.c.id), values).scalar_one()
+    number: int = connection.execute(_RECORDING, values).scalar_one()
     return number
 
 

@@ -6,13 +6,15 @@ import sqlite3
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, OID, REGCLASS
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.dml import ReturningInsert
 
 from receiver.core.decision import Record
 from receiver.core.values import Column, ColumnType, Value, Values, is_empty, same
@@ -75,15 +77,10 @@ class LocalTable:
         """The records that are there; *lock* holds them, in the order of their keys, until the transaction ends."""
         if not ids:
             return []
-        query = select(self._table).where(self._is_among(ids)).order_by(self._key)
-        found = self._connection.execute(query.with_for_update() if lock else query).mappings()
+        query = _named(self._table, self._key, self._connection.dialect.name)
+        query = query.with_for_update() if lock else query
+        found = self._connection.execute(query, {"keys": list(ids)}).mappings()
         return [self._record(row) for row in found]
-
-    def _is_among(self, ids: Sequence[str]) -> sa.ColumnElement[bool]:
-        """PostgreSQL gets one array: a list, once prepared, would be compared with every row of a young table."""
-        if self._connection.dialect.name == "sqlite":
-            return self._key.in_(ids)
-        return self._key.in_(select(sa.func.unnest(sa.literal(list(ids), ARRAY(self._key.type)))))
 
     def insert(self, values: Values) -> Record:
         """Insert a new record and give it the next number of its series; see `insert_all`."""
@@ -102,7 +99,8 @@ class LocalTable:
             inserted: dict[str, Record] = {}
             for columns in {frozenset(row) for row in written}:
                 rows = [row for row in written if row.keys() == columns]
-                found = self._connection.execute(insert(self._table).returning(*self._returned), rows).mappings()
+                inserting = _inserting(self._table, self._connection.dialect.name)
+                found = self._connection.execute(inserting, rows).mappings()
                 inserted |= {record.id: record for record in self._as_kept(found.all())}
         return [inserted[str(row[self._shipped.key])] for row in written]
 
@@ -112,7 +110,8 @@ class LocalTable:
         Raises: RecordError.
         """
         written = {name: self._written(name, value) for name, value in values.items()}
-        changed = update(self._table).where(self._key == id_).values(written).returning(*self._returned)
+        returned = _returned(self._table, self._connection.dialect.name)
+        changed = update(self._table).where(self._key == id_).values(written).returning(*returned)
         with self._one_record():
             return self._as_kept([self._connection.execute(changed).mappings().one()])[0]
 
@@ -175,22 +174,6 @@ class LocalTable:
         driver = self._connection.connection.driver_connection
         return isinstance(driver, sqlite3.Connection) and not driver.in_transaction
 
-    @property
-    def _returned(self) -> Sequence[sa.ColumnElement[Any]]:
-        """The row, and whether the table has a trigger that runs once the row was returned, which may change it."""
-        named = sa.literal(self._table.name, sa.String)
-        if self._connection.dialect.name == "sqlite":
-            found = select(_SQLITE_MASTER.c.name).where(
-                _SQLITE_MASTER.c.type == "trigger", _SQLITE_MASTER.c.tbl_name == named
-            )
-        else:
-            found = select(_PG_TRIGGER.c.tgname).where(
-                _PG_TRIGGER.c.tgrelid == sa.cast(sa.cast(named, REGCLASS), OID),
-                _PG_TRIGGER.c.tgname != triggers.NAME,
-                sa.not_(_PG_TRIGGER.c.tgisinternal),
-            )
-        return (*self._table.columns, found.exists().label(_HAS_TRIGGERS))
-
     def _as_kept(self, returned: Sequence[RowMapping]) -> list[Record]:
         """The records as the database keeps them: what a trigger made of them afterwards, `RETURNING` does not show."""
         if not any(row[_HAS_TRIGGERS] for row in returned):
@@ -212,6 +195,41 @@ class LocalTable:
         free: list[str] = []
         while (missing := count - len(free)) > 0:
             numbers = [series.number(one) for one in blocks.take(self._connection, self._table.name, missing)]
-            used = set(self._connection.execute(select(self._key).where(self._is_among(numbers))).scalars())
+            looking = _named(self._table, self._key, self._connection.dialect.name).with_only_columns(self._key)
+            used = set(self._connection.execute(looking, {"keys": numbers}).scalars())
             free += [number for number in numbers if number not in used]
         return free
+
+
+@cache
+def _named(table: sa.Table, key: sa.Column[Any], dialect: str) -> Select[Any]:
+    """The records of these *keys*, in their order.
+
+    PostgreSQL gets one array: a list, once prepared, would be compared with every row of a young table.
+    """
+    if dialect == "sqlite":
+        return select(table).where(key.in_(bindparam("keys", expanding=True))).order_by(key)
+    keys = bindparam("keys", type_=ARRAY(key.type))
+    return select(table).where(key.in_(select(sa.func.unnest(keys)))).order_by(key)
+
+
+@cache
+def _inserting(table: sa.Table, dialect: str) -> ReturningInsert[Any]:
+    return insert(table).returning(*_returned(table, dialect))
+
+
+@cache
+def _returned(table: sa.Table, dialect: str) -> Sequence[sa.ColumnElement[Any]]:
+    """The row, and whether the table has a trigger that runs once the row was returned, which may change it."""
+    named = sa.literal(table.name, sa.String)
+    if dialect == "sqlite":
+        found = select(_SQLITE_MASTER.c.name).where(
+            _SQLITE_MASTER.c.type == "trigger", _SQLITE_MASTER.c.tbl_name == named
+        )
+    else:
+        found = select(_PG_TRIGGER.c.tgname).where(
+            _PG_TRIGGER.c.tgrelid == sa.cast(sa.cast(named, REGCLASS), OID),
+            _PG_TRIGGER.c.tgname != triggers.NAME,
+            sa.not_(_PG_TRIGGER.c.tgisinternal),
+        )
+    return (*table.columns, found.exists().label(_HAS_TRIGGERS))

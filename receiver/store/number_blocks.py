@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, Integer, bindparam, update
 
 from receiver.store.models import number_series
 
@@ -44,7 +44,13 @@ class NumberBlocks:
 
 
 def _block(connection: Connection, table: str, count: int) -> list[int]:
-    series = number_series.c
-    bump = update(number_series).where(series.table_name == table).values(last=series.last + count * series.increment)
-    last, increment = connection.execute(bump.returning(series.last, series.increment)).one()
+    last, increment = connection.execute(_TAKING, {"of_table": table, "count": count}).one()
     return [last - back * increment for back in reversed(range(count))]
+
+
+_TAKING = (
+    update(number_series)
+    .where(number_series.c.table_name == bindparam("of_table"))
+    .values(last=number_series.c.last + bindparam("count", type_=Integer()) * number_series.c.increment)
+    .returning(number_series.c.last, number_series.c.increment)
+)

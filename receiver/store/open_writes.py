@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, insert, select, update
 
 from receiver.core.intended import Intended
 from receiver.core.values import from_plain_values, to_plain_values
@@ -41,10 +41,13 @@ class Pending:
 def of_rows(connection: Connection, row_ids: Sequence[str]) -> Mapping[str, list[OpenWrite]]:
     """The attempts of which the outcome is not known, by Dataverse row, oldest first."""
     found: dict[str, list[OpenWrite]] = {}
-    query = select(open_write).where(open_write.c.dataverse_id.in_(row_ids)).order_by(open_write.c.id)
-    for row in connection.execute(query):
+    for row in connection.execute(_OF_ROWS, {"are_rows": row_ids}):
         found.setdefault(row.dataverse_id, []).append(_frozen(row))
     return found
+
+
+_ARE_ROWS: BindParameter[list[str]] = bindparam("are_rows", expanding=True)
+_OF_ROWS = select(open_write).where(open_write.c.dataverse_id.in_(_ARE_ROWS)).order_by(open_write.c.id)
 
 
 def remember(connection: Connection, writes: Sequence[OpenWrite]) -> None:

@@ -18,7 +18,6 @@ from receiver.core.coupling import (
     after_failure,
     at_version,
     notes_of,
-    with_bases,
     with_job,
     with_run,
 )
@@ -80,8 +79,7 @@ def test_a_success_between_two_equal_failures_begins_the_count_anew():
 
 
 def test_each_side_has_its_own_base_whichever_way_the_run_goes():
-    coupling = with_bases(COUPLING, FROM, {"title": "row"}, {"name": "local"})
-    assert coupling == with_bases(COUPLING, TO, {"name": "local"}, {"title": "row"})
+    coupling = replace(COUPLING, local_base={"name": "local"}, dataverse_base={"title": "row"})
     assert coupling.source_base(FROM) == coupling.destination_base(TO) == {"title": "row"}
     assert coupling.source_base(TO) == coupling.destination_base(FROM) == {"name": "local"}
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.core.coupling import Coupling, with_bases
+from receiver.core.coupling import Coupling
 from receiver.core.mapping import Conversion, Direction, FieldMapping, TableMapping
 from receiver.core.merge import Conflict, Found, Keep, Merged, NotCoupled, Sides, merge
 from receiver.core.remembering import Remembered, remembered
@@ -78,8 +78,9 @@ class Pair:
         keep = KEPT_BY_A_DATABASE[self.keeps if toward is FROM else self.keeps_there]
         destination = {**sides.destination, **{name: keep(value) for name, value in merged.values.items()}}
         known = remembered(sides, merged, merged.values, destination)
-        coupling = with_bases(self.coupling, toward, known.source_base, known.destination_base)
-        coupling = replace(coupling, unresolved=merged.unresolved, altered=known.altered)
+        here, there = known.here_and_there(toward)
+        bases = {"local_base": here, "dataverse_base": there}
+        coupling = replace(self.coupling, **bases, unresolved=merged.unresolved, altered=known.altered)
         return replace(self, coupling=coupling, **{"local" if toward is FROM else "row": destination})
 
     def has_moved(self, toward: Direction) -> bool:
