@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -204,14 +204,17 @@ def image_columns(mappings: Mappings, table: str) -> frozenset[str]:
 
     Columns that may not be seen stand in it, so that steps stay as they are registered when a right comes or goes.
     """
-    enabled = (one for one in mappings_of(mappings, table) if one.is_enabled)
-    return _image_columns(tuple(one.dataverse_columns() | one.hidden for one in enabled))
+    return _asked_columns(mappings_of(mappings, table))
 
 
 def read_columns(mappings: Mappings, table: str) -> frozenset[str]:
     """What a read asks for and an image is believed: today's list and what derives from it, without what is unseen."""
-    hidden = frozenset[str]().union(*(one.hidden for one in mappings_of(mappings, table)))
-    return _read_columns(image_columns(mappings, table) - hidden)
+    own = mappings_of(mappings, table)
+    return _read_columns(_asked_columns(own), frozenset[str]().union(*(one.hidden for one in own)))
+
+
+def _asked_columns(own: Sequence[TableMapping]) -> frozenset[str]:
+    return _image_columns(tuple(one.dataverse_columns() | one.hidden for one in own if one.is_enabled))
 
 
 @lru_cache
@@ -222,5 +225,6 @@ def _image_columns(of_mappings: tuple[frozenset[str], ...]) -> frozenset[str]:
 
 
 @lru_cache
-def _read_columns(asked: frozenset[str]) -> frozenset[str]:
+def _read_columns(named: frozenset[str], hidden: frozenset[str]) -> frozenset[str]:
+    asked = named - hidden
     return asked | {name for name, lookup in DERIVED_COLUMNS.items() if lookup in asked}

@@ -172,13 +172,16 @@ def _folded(value: Value) -> Value:
 
 
 def _equal(one: Value, other: Value) -> bool:
+    if one == other:
+        return True
     if is_empty(one) or is_empty(other):
         return is_empty(one) and is_empty(other)
     return _folded(one) == _folded(other)
 
 
-def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Value], bool]:
-    def compared(one: Value, other: Value) -> bool:
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Value, tuple[Value, ...]], bool]:
+    def compared(one: Value, wanted: tuple[Value, ...]) -> bool:
+        other = wanted[0]
         if is_empty(one) or is_empty(other):
             return False
         try:
@@ -189,10 +192,6 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Value], bo
     return compared
 
 
-def _begins(one: Value, other: Value) -> bool:
-    return _as_text(one).startswith(_as_text(other))
-
-
 def _as_text(value: Value) -> str:
     """As a person writes it in a filter: 0 and no are no empty values."""
     if isinstance(value, bool):
@@ -200,33 +199,30 @@ def _as_text(value: Value) -> str:
     return "" if is_empty(value) else str(_folded(value))
 
 
-_COMPARISONS: Mapping[str, Callable[[Value, Value], bool]] = {
-    "=": _equal,
-    "<>": lambda one, other: not _equal(one, other),
+#: a column's value beside what the condition names
+_COMPARISONS: Mapping[str, Callable[[Value, tuple[Value, ...]], bool]] = {
+    "=": lambda value, wanted: _equal(value, wanted[0]),
+    "<>": lambda value, wanted: not _equal(value, wanted[0]),
     ">": _ordered(operator.gt),
     ">=": _ordered(operator.ge),
     "<": _ordered(operator.lt),
     "<=": _ordered(operator.le),
-    "begins with": _begins,
+    "begins with": lambda value, wanted: _as_text(value).startswith(_as_text(wanted[0])),
+    "in": lambda value, wanted: any(_equal(value, one) for one in wanted),
+    "is empty": lambda value, _: is_empty(value),
+    "is not empty": lambda value, _: not is_empty(value),
 }
 
 
 def matches(filter_: Filter, values: Values) -> bool:
     """Whether a row with *values* is inside the filter; an absent column is empty."""
-    match filter_:
-        case AllOf(parts):
-            return all(matches(part, values) for part in parts)
-        case AnyOf(parts):
-            return any(matches(part, values) for part in parts)
-        case Condition(column, "is empty"):
-            return is_empty(values.get(column))
-        case Condition(column, "is not empty"):
-            return not is_empty(values.get(column))
-        case Condition(column, "in", accepted):
-            return any(_equal(values.get(column), value) for value in accepted)
-        case Condition(column, operator, (wanted,)):
-            return _COMPARISONS[operator](values.get(column), wanted)
-    raise FilterError(f"not a filter: {filter_}")
+    if isinstance(filter_, Condition):
+        try:
+            return _COMPARISONS[filter_.operator](values.get(filter_.column), filter_.values)
+        except LookupError:
+            raise FilterError(f"not a filter: {filter_}") from None
+    parts = (matches(part, values) for part in filter_.parts)
+    return all(parts) if isinstance(filter_, AllOf) else any(parts)
 
 
 def columns_of(filter_: Filter) -> frozenset[str]:

@@ -40,23 +40,24 @@ def remembered(sides: Sides, merged: Merged, sent: Values, destination: Values) 
             continue
         if one.source is not None:
             source_base[one.source] = sides.source.get(one.source)
-        destination_base[one.destination] = destination.get(one.destination)
+        held = destination_base[one.destination] = destination.get(one.destination)
         name = local_column(one, sides.toward)
-        if _is_altered(one, sides, sent, destination):
+        if _is_altered(one, sides, sent, held):
             altered[name] = _goes_on(one, sides, altered.get(name, sides.toward.back))
         else:
             altered.pop(name, None)
     return Remembered(source_base, destination_base, altered)
 
 
-def _is_altered(one: Transfer, sides: Sides, sent: Values, destination: Values) -> bool:
+def _is_altered(one: Transfer, sides: Sides, sent: Values, held: Value) -> bool:
     """Whether the destination holds another value than it was sent, or than it had where it was sent none."""
-    if one.destination not in sent and not one.is_bidirectional:
+    if one.destination in sent:
+        expected = sent[one.destination]
+    elif one.is_bidirectional:
+        expected = None if sides.destination is None else sides.destination.get(one.destination)
+    else:
         return False  # nothing was asked of it
-    before: Value = None if sides.destination is None else sides.destination.get(one.destination)
-    expected = sent.get(one.destination, before)
-    column = sides.destination_columns.get(one.destination)
-    return not equal_as_kept(column, expected, destination.get(one.destination))
+    return not equal_as_kept(sides.destination_columns.get(one.destination), expected, held)
 
 
 def _goes_on(one: Transfer, sides: Sides, known: Direction | None) -> Direction | None:

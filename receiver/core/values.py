@@ -102,13 +102,11 @@ def same(one: Value, other: Value) -> bool:
     Empty text and null are both *empty*, as in Business Central; numbers are compared by value, not by scale. Of one
     side with itself: across the two, `keeping.equal_as_kept` knows what each column makes of a value.
     """
-    if one is other:
+    if one is other or one == other:
         return True
     if is_empty(one) or is_empty(other):
         return is_empty(one) and is_empty(other)
-    if isinstance(one, Reference) and isinstance(other, Reference):
-        return one.id == other.id
-    return one == other
+    return isinstance(one, Reference) and isinstance(other, Reference) and one.id == other.id
 
 
 def is_empty(value: Value) -> bool:

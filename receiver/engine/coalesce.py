@@ -149,8 +149,9 @@ def source_of(
     images = [request.image for request in own if request.image is not None and request.image.alias == alias]
     if len(images) != len(own):
         return hint
+    columns = read_columns(mappings, lease.table)
     try:
-        rows = [_whole_row(image, lease.table, read_columns(mappings, lease.table)) for image in images]
+        rows = [_whole_row(image, lease.table, columns) for image in images]
     except ValueError:
         return hint  # a value that its column cannot hold: the Web API says what the row really has
     newest = _newest(rows)

@@ -136,7 +136,8 @@ def _leased(
     waiting = _taken(connection, keys)
     clicked = [key for key, news in waiting.items() if any(one.is_click for one in news)]
     held = {"holder": owner, "until": now + timedelta(seconds=seconds), "now": now, "keys": keys}
-    connection.execute(_HOLDING, {**held, "have_news": list(waiting), "are_clicked": clicked})
+    without = [key for key in keys if key not in waiting]
+    connection.execute(_HOLDING, {**held, "without_news": without, "are_clicked": clicked})
     return [_lease_of(row, owner, waiting.get(row.key, [])) for row in rows]
 
 
@@ -169,7 +170,7 @@ _HOLDING = (
         owner=bindparam("holder"),
         lease_until=bindparam("until", type_=Moment()),
         # what is taken makes its lane ready no more: where the worker dies, the lane itself must be found
-        ready_at=case((lane.c.key.in_(bindparam("have_news", expanding=True)), NOW), else_=lane.c.ready_at),
+        ready_at=case((lane.c.key.in_(bindparam("without_news", expanding=True)), lane.c.ready_at), else_=NOW),
         is_first=or_(lane.c.is_first, lane.c.key.in_(bindparam("are_clicked", expanding=True))),
         waits_for_gate=False,
     )

@@ -81,7 +81,7 @@ def save_all(connection: Connection, changed: Sequence[Coupling], now: datetime)
         return
     values = [_thawed(one, now) for one in changed]
     try:
-        written = len(connection.execute(_SAVING[connection.dialect.name], values).all())
+        written = connection.execute(_SAVING[connection.dialect.name], values).rowcount
     except IntegrityError as error:
         raise LostRaceError from error
     if written != len(values):
@@ -106,7 +106,7 @@ def _saving(dialect: Any) -> Any:
         set_=changed,
         where=table.c.dataverse_id == statement.excluded.dataverse_id,
     )
-    return saving.returning(table.c.id)
+    return saving.inline().execution_options(preserve_rowcount=True)  # without it an INSERT tells no rowcount
 
 
 _SAVING = {"sqlite": _saving(sqlite), "postgresql": _saving(postgresql)}

@@ -119,7 +119,7 @@ BROKEN = [
     ("name = 'Nord", "“'Nord” is not understood in the filter: name = 'Nord"),
     ("name = 'Nordwind Handelsgesellschaft", "“'Nordwind Handelsges” is not understood in the filter: name = 'Nordwind Handelsgesellschaft"),
     ("name = Nordwind", "“Nordwind” is no value; text stands in 'quotes'"),
-    ("name is 5", "“is” is no comparison; one of =, <>, >, >=, <, <=, begins with was expected"),
+    ("name is 5", "“is” is no comparison; one of =, <>, >, >=, <, <=, begins with, in, is empty, is not empty was expected"),
     ("name ~ 5", "“~ 5” is not understood in the filter: name ~ 5"),
     ("name = 5 type = 3", "“and” or “or” was expected before “type” in the filter: name = 5 type = 3"),
     ("name = 5 and", "The filter ends where a column was expected: name = 5 and"),
