@@ -106,9 +106,12 @@ def lost(column: Column | None, value: Value) -> str:
     """What the column does not keep of a text, in words for a person; empty if it keeps all of it."""
     if column is None or not isinstance(value, str):
         return ""
+    kept = fitted(column, value)
+    if kept == value and REPLACED not in value:
+        return ""
     text = value if column.takes_controls else _CONTROLS.sub("", value)
     said = [] if text == value else [f"{column.name} takes no control characters"]
-    if fitted(column, value) != text:
+    if kept != text:
         unit = "UTF-16 units" if column.counts_utf16 else "characters"
         said.append(f"the text was cut: {column.name} holds {column.max_length} {unit}")
     if REPLACED in text:

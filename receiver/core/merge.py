@@ -145,13 +145,12 @@ def merge(sides: Sides) -> Merged:
             converted = Found(None)
         if isinstance(converted, Keep) or (one.not_null and is_empty(converted.value)):
             continue
-        value = fitted(sides.destination_columns.get(one.destination), converted.value)
         if not _differs(one, sides, converted.value):
             equal.add(one.number)
             continue
         if _collides(one, sides):
             conflicts.append(_conflict(one, sides))
-        values[one.destination] = value
+        values[one.destination] = fitted(sides.destination_columns.get(one.destination), converted.value)
     return Merged(
         has_moved=bool(moved),
         values=values,
@@ -173,7 +172,7 @@ def _has_moved(one: Transfer, sides: Sides) -> bool:
         return True
     if not same(sides.source.get(one.source), sides.source_base.get(one.source)):
         return True
-    return _is_resolved_now(one, sides) or _travels_back(one, sides)
+    return bool(sides.unresolved and _is_resolved_now(one, sides)) or bool(sides.altered and _travels_back(one, sides))
 
 
 def _is_resolved_now(one: Transfer, sides: Sides) -> bool:
@@ -208,7 +207,7 @@ def _stays_behind(one: Transfer, sides: Sides, moved: frozenset[int]) -> bool:
         return True
     if one.is_bidirectional:
         return one.number not in moved and not sides.is_forced
-    return _was_never_said(one, sides) or _is_at_odds(one, sides, moved)
+    return _was_never_said(one, sides) or bool(sides.altered and _is_at_odds(one, sides, moved))
 
 
 def _is_at_odds(one: Transfer, sides: Sides, moved: frozenset[int]) -> bool:

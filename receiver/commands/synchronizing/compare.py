@@ -92,6 +92,8 @@ def _keys_named(mapping: TableMapping, pairs: Sequence[Pair], mappings: Mappings
 def _comparison(work: Work, pair: Pair) -> Comparison:
     found = Comparison()
     ways = {toward: _way(work, pair, toward) for toward in WAYS if pair.mapping.direction.allows(toward)}
+    if not pair.coupling.altered and all(way.is_plainly_in_step for way in ways.values()):
+        return found  # nearly every pair
     for way in ways.values():
         for one in way.sides.transfers:
             back = ways[way.sides.toward.back].of(one) if one.is_bidirectional else None
@@ -106,6 +108,13 @@ class _Way:
 
     sides: Sides
     merged: Merged
+
+    @property
+    def is_plainly_in_step(self) -> bool:
+        merged = self.merged
+        if merged.values or merged.failures or merged.kept:
+            return False
+        return not any(_lost(self, one) for one in self.sides.transfers)
 
     def of(self, other: Transfer) -> tuple[_Way, Transfer] | None:
         """The same field mapping, this way round."""
@@ -168,9 +177,10 @@ def _lost(way: _Way, one: Transfer) -> str:
     """What the destination could not keep of a text that is in step otherwise."""
     if one.number not in way.merged.equal or one.conversion is not Conversion.PLAIN or one.source is None:
         return ""
-    return lost(
-        way.sides.destination_columns.get(one.destination), transformed(one.rule, way.sides.source.get(one.source))
-    )
+    value = way.sides.source.get(one.source)
+    if is_empty(value) and not one.rule:
+        return ""
+    return lost(way.sides.destination_columns.get(one.destination), transformed(one.rule, value))
 
 
 def _sides(work: Work, pair: Pair, toward: Direction, source: Record, destination: Record) -> Sides:
