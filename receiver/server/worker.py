@@ -101,10 +101,14 @@ class Worker:
                 self._stopped.wait(LOOK_AGAIN_SECONDS)
 
     def _check_schema(self) -> None:
-        """At most once a second. Raises: SchemaError; StoreUnavailableError."""
+        """At most once a second, by one of the threads. Raises: SchemaError; StoreUnavailableError."""
         if time.monotonic() - self._schema_was_ours >= LOOK_AGAIN_SECONDS:
-            schema.check(self._services.database)
             self._schema_was_ours = time.monotonic()
+            try:
+                schema.check(self._services.database)
+            except ReceiverError:
+                self._schema_was_ours = -LOOK_AGAIN_SECONDS
+                raise
 
     def _process_one_alone(self) -> bool:
         try:

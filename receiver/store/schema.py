@@ -11,9 +11,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, String, column, inspect, select, table
 
 import migrations
 from receiver.errors import SchemaError, StoreUnavailableError
@@ -25,6 +24,7 @@ from receiver.store.models import metadata
 VERSION_TABLE = "receiver_schema_version"
 #: gunicorn takes this as "the application cannot be loaded" and ends, instead of starting it again for ever
 DO_NOT_START_AGAIN = 3
+_VERSION = select(table(VERSION_TABLE, column("version_num", String)).c.version_num)
 log = logging.getLogger(__name__)
 
 
@@ -84,7 +84,7 @@ def refuse_old(database: Database) -> None:
 def _current(connection: Connection) -> str | None:
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
-    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+    return connection.execute(_VERSION).scalar()
 
 
 @cache
