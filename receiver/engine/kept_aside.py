@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Delete, Select, bindparam, delete, select
+from sqlalchemy import Connection, Delete, Select, bindparam, delete, select
 
 from receiver.core.decision import IgnoreUnchanged, Reason, Skip
 from receiver.core.mapping import Direction
 from receiver.engine.written import Written
 from receiver.lanes import lane as lanes
 from receiver.store import conclusions
+from receiver.store.among import Among
 from receiver.store.conclusions import Conclusion
 from receiver.store.models import passed_over, question
 
@@ -50,9 +51,8 @@ def _end(
 
 
 QUESTIONS_TO_PEOPLE = frozenset({Reason.MATCHES_FOUND, Reason.TWIN_EXISTS, Reason.KEY_CHANGED})
-_IDS: BindParameter[list[object]] = bindparam("ids", expanding=True)
-_ASKED = select(question.c.source_id).where(question.c.source_id.in_(_IDS))
-_PASSED_OVER = select(passed_over.c.row_id).where(passed_over.c.row_id.in_(_IDS))
+_ASKED = select(question.c.source_id).where(Among(question.c.source_id, "ids"))
+_PASSED_OVER = select(passed_over.c.row_id).where(Among(passed_over.c.row_id, "ids"))
 _ANSWERED = delete(question).where(
     *(question.c[name] == bindparam(f"is_{name}") for name in ("mapping", "toward", "source_id"))
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 
 from receiver.core.coupling import Coupling, has_moved
 from receiver.core.decision import Record
@@ -37,6 +37,7 @@ from receiver.engine.unknown_outcomes import conclude
 from receiver.engine.work import Outcome, Request, Work
 from receiver.lanes.lane import Lease
 from receiver.services import Services, mappings_of
+from receiver.store.among import Among
 from receiver.store.mappings import Mappings
 from receiver.store.models import tombstone
 
@@ -85,7 +86,7 @@ def deleted_of(connection: Connection, row_ids: Iterable[str]) -> set[str]:
     return set(connection.execute(_DELETED, {"rows": sorted(row_ids)}).scalars())
 
 
-_DELETED = select(tombstone.c.row_id).where(tombstone.c.row_id.in_(bindparam("rows", expanding=True)))
+_DELETED = select(tombstone.c.row_id).where(Among(tombstone.c.row_id, "rows"))
 
 
 def look_at(work: Work, lease: Lease, read: list[Read], started: datetime, ask: Ask) -> Look:

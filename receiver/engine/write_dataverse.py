@@ -29,6 +29,7 @@ from receiver.lanes import lane as lanes
 from receiver.lanes.held import leased, leave
 from receiver.services import Services, read_columns
 from receiver.store import open_writes
+from receiver.store.among import Among
 from receiver.store.models import pending_coupling
 from receiver.store.open_writes import OpenWrite
 
@@ -163,8 +164,8 @@ def intended_ids_of(services: Services, mapping: str, keys: Sequence[str]) -> di
 def _intended(connection: Connection, mapping: str, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
     """Id and counter by key. The counter outlives any coupling, so that no id is met again."""
     pending = pending_coupling.c
-    query = select(pending_coupling).where(pending.mapping == mapping, pending.local_id.in_(keys))
-    found = {row.local_id: row for row in connection.execute(query)}
+    query = select(pending_coupling).where(pending.mapping == mapping, Among(pending.local_id, "keys"))
+    found = {row.local_id: row for row in connection.execute(query, {"keys": list(keys)})}
     intended: dict[str, tuple[str, int]] = {}
     for key in keys:
         row = found.get(key)

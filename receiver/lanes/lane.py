@@ -18,7 +18,6 @@ from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     Boolean,
     ColumnElement,
     Connection,
@@ -39,6 +38,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from receiver.core.message import Version
 from receiver.errors import LeaseLostError
 from receiver.lanes.ready import NOW, Ready, is_free, is_ready, ready
+from receiver.store.among import Among
 from receiver.store.models import INBOX_BY_LANE, inbox, lane
 from receiver.store.types import Moment, Number
 
@@ -153,25 +153,24 @@ def _taken(connection: Connection, keys: Sequence[str]) -> dict[str, list[Row[An
     return waiting
 
 
-_KEYS: BindParameter[list[str]] = bindparam("keys", expanding=True)
-_NAMED = select(lane).where(lane.c.key.in_(_KEYS), is_free(NOW)).with_for_update(skip_locked=True)
+_NAMED = select(lane).where(Among(lane.c.key, "keys"), is_free(NOW)).with_for_update(skip_locked=True)
 _FOUND = _NAMED.where(is_ready(NOW))
 _TAKING = (
     update(inbox)
-    .where(inbox.c.lane.in_(_KEYS), inbox.c.state.in_(("waiting", "working")))
+    .where(Among(inbox.c.lane, "keys"), inbox.c.state.in_(("waiting", "working")))
     .values(state="working")
     .with_hint(f"INDEXED BY {INBOX_BY_LANE}", inbox, "sqlite")
     .returning(*inbox.c)
 )
 _HOLDING = (
     update(lane)
-    .where(lane.c.key.in_(_KEYS))
+    .where(Among(lane.c.key, "keys"))
     .values(
         owner=bindparam("holder"),
         lease_until=bindparam("until", type_=Moment()),
         # what is taken makes its lane ready no more: where the worker dies, the lane itself must be found
-        ready_at=case((lane.c.key.in_(bindparam("without_news", expanding=True)), lane.c.ready_at), else_=NOW),
-        is_first=or_(lane.c.is_first, lane.c.key.in_(bindparam("are_clicked", expanding=True))),
+        ready_at=case((Among(lane.c.key, "without_news"), lane.c.ready_at), else_=NOW),
+        is_first=or_(lane.c.is_first, Among(lane.c.key, "are_clicked")),
         waits_for_gate=False,
     )
 )
@@ -202,8 +201,8 @@ def _version(row: Row[Any]) -> Version | None:
 def hold(connection: Connection, keys: Iterable[str]) -> None:
     """Lock lanes in the order of their keys until the transaction ends; SQLite has one writer anyway."""
     if connection.dialect.name != "sqlite":
-        locked = select(lane.c.key).where(lane.c.key.in_(sorted(keys))).order_by(lane.c.key).with_for_update()
-        connection.execute(locked).all()
+        locked = select(lane.c.key).where(Among(lane.c.key, "keys")).order_by(lane.c.key).with_for_update()
+        connection.execute(locked, {"keys": sorted(keys)}).all()
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from receiver.store.among import Among
 from receiver.store.models import inbox, lane, wait
 
-_NO_MORE = delete(wait).where(wait.c.lane.in_(bindparam("lanes", expanding=True)))
-_WHO_WAITS = select(wait).where(wait.c.wanted_id.in_(bindparam("ids", expanding=True))).order_by(wait.c.lane)
+_NO_MORE = delete(wait).where(Among(wait.c.lane, "lanes"))
+_WHO_WAITS = select(wait).where(Among(wait.c.wanted_id, "ids")).order_by(wait.c.lane)
 
 
 def wait_for(connection: Connection, wanted: Mapping[str, Iterable[tuple[str, str]]]) -> None:
@@ -41,5 +42,5 @@ def wake_waiting(connection: Connection, coupled: Iterable[tuple[str, str]], now
     woken = update(lane).where(lane.c.key == bindparam("is_key"))
     woken = woken.values(ready_at=now, generation=lane.c.generation + 1, wish=bindparam("why"))
     connection.execute(woken, [{"is_key": key, "why": why} for key, why in wishes.items()])
-    keys = list(wishes)
-    connection.execute(update(inbox).where(inbox.c.lane.in_(keys), inbox.c.waits).values(state="waiting", waits=False))
+    ended = update(inbox).where(Among(inbox.c.lane, "lanes"), inbox.c.waits).values(state="waiting", waits=False)
+    connection.execute(ended, {"lanes": list(wishes)})

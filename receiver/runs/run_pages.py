@@ -169,6 +169,8 @@ def _not_asked_before(services: Services, part: Part, rows: Sequence[DataverseRo
 
 
 def _ids_not_asked_before(services: Services, part: Part, ids: Sequence[str]) -> set[str]:
+    if not ids:
+        return set()
     with services.database.reading() as connection:
         return set(ids) - stored.asked_before(connection, part.mapping.name, part.ask.job, ids)
 

@@ -49,6 +49,7 @@ class Worker:
         self._ready = threading.Condition()
         self._rings = 0
         self._schema_was_ours = -LOOK_AGAIN_SECONDS
+        self._looking_at_schema = threading.Lock()
         #: lanes held by this worker that are worked on one by one
         self._alone: deque[Lease] = deque()
         self._together = threading.Lock()
@@ -101,14 +102,16 @@ class Worker:
                 self._stopped.wait(LOOK_AGAIN_SECONDS)
 
     def _check_schema(self) -> None:
-        """At most once a second, by one of the threads. Raises: SchemaError; StoreUnavailableError."""
-        if time.monotonic() - self._schema_was_ours >= LOOK_AGAIN_SECONDS:
-            self._schema_was_ours = time.monotonic()
-            try:
-                schema.check(self._services.database)
-            except ReceiverError:
-                self._schema_was_ours = -LOOK_AGAIN_SECONDS
-                raise
+        """At most once a second, by one of the threads, for all of them. Raises: SchemaError; StoreUnavailableError."""
+        if not self._is_schema_known:
+            with self._looking_at_schema:
+                if not self._is_schema_known:
+                    schema.check(self._services.database)
+                    self._schema_was_ours = time.monotonic()
+
+    @property
+    def _is_schema_known(self) -> bool:
+        return time.monotonic() - self._schema_was_ours < LOOK_AGAIN_SECONDS
 
     def _process_one_alone(self) -> bool:
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -15,15 +15,14 @@ from receiver.core.coupling import Coupling, LastRun, Result
 from receiver.core.mapping import Direction
 from receiver.core.values import from_plain_values, to_plain_values
 from receiver.errors import LostRaceError
+from receiver.store.among import Among
 from receiver.store.models import coupling as table
 from receiver.store.models import open_write, passed_over, pending_coupling, question, uncoupled
 
 _BOTH = (Direction.FROM, Direction.TO)
-_ARE_ROWS: BindParameter[list[str]] = bindparam("are_rows", expanding=True)
-_ARE_RECORDS: BindParameter[list[str]] = bindparam("are_records", expanding=True)
-_OF_ROWS = select(table).where(table.c.dataverse_id.in_(_ARE_ROWS)).order_by(table.c.id)
+_OF_ROWS = select(table).where(Among(table.c.dataverse_id, "rows")).order_by(table.c.id)
 _LOCKED = _OF_ROWS.with_for_update()
-_UNCOUPLED_ROWS = select(uncoupled).where(uncoupled.c.source_id.in_(_ARE_ROWS), uncoupled.c.toward == Direction.FROM)
+_UNCOUPLED_ROWS = select(uncoupled).where(Among(uncoupled.c.source_id, "rows"), uncoupled.c.toward == Direction.FROM)
 #: a Dataverse row's couplings, by mapping
 Couplings = Mapping[str, Coupling]
 
@@ -42,7 +41,7 @@ def find(
 def of_rows(connection: Connection, row_ids: Sequence[str], *, lock: bool = False) -> Mapping[str, Couplings]:
     """The couplings of many Dataverse rows; *lock* holds them, in one order, until the transaction ends."""
     found: dict[str, dict[str, Coupling]] = {}
-    for row in connection.execute(_LOCKED if lock else _OF_ROWS, {"are_rows": row_ids}):
+    for row in connection.execute(_LOCKED if lock else _OF_ROWS, {"rows": list(row_ids)}):
         found.setdefault(row.dataverse_id, {})[row.mapping] = _frozen(row)
     return found
 
@@ -51,8 +50,9 @@ def of_records(
     connection: Connection, mapping: str, keys: Sequence[str], *, lock: bool = False
 ) -> Mapping[str, Coupling]:
     """The couplings of many local records under a mapping, by key; *lock* as in `of_rows`."""
-    query = select(table).where(table.c.mapping == mapping, table.c.local_id.in_(keys)).order_by(table.c.id)
-    return {row.local_id: _frozen(row) for row in connection.execute(query.with_for_update() if lock else query)}
+    query = select(table).where(table.c.mapping == mapping, Among(table.c.local_id, "keys")).order_by(table.c.id)
+    found = connection.execute(query.with_for_update() if lock else query, {"keys": list(keys)})
+    return {row.local_id: _frozen(row) for row in found}
 
 
 def of_dataverse_row(connection: Connection, dataverse_id: str) -> list[Coupling]:
@@ -90,8 +90,8 @@ def save_all(connection: Connection, changed: Sequence[Coupling], now: datetime)
         own = [one for one in changed if one.mapping == mapping]
         named = {
             "is_mapping": mapping,
-            "are_rows": [one.dataverse_id for one in own],
-            "are_records": [one.local_id for one in own],
+            "rows": [one.dataverse_id for one in own],
+            "records": [one.local_id for one in own],
         }
         for statement in _FORGETTING:
             connection.execute(statement, named)
@@ -114,18 +114,18 @@ _SAVING = {"sqlite": _saving(sqlite), "postgresql": _saving(postgresql)}
 
 def _of_either(sides: Any) -> Any:
     """Of the rows and of the records; what is kept of those that they were coupled to before stays."""
-    is_row = (sides.c.toward == Direction.FROM) & sides.c.source_id.in_(_ARE_ROWS)
-    is_record = (sides.c.toward == Direction.TO) & sides.c.source_id.in_(_ARE_RECORDS)
+    is_row = (sides.c.toward == Direction.FROM) & Among(sides.c.source_id, "rows")
+    is_record = (sides.c.toward == Direction.TO) & Among(sides.c.source_id, "records")
     return delete(sides).where(sides.c.mapping == bindparam("is_mapping"), is_row | is_record)
 
 
 _FORGETTING = (
     _of_either(uncoupled),
     _of_either(question),
-    delete(passed_over).where(passed_over.c.mapping == bindparam("is_mapping"), passed_over.c.row_id.in_(_ARE_ROWS)),
-    delete(open_write).where(open_write.c.mapping == bindparam("is_mapping"), open_write.c.dataverse_id.in_(_ARE_ROWS)),
+    delete(passed_over).where(passed_over.c.mapping == bindparam("is_mapping"), Among(passed_over.c.row_id, "rows")),
+    delete(open_write).where(open_write.c.mapping == bindparam("is_mapping"), Among(open_write.c.dataverse_id, "rows")),
     update(pending_coupling)
-    .where(pending_coupling.c.mapping == bindparam("is_mapping"), pending_coupling.c.dataverse_id.in_(_ARE_ROWS))
+    .where(pending_coupling.c.mapping == bindparam("is_mapping"), Among(pending_coupling.c.dataverse_id, "rows"))
     .values(is_open=False),
 )
 
@@ -180,7 +180,7 @@ _SAVING_UNCOUPLED = {"sqlite": _saving_uncoupled(sqlite), "postgresql": _saving_
 
 def uncoupled_rows(connection: Connection, row_ids: Sequence[str]) -> Mapping[tuple[str, str], Uncoupled]:
     """What is remembered of these rows, by mapping and row."""
-    found = connection.execute(_UNCOUPLED_ROWS, {"are_rows": row_ids})
+    found = connection.execute(_UNCOUPLED_ROWS, {"rows": list(row_ids)})
     return {(row.mapping, row.source_id): _remembered(row) for row in found}
 
 
@@ -188,9 +188,9 @@ def uncoupled_records(connection: Connection, mapping: str, keys: Sequence[str])
     """What is remembered of a mapping's local records, by key."""
     columns = uncoupled.c
     query = select(uncoupled).where(
-        columns.mapping == mapping, columns.toward == Direction.TO, columns.source_id.in_(keys)
+        columns.mapping == mapping, columns.toward == Direction.TO, Among(columns.source_id, "keys")
     )
-    return {row.source_id: _remembered(row) for row in connection.execute(query)}
+    return {row.source_id: _remembered(row) for row in connection.execute(query, {"keys": list(keys)})}
 
 
 def _remembered(row: Row[Any]) -> Uncoupled:

@@ -11,8 +11,8 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, insert, select, update
-from sqlalchemy.dialects.postgresql import ARRAY, OID, REGCLASS
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import OID, REGCLASS
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -20,6 +20,7 @@ from receiver.core.decision import Record
 from receiver.core.values import Column, ColumnType, Value, Values, is_empty, same
 from receiver.errors import RolledBackError
 from receiver.store import triggers
+from receiver.store.among import Among
 from receiver.store.database import NUMBER_BLOCKS
 from receiver.store.refusals import refusal_of, unkeepable
 from receiver.store.types import Amount, Moment
@@ -77,7 +78,7 @@ class LocalTable:
         """The records that are there; *lock* holds them, in the order of their keys, until the transaction ends."""
         if not ids:
             return []
-        query = _named(self._table, self._key, self._connection.dialect.name)
+        query = select(self._table).where(Among(self._key, "keys")).order_by(self._key)
         query = query.with_for_update() if lock else query
         found = self._connection.execute(query, {"keys": list(ids)}).mappings()
         return [self._record(row) for row in found]
@@ -195,22 +196,10 @@ class LocalTable:
         free: list[str] = []
         while (missing := count - len(free)) > 0:
             numbers = [series.number(one) for one in blocks.take(self._connection, self._table.name, missing)]
-            looking = _named(self._table, self._key, self._connection.dialect.name).with_only_columns(self._key)
+            looking = select(self._key).where(Among(self._key, "keys"))
             used = set(self._connection.execute(looking, {"keys": numbers}).scalars())
             free += [number for number in numbers if number not in used]
         return free
-
-
-@cache
-def _named(table: sa.Table, key: sa.Column[Any], dialect: str) -> Select[Any]:
-    """The records of these *keys*, in their order.
-
-    PostgreSQL gets one array: a list, once prepared, would be compared with every row of a young table.
-    """
-    if dialect == "sqlite":
-        return select(table).where(key.in_(bindparam("keys", expanding=True))).order_by(key)
-    keys = bindparam("keys", type_=ARRAY(key.type))
-    return select(table).where(key.in_(select(sa.func.unnest(keys)))).order_by(key)
 
 
 @cache

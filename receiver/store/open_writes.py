@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from receiver.core.intended import Intended
 from receiver.core.values import from_plain_values, to_plain_values
+from receiver.store.among import Among
 from receiver.store.models import open_write, pending_coupling
 
 
@@ -41,13 +42,12 @@ class Pending:
 def of_rows(connection: Connection, row_ids: Sequence[str]) -> Mapping[str, list[OpenWrite]]:
     """The attempts of which the outcome is not known, by Dataverse row, oldest first."""
     found: dict[str, list[OpenWrite]] = {}
-    for row in connection.execute(_OF_ROWS, {"are_rows": row_ids}):
+    for row in connection.execute(_OF_ROWS, {"rows": list(row_ids)}):
         found.setdefault(row.dataverse_id, []).append(_frozen(row))
     return found
 
 
-_ARE_ROWS: BindParameter[list[str]] = bindparam("are_rows", expanding=True)
-_OF_ROWS = select(open_write).where(open_write.c.dataverse_id.in_(_ARE_ROWS)).order_by(open_write.c.id)
+_OF_ROWS = select(open_write).where(Among(open_write.c.dataverse_id, "rows")).order_by(open_write.c.id)
 
 
 def remember(connection: Connection, writes: Sequence[OpenWrite]) -> None:

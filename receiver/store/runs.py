@@ -10,6 +10,7 @@ from sqlalchemy import Connection, exists, literal, or_, select, update
 
 from receiver.core.coupling import VERSION, Result
 from receiver.core.mapping import Conversion, Direction, TableMapping
+from receiver.store.among import Among
 from receiver.store.models import coupling, lane, passed_over, uncoupled
 from receiver.store.models import job as job_rows
 from receiver.store.models import mapping as mapping_rows
@@ -63,9 +64,11 @@ def has_unresolved_option(mapping: TableMapping) -> sa.ColumnElement[bool]:
 
 def remember_failed(connection: Connection, mapping: str, row_ids: Sequence[str], now: datetime) -> None:
     """Rows that could not come in have no coupling to remember it: the next run asks for them again."""
-    coupled = select(coupling.c.dataverse_id).where(coupling.c.mapping == mapping, coupling.c.dataverse_id.in_(row_ids))
-    known = select(passed_over.c.row_id).where(passed_over.c.mapping == mapping, passed_over.c.row_id.in_(row_ids))
-    left_out = set(connection.execute(sa.union(coupled, known)).scalars())
+    coupled = select(coupling.c.dataverse_id).where(
+        coupling.c.mapping == mapping, Among(coupling.c.dataverse_id, "rows")
+    )
+    known = select(passed_over.c.row_id).where(passed_over.c.mapping == mapping, Among(passed_over.c.row_id, "rows"))
+    left_out = set(connection.execute(sa.union(coupled, known), {"rows": list(row_ids)}).scalars())
     rows = [
         {"mapping": mapping, "row_id": id_, "reason": FAILED, "since": now} for id_ in sorted(set(row_ids) - left_out)
     ]
@@ -76,16 +79,16 @@ def remember_failed(connection: Connection, mapping: str, row_ids: Sequence[str]
 def asked_before(connection: Connection, mapping: str, job: int | None, row_ids: Sequence[str]) -> set[str]:
     """Which of these Dataverse rows the run of this job has decided: their coupling, or that they failed, says so."""
     coupled = select(coupling.c.dataverse_id).where(
-        coupling.c.mapping == mapping, coupling.c.from_job == job, coupling.c.dataverse_id.in_(row_ids)
+        coupling.c.mapping == mapping, coupling.c.from_job == job, Among(coupling.c.dataverse_id, "rows")
     )
     began = select(job_rows.c.started_at).where(job_rows.c.id == job).scalar_subquery()
     failed = select(passed_over.c.row_id).where(
         passed_over.c.mapping == mapping,
         passed_over.c.reason == FAILED,
         passed_over.c.since >= began,
-        passed_over.c.row_id.in_(row_ids),
+        Among(passed_over.c.row_id, "rows"),
     )
-    return set(connection.execute(sa.union(coupled, failed)).scalars())
+    return set(connection.execute(sa.union(coupled, failed), {"rows": list(row_ids)}).scalars())
 
 
 def coupled_rows_after(connection: Connection, mapping: TableMapping, after: str) -> list[str]:
@@ -98,9 +101,9 @@ def coupled_rows_after(connection: Connection, mapping: TableMapping, after: str
 def coupled_of(connection: Connection, mapping: TableMapping, row_ids: Sequence[str]) -> list[str]:
     """Which of these rows the mapping couples."""
     query = select(coupling.c.dataverse_id).where(
-        coupling.c.mapping == mapping.name, coupling.c.dataverse_id.in_(row_ids)
+        coupling.c.mapping == mapping.name, Among(coupling.c.dataverse_id, "rows")
     )
-    return list(connection.execute(query.order_by(coupling.c.dataverse_id)).scalars())
+    return list(connection.execute(query.order_by(coupling.c.dataverse_id), {"rows": list(row_ids)}).scalars())
 
 
 def in_step(connection: Connection, mapping: TableMapping, versions: Mapping[str, int | None]) -> set[str]:
@@ -116,12 +119,12 @@ def in_step(connection: Connection, mapping: TableMapping, versions: Mapping[str
         )
         .join(lane, lane.c.key == literal(f"{mapping.dataverse_table}:") + coupling.c.dataverse_id)
         .join(BY_NAME[mapping.local_table].table, _key_of(mapping) == coupling.c.local_id)
-        .where(coupling.c.mapping == mapping.name, coupling.c.dataverse_id.in_(list(versions)))
+        .where(coupling.c.mapping == mapping.name, Among(coupling.c.dataverse_id, "rows"))
         .where(~coupling.c.is_skipped, coupling.c.from_result != Result.FAILURE)
     )
     return {
         id_
-        for id_, base, unresolved, altered, seen in connection.execute(query)
+        for id_, base, unresolved, altered, seen in connection.execute(query, {"rows": list(versions)})
         if base and columns and columns <= base.keys() and base.get(VERSION) == seen == versions[id_]
         if not unresolved and Direction.FROM not in altered.values()
     }
@@ -131,9 +134,9 @@ def uncoupled_of(connection: Connection, mapping: TableMapping, keys: Sequence[s
     """Which of these local records a person uncoupled: nothing couples them by itself."""
     columns = uncoupled.c
     query = select(columns.source_id).where(
-        columns.mapping == mapping.name, columns.toward == Direction.TO, columns.source_id.in_(keys)
+        columns.mapping == mapping.name, columns.toward == Direction.TO, Among(columns.source_id, "keys")
     )
-    return set(connection.execute(query).scalars())
+    return set(connection.execute(query, {"keys": list(keys)}).scalars())
 
 
 def is_any_uncoupled(connection: Connection, mapping: TableMapping) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, exists, select
 
 from receiver.core.filters import matches
 from receiver.core.mapping import Direction, TableMapping
+from receiver.store.among import Among
 from receiver.store.database import Database
 from receiver.store.local_tables import LocalTable
 from receiver.store.models import coupling, uncoupled
@@ -34,8 +35,8 @@ class Seen:
 
 def numbers_of(connection: Connection, mapping: str, row_ids: Iterable[str]) -> list[int]:
     """The numbers of these rows' couplings under a mapping."""
-    query = select(coupling.c.id).where(coupling.c.mapping == mapping, coupling.c.dataverse_id.in_(list(row_ids)))
-    return list(connection.execute(query).scalars())
+    query = select(coupling.c.id).where(coupling.c.mapping == mapping, Among(coupling.c.dataverse_id, "rows"))
+    return list(connection.execute(query, {"rows": list(row_ids)}).scalars())
 
 
 def couplings_after(connection: Connection, mapping: str, after: int) -> list[tuple[int, str]]:
