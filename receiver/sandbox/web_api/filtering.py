@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -74,6 +74,18 @@ def _problem(text: str) -> ApiError:
     return ApiError(400, "0x80060888", f"Syntax error in the filter expression '{text}'.")
 
 
+@dataclass(frozen=True, eq=False)
+class _Equal:
+    """One column equal to any of some literals: hundreds of ids joined by `or` are looked up, as by an index."""
+
+    column: str
+    key_of: Callable[[Row], Any]
+    wanted: frozenset[Any]
+
+    def __call__(self, row: Row) -> bool:
+        return self.key_of(row) in self.wanted
+
+
 class _Reader:
     """One level of precedence in each method, the weakest first."""
 
@@ -89,7 +101,10 @@ class _Reader:
         tests = [self._both()]
         while self._accept("or"):
             tests.append(self._both())
-        return tests[0] if len(tests) == 1 else lambda row: any(test(row) for test in tests)
+        equal = [test for test in tests if isinstance(test, _Equal)]
+        if len(equal) == len(tests) and len({test.column for test in equal}) == 1:
+            return replace(equal[0], wanted=frozenset[Any]().union(*(test.wanted for test in equal)))
+        return lambda row: any(test(row) for test in tests)
 
     def _both(self) -> Test:
         tests = [self._negated()]
@@ -116,7 +131,7 @@ class _Reader:
         if word == _NOT_IN:
             is_one = self._one_of()
             return lambda row: not is_one(row)
-        return self._comparison(self._value_of(word))
+        return self._comparison(word)
 
     def _text_test(self, before: bool, after: bool) -> Test:  # noqa: FBT001 - from the table above
         self._expect("(")
@@ -141,13 +156,13 @@ class _Reader:
         texts = {str(value) for value in wanted}
         return lambda row: str(self._collation.of(value_of(row))) in texts
 
-    def _comparison(self, value_of: Callable[[Row], Any]) -> Test:
+    def _comparison(self, name: str) -> Test:
+        value_of = self._value_of(name)
         word, literal = self._take("word").text, self._literal()
-        if word == "eq":
-            return lambda row: self._equals(value_of(row), literal)
-        if word == "ne":
+        if word in {"eq", "ne"}:
+            is_equal = _Equal(name, lambda row: self._key(value_of(row)), frozenset({self._key(literal)}))
             # As in Dataverse, an empty column differs from every value.
-            return lambda row: not self._equals(value_of(row), literal)
+            return is_equal if word == "eq" else lambda row: not is_equal(row)
         if word not in _COMPARISONS:
             raise self.problem()
         return lambda row: self._ordered(_COMPARISONS[word], value_of(row), literal)
@@ -179,10 +194,9 @@ class _Reader:
 
         return value
 
-    def _equals(self, value: Any, literal: Any) -> bool:
-        if isinstance(value, bool) != isinstance(literal, bool):
-            return False
-        return bool(self._collation.of(value) == self._collation.of(literal))
+    def _key(self, value: Any) -> Any:
+        """Equal for values that are equal to `eq`: true is no 1."""
+        return isinstance(value, bool), self._collation.of(value)
 
     def _ordered(self, holds: Callable[[Any, Any], bool], value: Any, literal: Any) -> bool:
         both = (self._collation.of(value), self._collation.of(literal))
