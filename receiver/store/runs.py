@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -113,20 +114,20 @@ def in_step(connection: Connection, mapping: TableMapping, versions: Mapping[str
         select(
             coupling.c.dataverse_id,
             coupling.c.dataverse_base,
-            coupling.c.unresolved,
-            coupling.c.altered,
+            sa.cast(coupling.c.altered, sa.Text),
             lane.c.version_number,
         )
         .join(lane, lane.c.key == literal(f"{mapping.dataverse_table}:") + coupling.c.dataverse_id)
         .join(BY_NAME[mapping.local_table].table, _key_of(mapping) == coupling.c.local_id)
         .where(coupling.c.mapping == mapping.name, Among(coupling.c.dataverse_id, "rows"))
         .where(~coupling.c.is_skipped, coupling.c.from_result != Result.FAILURE)
+        .where(sa.cast(coupling.c.unresolved, sa.Text) == "[]")
     )
     return {
         id_
-        for id_, base, unresolved, altered, seen in connection.execute(query, {"rows": list(versions)})
+        for id_, base, altered, seen in connection.execute(query, {"rows": list(versions)})
         if base and columns and columns <= base.keys() and base.get(VERSION) == seen == versions[id_]
-        if not unresolved and Direction.FROM not in altered.values()
+        if altered == "{}" or Direction.FROM not in json.loads(altered).values()
     }
 
 

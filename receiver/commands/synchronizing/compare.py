@@ -16,7 +16,7 @@ from typing import Any
 
 from receiver.commands.coupling.pairs import Pair
 from receiver.core.decision import Record, Situation, sides_of
-from receiver.core.keeping import lost
+from receiver.core.keeping import REPLACED, lost
 from receiver.core.mapping import Conversion, Direction, TableMapping, Transfer
 from receiver.core.merge import Merged, NoCounterpart, NotCoupled, Sides, local_column, merge
 from receiver.core.transformation import transformed
@@ -114,7 +114,13 @@ class _Way:
         merged = self.merged
         if merged.values or merged.failures or merged.kept:
             return False
-        return not any(_lost(self, one) for one in self.sides.transfers)
+        source, destination = self.sides.source, self.sides.destination or {}
+        for one in self.sides.transfers:
+            value, held = source.get(one.source or ""), destination.get(one.destination)
+            is_doubtful = isinstance(value, str) and (value != held or REPLACED in value)
+            if (is_doubtful or one.rule) and _lost(self, one):
+                return False
+        return True
 
     def of(self, other: Transfer) -> tuple[_Way, Transfer] | None:
         """The same field mapping, this way round."""
