@@ -192,6 +192,13 @@ class TableMapping:
         mapped = {row.dataverse_column for row in self.fields if row.is_enabled and row.dataverse_column}
         return columns_of(self.dataverse_filter) | mapped
 
+    @cached_property
+    def mapped_columns(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The local and the Dataverse columns of enabled field mappings, by name."""
+        enabled = [row for row in self.fields if row.is_enabled]
+        here, there = {row.local_column for row in enabled}, {row.dataverse_column for row in enabled}
+        return tuple(sorted(filter(None, here))), tuple(sorted(filter(None, there)))
+
     def priced_by_currency(self) -> frozenset[str]:
         """The mapped Dataverse columns whose amounts are as precise as their row's currency."""
         return self._priced_by_currency

@@ -49,14 +49,8 @@ def compared(services: Services, mapping: TableMapping, pairs: Sequence[Pair]) -
 
 def digest_of(pair: Pair) -> int:
     """A number that is another as soon as a mapped value of either side is; it tells none of the values."""
-    fields = [one for one in pair.mapping.fields if one.is_enabled]
-    sides = [None if side is None else side.values for side in (pair.local, pair.row)]
-    columns = [[one.local_column for one in fields], [one.dataverse_column for one in fields]]
-    said = [
-        {name: to_plain(values.get(name)) for name in sorted({name for name in names if name})}
-        for values, names in zip(sides, columns, strict=True)
-        if values is not None
-    ]
+    sides = zip((pair.local, pair.row), pair.mapping.mapped_columns, strict=True)
+    said = [{name: to_plain(side.values.get(name)) for name in names} for side, names in sides if side is not None]
     text = json.dumps([pair.key, pair.coupling.dataverse_id, *said], default=str)
     return int.from_bytes(sha256(text.encode()).digest())
 
