@@ -21,11 +21,12 @@ ADVICE = {
     403: "Ask an administrator of the receiver.",
     404: "Check the address. A record is opened from Sales, a mapping or a notification from its list.",
     405: "Start from the list of mappings.",
+    413: "Change less at a time.",
     500: "Try again. If it stays, the receiver's log has the details; look there for the time of this page.",
     503: "Try again in a moment. Notifications from Dataverse are not lost: they are answered 503 and sent again.",
 }
 #: these come from pages; other codes keep Werkzeug's answer
-CODES = (400, 403, 404, 405, 500)
+CODES = (400, 403, 404, 405, 413, 500)
 
 
 def init_app(app: Flask, pages: Blueprint) -> None:

@@ -20,6 +20,15 @@ class DiscreetLogger(Logger):  # type: ignore[misc]  # it ships no types
             return
         super().warning(msg, *args, **kwargs)
 
+    def atoms(self, *answered: object) -> dict[str, object]:
+        """A path may hold line ends and a terminal's codes: they are shown in a line, and never obeyed."""
+        atoms: dict[str, object] = super().atoms(*answered)
+        return {name: _shown(value) if isinstance(value, str) else value for name, value in atoms.items()}
+
+
+def _shown(text: str) -> str:
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
 
 _settings = overlaid(os.environ)
 _is_embedded = _settings.get("RECEIVER_DATABASE_URL", "sqlite").startswith("sqlite")

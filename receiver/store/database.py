@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Opera
 from sqlalchemy.exc import TimeoutError as PoolIsEmptyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from receiver.errors import ReceiverError, StoreUnavailableError
+from receiver.errors import ReceiverError, SchemaError, StoreUnavailableError
 from receiver.store.lock_holders import holder_of
 from receiver.store.number_blocks import NumberBlocks
 from receiver.store.refusals import passing_of, refusal_of, set_up_of
@@ -69,8 +69,6 @@ class Database:
         self.url = make_url(url)
         self._time_outs = time_outs.said()
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        if self.is_sqlite and self.url.database:
-            Path(self.url.database).resolve().parent.mkdir(parents=True, exist_ok=True)
         self.engine = _engine(url, pool_size)
         self.engine.update_execution_options(**{NUMBER_BLOCKS: NumberBlocks(self.writing)})
         #: on PostgreSQL a statement that reads is a transaction by itself: one message instead of three
@@ -80,12 +78,33 @@ class Database:
         self._is_disposed = False
         event.listen(self.engine, "checkin", self._close_if_disposed)
         if self.is_sqlite:
+            event.listen(self.engine, "do_connect", self._check_file)
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         else:
             event.listen(self.engine, "connect", self._set_time_outs)
             event.listen(self.engine, "checkin", _note_use)
             event.listen(self.engine, "checkout", _check_if_long_unused)
+
+    @property
+    def _file(self) -> Path | None:
+        """SQLite's."""
+        name = self.url.database
+        return Path(name).absolute() if self.is_sqlite and name and name != ":memory:" else None
+
+    def make_file(self) -> None:
+        """Make SQLite's file where there is none, for its owner alone."""
+        if self._file is not None:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file.touch(mode=0o600)
+
+    def _check_file(self, *_connecting: object) -> None:
+        """A mistyped path is no new database. Raises: SchemaError."""
+        if self._file is not None and not self._file.exists():
+            raise SchemaError(
+                f"There is no database at {self._file}. Correct RECEIVER_DATABASE_URL, or make one there. "
+                "Run: receiver migrate"
+            )
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

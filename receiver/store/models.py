@@ -495,6 +495,14 @@ sign_in = Table(
     Column("used_at", Moment),
 )
 
+#: Sessions of the pages whose owner signed out, by the SHA-256 of their id, until no cookie of them can be valid.
+ended_session = Table(
+    "receiver_ended_session",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("at", Moment, nullable=False),
+)
+
 #: Keys that Dataverse may send, by their SHA-256. Those of the setting have a row once they are used.
 webhook_key = Table(
     "receiver_webhook_key",

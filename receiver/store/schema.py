@@ -31,8 +31,11 @@ log = logging.getLogger(__name__)
 def migrate(database: Database, now: datetime) -> tuple[str, str]:
     """Upgrade to this version's schema and bring in shipped mappings; the revisions before and after.
 
+    Nothing else makes a database where there is none.
+
     Raises: SchemaError, and nothing is changed, beside tables of these names that are not ours.
     """
+    database.make_file()
     with database.writing(OF_MIGRATION) as connection:
         before = _current(connection)
         if before is None:

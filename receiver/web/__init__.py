@@ -12,11 +12,15 @@ from receiver.config import Settings
 from receiver.inbox.key_refusals import KeyRefusals
 from receiver.inbox.notification_door import NotificationDoor
 
+#: of a form; the server waits for so much before it gives a thread to it, and more is refused unread
+LARGEST_BODY_BYTES = 1024 * 1024
+
 
 def init_app(app: Flask, settings: Settings) -> None:
     from receiver.web.health import health
     from receiver.web.open_link import doors
 
+    app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES, MAX_FORM_MEMORY_SIZE=LARGEST_BODY_BYTES)
     refusals = app.extensions["receiver_key_refusals"] = KeyRefusals()
     app.register_blueprint(doors)
     app.register_blueprint(health)

@@ -1,6 +1,7 @@
 """Who is there: administrators, and people who may open records. Sessions are signed cookies, SameSite=Lax.
 
-Lax, so that the link from Sales arrives signed in; changes need the CSRF token on top.
+Lax, so that the link from Sales arrives signed in; changes need the CSRF token on top. Who signs out ends the session
+here too: the server keeps which have ended, and a copy of the cookie opens nothing any more.
 """
 
 from __future__ import annotations
@@ -8,19 +9,23 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from hashlib import sha256
 from typing import Any, ParamSpec
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, abort, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, abort, current_app, flash, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import CSRFProtect
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from receiver.config import Settings
+from receiver.errors import StoreUnavailableError
 from receiver.services import Services
+from receiver.store.models import ended_session
 from receiver.store.models import sign_in as one_time
 from receiver.web import application
 
@@ -74,13 +79,25 @@ def _secured(response: Any) -> Any:
 
 def person() -> Person | None:
     """Who is signed in; in the tour, and nowhere else, a stranger is the tour's salesperson."""
-    if "name" in session:
+    if "name" in session and not _has_ended():
         # who knows the open token alone could otherwise derive the key and sign a session as administrator
         has_admins = bool(application.settings().admin_token) or application.settings().tour
         return Person(session["name"], has_admins and session.get("is_admin", False))
     if application.settings().tour:
         return Person("Salesperson of the tour", is_admin=False)
     return None
+
+
+def _has_ended() -> bool:
+    """Asked once a request. While the database is away nothing can be read or changed anyway."""
+    if "session_has_ended" not in g:
+        query = select(ended_session.c.digest).where(ended_session.c.digest == _digest(session.get("id", "")))
+        try:
+            with application.services().database.reading() as connection:
+                g.session_has_ended = "id" not in session or connection.execute(query).first() is not None
+        except StoreUnavailableError:
+            return False
+    return bool(g.session_has_ended)
 
 
 def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
@@ -134,21 +151,37 @@ def enter() -> ResponseReturnValue:
 
 @pages.post("/sign-out")
 def leave() -> ResponseReturnValue:
+    if person() is not None and "id" in session:
+        _end(session["id"])
     session.clear()
     return redirect(url_for("sign_in.form"))
+
+
+def _end(id_: str) -> None:
+    """No cookie with this id counts any more; what no browser keeps so long is forgotten."""
+    services, kept = application.services(), current_app.permanent_session_lifetime
+    with suppress(IntegrityError), services.database.writing() as connection:  # twice at the same moment is once
+        connection.execute(delete(ended_session).where(ended_session.c.at < services.clock() - kept))
+        connection.execute(insert(ended_session).values(digest=_digest(id_), at=services.clock()))
 
 
 def _enter(name: str, *, is_admin: bool) -> ResponseReturnValue:
     following = _local_path(request.values.get("next", ""))
     session.clear()
-    session.update(name=name, is_admin=is_admin)
+    session.update(name=name, is_admin=is_admin, id=secrets.token_urlsafe())
     return redirect(following)
 
 
 def _local_path(text: str) -> str:
     """Only a path of our own is followed after signing in."""
     parts = urlsplit(text)
-    is_ours = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
+    is_ours = (
+        text.isprintable()
+        and text.startswith("/")
+        and not text.startswith(("//", "/\\"))
+        and not parts.scheme
+        and not parts.netloc
+    )
     return text if is_ours else "/admin/"
 
 

@@ -79,6 +79,38 @@ def test_signing_out_ends_the_session(admin):
     assert admin.get("/admin/mappings").status_code == 302
 
 
+def test_a_copy_of_the_cookie_opens_nothing_once_its_owner_has_signed_out(admin, stranger):
+    for cookie in admin.client._cookies.values():
+        stranger.client.set_cookie(cookie.key, cookie.value)
+    assert stranger.get("/admin/mappings").status_code == 200
+
+    admin.post("/sign-out")
+
+    assert stranger.get("/admin/mappings").status_code == 302
+    stranger.get("/sign-in")
+    stranger.post("/sign-in", token=ADMIN_TOKEN)
+    assert stranger.get("/admin/mappings").status_code == 200
+
+
+NO_PATHS_OF_OURS = {
+    "another host": "//elsewhere.example",
+    "another host, as browsers read it": "/\\elsewhere.example",
+    "an address": "https://elsewhere.example/",
+    "a script": "javascript:alert(1)",
+    "another header": "/admin/\r\nSet-Cookie: a=b",
+    "an escape sequence": "/admin/\x1b[2J",
+    "a text that runs the other way": "/admin/\u202egnp.exe",
+    "a line separator": "/admin/\u2028",
+}
+
+
+@pytest.mark.parametrize("following", NO_PATHS_OF_OURS.values(), ids=NO_PATHS_OF_OURS)
+def test_after_signing_in_only_a_path_of_our_own_is_followed(stranger, following):
+    stranger.get("/sign-in")
+    response = stranger.post("/sign-in", token=ADMIN_TOKEN, next=following)
+    assert (response.status_code, response.location) == (302, "/admin/")
+
+
 def test_the_menu_is_hidden_from_people_who_may_only_open_records(salesperson, customer):
     page = salesperson.get(f"/records/CUSTOMER/{customer}").text
     assert "/admin/notifications" not in page

@@ -75,6 +75,7 @@ def exceptions(server: Server) -> str:
 
 START = f"POST {PATH} HTTP/1.1\r\nHost: r\r\nX-Slow: ".encode()
 SIGN_IN = b"POST /sign-in HTTP/1.1\r\nHost: r\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+UPLOAD = b"POST /sign-in HTTP/1.1\r\nHost: r\r\nContent-Type: multipart/form-data; boundary=x\r\n"
 SLOW = {
     "nothing": (900, b""),
     "half a head": (300, START),
@@ -84,6 +85,9 @@ SLOW = {
     "half a chunk, the key known": (100, head("Transfer-Encoding: chunked") + b"5\r\n{"),
     "half a chunk, no key": (100, head("Transfer-Encoding: chunked", key=WRONG) + b"5\r\n{"),
     "half a chunk to a form": (100, SIGN_IN + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"),
+    "a little of a large upload to a form": (100, UPLOAD + b"Content-Length: 900000000\r\n\r\n--x\r\n"),
+    "a little of a small upload to a form": (300, UPLOAD + b"Content-Length: 900000\r\n\r\n--x\r\n"),
+    "half a chunk of an upload to a form": (100, UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n--x"),
     "nothing after we said that it may": (100, head("Content-Length: 500", "Expect: 100-continue")),
     "a whole request, and never hangs up": (100, b"GET /health/live HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"),
     "a whole request, and stays for another": (900, b"GET /health/live HTTP/1.1\r\nHost: r\r\n\r\n"),

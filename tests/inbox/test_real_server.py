@@ -280,6 +280,27 @@ def test_the_access_log_has_the_path(server: Server) -> None:
     assert f'"POST {PATH} HTTP/1.1" 202' in server.said
 
 
+FORGERIES = {
+    "another line": b"/%0d%0a127.0.0.1%20-%20-%20forged",
+    "a terminal's code": b"/%1b[2Jforged",
+    "a text that runs the other way": b"/%e2%80%aeforged",
+    "the next line of another character set": b"/%c2%85forged",
+}
+
+
+@pytest.mark.parametrize("path", FORGERIES.values(), ids=FORGERIES)
+def test_the_access_log_shows_what_stands_in_a_path_in_one_line_and_obeys_none_of_it(
+    server: Server, path: bytes
+) -> None:
+    before = len(server.said)
+    server.talk(b"GET " + path + b" HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n")
+    time.sleep(0.1)
+
+    (line,) = [one for one in server.said[before:].split("\n") if "forged" in one]
+    assert line.startswith("127.0.0.1 [")
+    assert line.isprintable()
+
+
 # -- start and stop ----------------------------------------------------------------------------------------------------------
 
 

@@ -54,6 +54,7 @@ OWN = "CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT)"
 
 def test_beside_a_companys_own_table_of_that_name_migrate_changes_nothing_and_says_what_to_do(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'own.sqlite'}")
+    database.make_file()
     with database.writing() as connection:
         connection.exec_driver_sql(OWN)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from lanes.blocking import another_program
 from sqlalchemy import text
 
-from receiver.errors import StoreUnavailableError
+from receiver.errors import SchemaError, StoreUnavailableError
 from receiver.store.database import Database
 from receiver.store.local_tables import LocalTable
+from receiver.store.schema import migrate
 from receiver.tables import BY_NAME
 
 #: ends the connection of whoever inserts a record
@@ -48,3 +51,26 @@ def test_a_database_that_goes_away_inside_a_transaction_is_away_and_is_used_agai
         connection.exec_driver_sql("DROP TRIGGER ends ON customer")
     insert(database)
     database.dispose()
+
+
+def test_a_mistyped_path_is_an_error_that_names_it_and_leaves_nothing_there(tmp_path: Path) -> None:
+    mistyped = tmp_path / "reciever" / "receiver.sqlite"
+    database = Database(f"sqlite:///{mistyped}")
+
+    for use in (database.reading, database.writing):
+        with pytest.raises(SchemaError, match=f"There is no database at {mistyped}") as refused, use():
+            pass
+        assert "RECEIVER_DATABASE_URL" in str(refused.value)
+        assert "receiver migrate" in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_a_migration_makes_a_database_and_for_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "receiver.sqlite"
+    database = Database(f"sqlite:///{file}")
+    migrate(database, datetime.now(UTC))
+    insert(database)
+
+    modes = {oct(one.stat().st_mode & 0o777) for one in file.parent.iterdir()}
+    database.dispose()
+    assert (oct(file.parent.stat().st_mode & 0o777), modes) == ("0o700", {"0o600"})
