@@ -23,7 +23,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from receiver.config import Settings
-from receiver.errors import StoreUnavailableError
+from receiver.errors import ReceiverError
 from receiver.services import Services
 from receiver.store.models import ended_session
 from receiver.store.models import sign_in as one_time
@@ -95,7 +95,7 @@ def _has_ended() -> bool:
         try:
             with application.services().database.reading() as connection:
                 g.session_has_ended = "id" not in session or connection.execute(query).first() is not None
-        except StoreUnavailableError:
+        except ReceiverError:
             return False
     return bool(g.session_has_ended)
 

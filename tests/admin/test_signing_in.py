@@ -174,6 +174,15 @@ def test_the_doors_for_machines_get_no_pages(stranger, path):
     assert "Integration Table Mappings" not in response.text
 
 
+def test_while_the_database_is_missing_the_page_says_so_and_where_it_should_be(admin, services):
+    url = services.database.engine.url.database
+    services.database.dispose()
+    Path(url).unlink()
+    response = admin.get("/admin/mappings")
+    assert response.status_code == 503
+    assert f"There is no database at {url}" in response.text
+
+
 def test_while_the_database_is_away_the_page_says_so(admin, services):
     url = services.database.engine.url.database
     services.database.dispose()
