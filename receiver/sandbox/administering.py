@@ -30,15 +30,15 @@ class Administering(ABC):
     def organization(self) -> Organization:
         """Raises RuntimeError when the sandbox is not started."""
 
-    def hide(self, table: str, id: str) -> None:  # noqa: A002 - the word for it
+    def hide(self, table: str, row_id: str) -> None:
         """Puts the row out of the application user's sight: no list shows it, by id it is refused with 403.
 
         With it goes the right to read the whole table, which change tracking needs. Raises ApiError.
         """
-        self.organization.hidden.add((self.organization.schema.table(table).name, guid_of(id)))
+        self.organization.hidden.add((self.organization.schema.table(table).name, guid_of(row_id)))
 
-    def show(self, table: str, id: str) -> None:  # noqa: A002 - the word for it
-        self.organization.hidden.discard((table, guid_of(id)))
+    def show(self, table: str, row_id: str) -> None:
+        self.organization.hidden.discard((table, guid_of(row_id)))
 
     def secure(
         self,
@@ -131,14 +131,14 @@ class Administering(ABC):
         with organization.rows.transaction() as transaction:
             put_configuration(organization.schema, transaction, days)
 
-    def restore(self, table: str, id: str, values: dict[str, Any] | None = None) -> None:  # noqa: A002 - the word for it
+    def restore(self, table: str, row_id: str, values: dict[str, Any] | None = None) -> None:
         """Brings the row back from the recycle bin as a person does, with these columns instead of its own.
 
         Raises ApiError.
         """
         found = self.organization.schema.table(table)
         overridden = self.organization.logical(found, values or {})
-        self.organization.rows.restore(found, guid_of(id), overridden, Call(SALES_MANAGER))
+        self.organization.rows.restore(found, guid_of(row_id), overridden, Call(SALES_MANAGER))
 
     def backup(self) -> Backup:
         """All rows as they are now, for `restore_backup` of this sandbox or of another."""

@@ -142,7 +142,7 @@ class Sandbox(Administering):
         self,
         table: str,
         values: dict[str, Any],
-        id: str | None = None,  # noqa: A002 - the word for it
+        row_id: str | None = None,
         *,
         deliver: bool = True,
         tag: str | None = None,
@@ -150,13 +150,13 @@ class Sandbox(Administering):
     ) -> str:
         """The new row's id. Lookups are References, (table, id) pairs, or an id. Raises ApiError."""
         found, submitted = self._submitted(table, values)
-        row_id = guid_of(id) if id else None
-        return self.organization.rows.create(found, submitted, _call(user_id, tag, deliver=deliver), row_id).id
+        wanted = guid_of(row_id) if row_id else None
+        return self.organization.rows.create(found, submitted, _call(user_id, tag, deliver=deliver), wanted).id
 
     def update(
         self,
         table: str,
-        id: str,  # noqa: A002 - the word for it
+        row_id: str,
         values: dict[str, Any],
         *,
         deliver: bool = True,
@@ -166,12 +166,12 @@ class Sandbox(Administering):
         """Raises ApiError."""
         found, submitted = self._submitted(table, values)
         call = _call(user_id, tag, deliver=deliver)
-        self.organization.rows.update(found, guid_of(id), submitted, call)
+        self.organization.rows.update(found, guid_of(row_id), submitted, call)
 
     def delete(
         self,
         table: str,
-        id: str,  # noqa: A002 - the word for it
+        row_id: str,
         *,
         deliver: bool = True,
         tag: str | None = None,
@@ -179,7 +179,7 @@ class Sandbox(Administering):
     ) -> None:
         """Raises ApiError."""
         found = self.organization.schema.table(table)
-        self.organization.rows.delete(found, guid_of(id), _call(user_id, tag, deliver=deliver))
+        self.organization.rows.delete(found, guid_of(row_id), _call(user_id, tag, deliver=deliver))
 
     def merge(self, table: str, target_id: str, loser_id: str, values: dict[str, Any] | None = None) -> None:
         """Raises ApiError."""
@@ -187,15 +187,15 @@ class Sandbox(Administering):
         call = _call(SALES_MANAGER, None, deliver=True)
         self.organization.rows.merge(found, guid_of(target_id), guid_of(loser_id), content, call)
 
-    def put_row(self, table: str, id: str, values: dict[str, Any]) -> None:  # noqa: A002 - the word for it
+    def put_row(self, table: str, row_id: str, values: dict[str, Any]) -> None:
         """Writes the row without any notification, new or not."""
         found, submitted = self._submitted(table, values)
-        self.organization.rows.put(found, guid_of(id), submitted, Call(SALES_MANAGER))
+        self.organization.rows.put(found, guid_of(row_id), submitted, Call(SALES_MANAGER))
 
-    def row(self, table: str, id: str) -> dict[str, Any] | None:  # noqa: A002 - the word for it
+    def row(self, table: str, row_id: str) -> dict[str, Any] | None:
         """Every column by its logical name; lookups as guids; None for an empty column."""
         found = self.organization.schema.table(table)
-        row = self.organization.store.row(table, guid_of(id))
+        row = self.organization.store.row(table, guid_of(row_id))
         return None if row is None else _plain(found, row)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
@@ -206,7 +206,7 @@ class Sandbox(Administering):
         self,
         message: str = OPEN_IN_BUSINESS_CENTRAL,
         table: str = "account",
-        id: str = "",  # noqa: A002 - the word for it
+        row_id: str = "",
         *,
         bound: bool = False,
         synchronous: bool = False,
@@ -218,10 +218,10 @@ class Sandbox(Administering):
         Raises ApiError when the row is missing, or when a synchronous step fails.
         """
         found = self.organization.schema.table(table)
-        parameters: Bag = () if bound else (("Table", table), ("Id", id))
+        parameters: Bag = () if bound else (("Table", table), ("Id", row_id))
         target = found if bound else None
         call = Call(user_id, is_synchronous=synchronous)
-        self.organization.rows.call_custom_api(message, target, id, parameters, call)
+        self.organization.rows.call_custom_api(message, target, row_id, parameters, call)
 
     def step_set(self, steps: Iterable[Step], endpoint: ServiceEndpoint | None = None) -> None:
         """Replaces every registration. Raises RuntimeError when nobody said where to send."""

@@ -90,11 +90,13 @@ def person() -> Person | None:
 
 def _has_ended() -> bool:
     """Asked once a request. While the database is away nothing can be read or changed anyway."""
+    if "id" not in session:
+        return True
     if "session_has_ended" not in g:
-        query = select(ended_session.c.digest).where(ended_session.c.digest == _digest(session.get("id", "")))
+        query = select(ended_session.c.digest).where(ended_session.c.digest == _digest(session["id"]))
         try:
             with application.services().database.reading() as connection:
-                g.session_has_ended = "id" not in session or connection.execute(query).first() is not None
+                g.session_has_ended = connection.execute(query).first() is not None
         except ReceiverError:
             return False
     return bool(g.session_has_ended)
@@ -151,7 +153,7 @@ def enter() -> ResponseReturnValue:
 
 @pages.post("/sign-out")
 def leave() -> ResponseReturnValue:
-    if person() is not None and "id" in session:
+    if "id" in session:
         _end(session["id"])
     session.clear()
     return redirect(url_for("sign_in.form"))

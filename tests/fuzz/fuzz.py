@@ -99,7 +99,7 @@ def prepare(company: Company) -> tuple[list[dict[str, object]], list[tuple[str, 
         sandbox.update("account", row, {"name": f"Firm {at} & Sons", "telephone1": str(at)})
     for row in contacts:
         sandbox.update("contact", row, {"firstname": "Ada"})
-    sandbox.call_custom_api(table="account", id=accounts[0])
+    sandbox.call_custom_api(table="account", row_id=accounts[0])
     sandbox.delete("account", accounts.pop())
     sandbox.delete("contact", contacts.pop())
     company.work()

@@ -158,7 +158,7 @@ def test_a_restore_tells_its_own_steps_alone(keeping, notifying, receiver, make_
 
 def test_a_taken_id_or_key_keeps_a_row_in_the_bin(keeping, api):
     row_id = deleted(keeping)
-    keeping.create("account", {"name": "In its place"}, id=row_id)
+    keeping.create("account", {"name": "In its place"}, row_id=row_id)
     assert code(api("POST", "Restore", target(row_id))) == (400, "0x80049939")
     assert keeping.row("account", row_id)["name"] == "In its place"
     product = keeping.create("product", {"name": "P", "productnumber": "P-1"})

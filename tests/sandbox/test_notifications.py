@@ -146,7 +146,7 @@ def test_a_custom_api_tells_its_parameters(notifying, receiver, api, is_bound):
 
 
 def test_the_programmatic_call_can_run_a_custom_api_synchronously(notifying, receiver):
-    notifying.call_custom_api(table="account", id=FIRST_ACCOUNT, synchronous=True)
+    notifying.call_custom_api(table="account", row_id=FIRST_ACCOUNT, synchronous=True)
     assert receiver.requests[0].body["Mode"] == 0
 
 

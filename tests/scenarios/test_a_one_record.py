@@ -160,7 +160,7 @@ def test_a17_an_uncoupled_row_that_fails_is_counted_and_logged_and_leaves_nothin
 
 
 def test_a18_a_message_that_names_no_row_is_ignored_and_says_so(company: Company) -> None:
-    company.sandbox.call_custom_api(table="account", id="")
+    company.sandbox.call_custom_api(table="account", row_id="")
     company.work()
 
     assert company.notifications()[-1]["state"] == "ignored"
