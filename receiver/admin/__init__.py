@@ -32,5 +32,5 @@ def init_app(app: Flask, settings: Settings) -> None:
         module.init_views(pages)
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_FILES_ARE_KEPT
     words.init_app(app)
-    error_pages.init_app(app, pages)
+    error_pages.init_app(app)
     shared.init_app(app, pages, settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 
-from flask import Blueprint, Flask, Response, flash, make_response, render_template, request
+from flask import Flask, Response, flash, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -29,11 +29,11 @@ ADVICE = {
 CODES = (400, 403, 404, 405, 413, 500)
 
 
-def init_app(app: Flask, pages: Blueprint) -> None:
+def init_app(app: Flask) -> None:
     for code in CODES:
         app.register_error_handler(code, _of_http)
-    pages.register_error_handler(NotFoundError, _not_found)
-    pages.register_error_handler(ReceiverError, _unavailable)
+    app.register_error_handler(NotFoundError, _not_found)
+    app.register_error_handler(ReceiverError, _unavailable)
 
 
 def _of_http(error: HTTPException) -> ResponseReturnValue:

@@ -61,7 +61,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     csrf.init_app(app)
     app.register_blueprint(pages)
     app.after_request(_secured)
-    app.context_processor(lambda: {"person": person()})
+    app.context_processor(lambda: {"person": _person_shown()})
 
 
 def _derived_key(settings: Settings) -> bytes:
@@ -88,17 +88,22 @@ def person() -> Person | None:
     return None
 
 
+def _person_shown() -> Person | None:
+    """A page that says that the database is away is shown to whoever asks."""
+    try:
+        return person()
+    except ReceiverError:
+        return None
+
+
 def _has_ended() -> bool:
-    """Asked once a request. While the database is away nothing can be read or changed anyway."""
+    """Asked once a request. Raises: ReceiverError while the database cannot say."""
     if "id" not in session:
         return True
     if "session_has_ended" not in g:
         query = select(ended_session.c.digest).where(ended_session.c.digest == _digest(session["id"]))
-        try:
-            with application.services().database.reading() as connection:
-                g.session_has_ended = connection.execute(query).first() is not None
-        except ReceiverError:
-            return False
+        with application.services().database.reading() as connection:
+            g.session_has_ended = connection.execute(query).first() is not None
     return bool(g.session_has_ended)
 
 

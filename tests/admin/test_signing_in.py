@@ -174,6 +174,15 @@ def test_the_doors_for_machines_get_no_pages(stranger, path):
     assert "Integration Table Mappings" not in response.text
 
 
+@pytest.mark.parametrize("path", ["/sign-out", "/open/account/a0000000-0000-4000-8000-000000000001"])
+def test_while_the_database_is_away_nobody_is_taken_for_signed_in_or_out(admin, services, path):
+    services.database.dispose()
+    Path(services.database.engine.url.database).unlink()
+    response = admin.post(path)
+    assert response.status_code == 503
+    assert "There is no database at" in response.text
+
+
 def test_while_the_database_is_missing_the_page_says_so_and_where_it_should_be(admin, services):
     url = services.database.engine.url.database
     services.database.dispose()
