@@ -18,9 +18,10 @@ from receiver.commands.connection.steps import steps_to_register
 from receiver.commands.connection.test_connection import test_connection
 from receiver.commands.following import notifications as notification_commands
 from receiver.commands.mappings import change_mapping as mapping_commands
-from receiver.commands.synchronizing.open_record import Answer, open_record
+from receiver.commands.synchronizing.open_record import Answer, Offered, open_record
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import Direction
+from receiver.engine.work import Chosen
 from receiver.sandbox import Sandbox, ServiceEndpoint, Step
 from receiver.server.worker import Worker, run_ready
 from receiver.services import Services
@@ -41,6 +42,8 @@ class Company:
         self.sandbox = sandbox
         self._ahead = timedelta()
         self._stands: datetime | None = None
+        #: what a test's preparation hands on to its cases
+        self.kept: dict[str, Any] = {}
         self.environment = {
             "RECEIVER_DATABASE_URL": database_url,
             "RECEIVER_WEBHOOK_KEYS": KEY,
@@ -159,6 +162,13 @@ class Company:
     def open(self, table: str, row_id: str, **options: Any) -> Answer:
         """Click *Business Central*."""
         return open_record(self.services, table, row_id, may_create=options.pop("may_create", True), **options)
+
+    def offered(self, table: str, row_id: str, key: str) -> Chosen:
+        """Click, and look at what is offered: the choice of this local record, as it is shown."""
+        answer = self.open(table, row_id)
+        assert isinstance(answer, Offered), answer
+        (offer,) = [one for one in answer.offers if one.key == key]
+        return Chosen(offer.mapping, offer.key, offer.digest)
 
     def couple_by_click(self, table: str, row_id: str) -> str:
         """Click *Business Central* on an uncoupled row whose mapping may create; the local key."""

@@ -42,6 +42,7 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(moment)
     app.add_template_filter(clock)
     app.add_template_filter(counted)
+    app.add_template_filter(plain_value)
 
 
 def said(value: Any) -> str:

@@ -77,14 +77,23 @@ class Situation:
     candidates: tuple[Candidate, ...] = ()
     #: uncoupled records that say all that the local one said, where that is gone: its key may have been changed
     namesakes: tuple[Candidate, ...] = ()
+    #: the candidate's key that a person took of those shown
+    chosen: str = ""
     #: the coupling is not stored yet: it is made with what is decided here
     is_new_pair: bool = False
+    #: of a new pair: the stored coupling whose place it takes, since its record is gone
+    replaced: Coupling | None = None
     #: who removed the coupling, and when; empty if nobody did
     uncoupled_by: str = ""
     #: created whatever *Synch. Only Coupled Records* says: that is what was asked for
     may_create: bool = False
     #: it stands for one that was deleted, by a person's wish
     is_restored: bool = False
+
+    @property
+    def stored(self) -> Coupling | None:
+        """The coupling as it is before anything of this is written."""
+        return self.replaced if self.is_new_pair else self.coupling
 
 
 class Why(Enum):
@@ -158,6 +167,10 @@ class Reason(Why):
     TWIN_EXISTS = (
         "the deleted record is not restored, since an uncoupled one says the same and may be meant",
         "Couple it with that one, or uncouple it and create it anew: `receiver errors list` names the commands.",
+    )
+    CHOICE_IS_GONE = (
+        "the record that was chosen is not any more what it was when it was offered",
+        "Look at what stands there now, and choose again.",
     )
     KEY_CHANGED = (
         "the coupled record is gone, and uncoupled ones say what it said: it may be one of them under another key",
@@ -260,7 +273,7 @@ class TurnAround:
 
 @dataclass(frozen=True)
 class CoupleWith:
-    """The one record that looks alike is the other half of the pair: decided anew with both."""
+    """The record that looks alike, or that a person chose, is the other half: decided anew with both."""
 
     candidate: Candidate
 
@@ -359,6 +372,8 @@ def _is_the_destination_gone(now: Situation) -> Decision | None:
     match now.mapping.resolve_deletion_conflicts:
         case DeletionConflict.DELETE_COUPLING:
             return RemoveCoupling(Reason.DELETED_THERE)
+        case DeletionConflict.RESTORE if now.chosen:
+            return _chosen(now)
         case DeletionConflict.RESTORE if now.candidates:
             return Skip(Reason.TWIN_EXISTS, tuple(map(str, now.candidates)))
         case DeletionConflict.RESTORE:
@@ -378,6 +393,8 @@ def _may_it_be_created(now: Situation) -> Decision | None:
 
 def _is_there_a_match(now: Situation) -> Decision | None:
     """A record that a person uncoupled is offered its former one first, whatever the mapping says."""
+    if now.chosen:
+        return _chosen(now)
     what, chosen = now.mapping.when_a_match_exists, now.candidates
     if now.is_restored:
         return Skip(Reason.TWIN_EXISTS, tuple(map(str, chosen))) if chosen else None
@@ -387,6 +404,12 @@ def _is_there_a_match(now: Situation) -> Decision | None:
     if what is MatchExists.COUPLE and is_certain:
         return CoupleWith(chosen[0])
     return Skip(Reason.MATCHES_FOUND, tuple(map(str, chosen)))
+
+
+def _chosen(now: Situation) -> Decision:
+    """Only what still stands for choice is coupled; nothing is created in its place."""
+    found = next((one for one in now.candidates if one.key == now.chosen), None)
+    return Skip(Reason.CHOICE_IS_GONE) if found is None else CoupleWith(found)
 
 
 QUESTIONS: tuple[Callable[[Situation], Decision | None], ...] = (

@@ -28,7 +28,7 @@ from receiver.core.values import Reference, Values
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.dataverse.columns import from_message
 from receiver.dataverse.rows import version_of, with_derived
-from receiver.engine.work import Request
+from receiver.engine.work import Chosen, Request
 from receiver.handlers import handler_of
 from receiver.lanes.lane import Lease
 from receiver.schemas.execution_context import UnreadableError, read_context, read_envelope
@@ -62,6 +62,8 @@ class Ask:
     is_forced: bool = False
     #: the person was offered records to couple with, and wants a new one
     creates_new: bool = False
+    #: the person was offered records to couple with, and took this one
+    chosen: Chosen | None = None
     #: a person wants a deleted record back; one that looks like it is asked about first
     is_restored: bool = False
     #: the rows (table and id) that wait for this one, the first asked first
@@ -140,6 +142,7 @@ def source_of(
         is_click=clicked,
         is_forced=ask.is_forced,
         creates_new=ask.creates_new,
+        chosen=ask.chosen,
         why=ask.why or _why(lease, read),
     )
     is_hint = not own or any(request.image is None for request in own)

@@ -77,7 +77,7 @@ def _check_unmoved(connection: Connection, situations: Sequence[Situation]) -> N
             coupling = held.get(now.source.id, {}).get(now.mapping.name)
         else:
             coupling = of_records[now.mapping.name].get(now.source.id)
-        if coupling != (None if now.is_new_pair else now.coupling):
+        if coupling != now.stored:
             raise MovedError
     for table in sorted({now.mapping.local_table for now in inward}):
         decided = {
@@ -146,13 +146,13 @@ def _coupling_after(outcome: Outcome, record: Record | None) -> Coupling | None:
         case Fail():
             error = error_of(now, decision)
             if now.coupling is None or now.is_click or _is_as_it_failed(now):
-                return now.coupling  # a person tried again, or nothing is new: no second failure of the record's own
+                return now.stored  # a person tried again, or nothing is new: no second failure of the record's own
             return after_failure(now.coupling, now.toward, error)
         case Insert(merged=merged) | Modify(merged=merged) | AlreadyEqual(merged=merged):
             return _remembering(outcome, merged, record)
         case IgnoreUnchanged(reason=Reason.NOTHING_MOVED) if _has_failed(now):  # a late one says nothing of it
             return now.coupling and with_run(now.coupling, now.toward, LastRun(Result.SUCCESS))
-    return now.coupling
+    return now.stored
 
 
 def _is_as_it_failed(now: Situation) -> bool:
@@ -218,7 +218,7 @@ def _errors_of(batch: Sequence[Written]) -> list[jobs.JobError]:
 
 def _remember(connection: Connection, written: Sequence[Written], numbers: Sequence[int], clock: datetime) -> None:
     for one in written:
-        before = one.outcome.now.coupling
+        before = one.outcome.now.stored
         is_removed = isinstance(one.outcome.decision, RemoveCoupling)
         if before is not None and (is_removed or is_other_pair(before, one.coupling)):
             couplings.remove(connection, before)

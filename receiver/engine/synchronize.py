@@ -21,6 +21,7 @@ from receiver.core.decision import (
     Reason,
     Record,
     Situation,
+    Skip,
     TurnAround,
     decide,
 )
@@ -31,9 +32,11 @@ from receiver.core.message import Freshness
 from receiver.core.values import Column, Reference, Values
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.engine.candidates import candidates_of
+from receiver.engine.look_alikes import SHOWN
 from receiver.engine.lookups import Lookups
 from receiver.engine.stale import check_blanks
-from receiver.engine.work import Outcome, Request, Work
+from receiver.engine.wording import changed_fields
+from receiver.engine.work import Chosen, Offer, Outcome, Request, Work
 from receiver.errors import MovedError
 from receiver.services import Services
 from receiver.store.local_tables import columns_of
@@ -59,14 +62,43 @@ def synchronize(work: Work, mapping: TableMapping, request: Request) -> Outcome:
     if _claims_unread(work, mapping, request, decision):
         request, now = _read_whole(work, mapping, request)
         decision = decide(now)
+    offers = _offers(work, now)
     if isinstance(decision, CoupleWith):
-        now = _coupled(work, now, decision.candidate)
-        decision = decide(now)
+        now, decision = _paired(work, now, decision.candidate, request.chosen)
     if isinstance(decision, TurnAround):
         return synchronize(work, mapping, _turned_around(request, now, decision.reason))
-    outcome = Outcome(request, now, decision)
+    outcome = Outcome(request, now, decision, offers=offers)
     check_blanks(work, outcome)
     return outcome
+
+
+def _offers(work: Work, now: Situation) -> tuple[Offer, ...]:
+    """What a person in Sales may couple the row with, and what each of them would take over from it."""
+    if not now.is_click or now.toward is Direction.TO:
+        return ()
+    return tuple(_offer(one, *_taken(work, now, one)) for one in now.candidates[:SHOWN])
+
+
+def _taken(work: Work, now: Situation, candidate: Candidate) -> tuple[Situation, Decision]:
+    """The pair if a person takes the candidate: the row's data is used, whatever the record said."""
+    paired = _coupled(work, replace(now, is_forced=True), candidate)
+    return paired, decide(paired)
+
+
+def _offer(candidate: Candidate, paired: Situation, decision: Decision) -> Offer:
+    refused = decision.reason if isinstance(decision, Skip | Fail) else None
+    trouble = "" if refused is None else refused.what.format(mapping=candidate.mapping)
+    return Offer(candidate.mapping, candidate.key, candidate.name, changed_fields(paired, decision), trouble)
+
+
+def _paired(work: Work, now: Situation, candidate: Candidate, chosen: Chosen | None) -> tuple[Situation, Decision]:
+    """The record that looks alike as the other half; one that a person chose only as it was shown."""
+    if not now.chosen or chosen is None:
+        paired = _coupled(work, now, candidate)
+        return paired, decide(paired)
+    paired, decision = _taken(work, now, candidate)
+    is_as_shown = _offer(candidate, paired, decision).digest == chosen.digest
+    return (paired, decision) if is_as_shown else (now, Skip(Reason.CHOICE_IS_GONE))
 
 
 def _read_whole(work: Work, mapping: TableMapping, request: Request) -> tuple[Request, Situation]:
@@ -99,6 +131,7 @@ def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation
         freshness=request.freshness,
         is_forced=request.is_forced,
         is_click=request.is_click,
+        chosen=request.chosen.key if request.chosen and request.chosen.mapping == mapping.name else "",
         may_create=request.may_create,
         is_restored=request.is_restored,
         uncoupled_by=str(work.known.uncoupled(mapping.name, toward, source.id) or "") if coupling is None else "",
@@ -130,7 +163,9 @@ def _coupled(work: Work, now: Situation, candidate: Candidate) -> Situation:
     destination = _destination(work, now.mapping, now.toward, coupling)
     if destination is None:
         raise MovedError
-    paired = replace(now, coupling=coupling, destination=destination, candidates=(), is_new_pair=True)
+    paired = replace(
+        now, coupling=coupling, destination=destination, candidates=(), is_new_pair=True, replaced=now.coupling
+    )
     return with_meanings(work, paired)
 
 

@@ -9,6 +9,7 @@ from receiver.core.coupling import Coupling
 from receiver.core.decision import (
     AlreadyEqual,
     Candidate,
+    Decision,
     Fail,
     IgnoreUnchanged,
     Insert,
@@ -21,7 +22,7 @@ from receiver.core.decision import (
 )
 from receiver.core.mapping import Direction
 from receiver.core.values import Value, is_empty, same, to_plain
-from receiver.engine.work import Outcome
+from receiver.engine.work import Offer, Outcome
 from receiver.tables import BY_NAME
 
 #: what people call a row, as far as mapped columns tell
@@ -35,6 +36,9 @@ WORDS: dict[type[Any], tuple[str, str]] = {
     Skip: ("Skip", "skipped"),
     Fail: ("Fail", "failed"),
 }
+
+#: the questions that a person in Sales answers by choosing
+OFFERED = frozenset({Reason.MATCHES_FOUND, Reason.TWIN_EXISTS, Reason.CHOICE_IS_GONE})
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Settled:
     error: str = ""
     waits: bool = False
     candidates: tuple[Candidate, ...] = ()
+    #: the same for a person in Sales, with what would be overwritten
+    offers: tuple[Offer, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         names = ("mapping", "toward", "decision", "reason", "sentence", "remedy", "record", "fields")
@@ -75,9 +81,10 @@ def in_words(outcome: Outcome, coupling: Coupling | None, record: Record | None)
         sentence=_sentence(outcome, record),
         remedy="" if reason is None else reason.remedy.format(mapping=now.mapping.name),
         record="" if isinstance(decision, RemoveCoupling) or coupling is None or record is None else coupling.local_id,
-        fields=_changed_fields(outcome),
+        fields=changed_fields(now, decision),
         error=error_of(now, decision) if isinstance(decision, Fail) else "",
         candidates=now.candidates if reason in {Reason.MATCHES_FOUND, Reason.TWIN_EXISTS} else now.namesakes,
+        offers=outcome.offers if reason in OFFERED else (),
         waits=getattr(decision, "reason", None) in {Reason.MUST_BE_COUPLED, Reason.WAITING_FOR_PARENT},
     )
 
@@ -136,11 +143,11 @@ def destination_id(now: Situation) -> str:
     return now.coupling.destination_id(now.toward) if now.coupling else ""
 
 
-def _changed_fields(outcome: Outcome) -> dict[str, Any]:
-    decision = outcome.decision
+def changed_fields(now: Situation, decision: Decision) -> dict[str, Any]:
+    """{column: [before, after]} of what the decision writes."""
     if not isinstance(decision, Insert | Modify):
         return {}
-    before = outcome.now.destination.values if outcome.now.destination else {}
+    before = now.destination.values if now.destination else {}
     after: dict[str, Value] = dict(decision.values)
     changed = {name: value for name, value in after.items() if not same(before.get(name), value)}
     return {name: [to_plain(before.get(name)), to_plain(value)] for name, value in changed.items()}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
 
 from receiver.core.decision import Candidate, Decision, Record, Situation
 from receiver.core.mapping import Direction
@@ -20,6 +24,33 @@ from receiver.store.mappings import Mappings
 
 
 @dataclass(frozen=True)
+class Offer:
+    """A local record that may be meant, and what it would take over from the row: {column: [before, after]}."""
+
+    mapping: str
+    key: str
+    name: str
+    fields: Mapping[str, Any]
+    #: the decision, if that cannot be carried out: why
+    trouble: str = ""
+
+    @cached_property
+    def digest(self) -> str:
+        """Another as soon as anything else would be overwritten than what was shown."""
+        shown = json.dumps([self.fields, self.trouble], sort_keys=True, default=str)
+        return sha256(shown.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The offer that a person took, as it was shown."""
+
+    mapping: str
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Request:
     """One record to synchronize toward the other side."""
 
@@ -32,6 +63,8 @@ class Request:
     is_forced: bool = False
     #: the person wants a new record, whatever looks alike
     creates_new: bool = False
+    #: the person took one of those that were offered
+    chosen: Chosen | None = None
     #: whatever *Synch. Only Coupled Records* says
     may_create: bool = False
     #: the other direction was asked for, and this side won a conflict
@@ -55,6 +88,8 @@ class Outcome:
     decision: Decision
     #: the Dataverse row as it came back from our write
     written: Record | None = None
+    #: what a person may couple with, where that is the question
+    offers: tuple[Offer, ...] = ()
     #: the kinds of conclusion that are drawn with it, or kept back; the run that keeps them
     conclusions: frozenset[str] = frozenset()
     keeper: str = ""

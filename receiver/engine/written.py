@@ -30,7 +30,7 @@ class Written:
     @property
     def is_remembered(self) -> bool:
         """Whether the coupling is another than before."""
-        return self.coupling is not None and self.coupling != self.outcome.now.coupling
+        return self.coupling is not None and self.coupling != self.outcome.now.stored
 
     @property
     def travels_back(self) -> bool:
@@ -48,7 +48,7 @@ class Written:
     @property
     def couples(self) -> bool:
         """Whether the row had no coupling, or one that was only intended."""
-        before = self.outcome.now.coupling
+        before = self.outcome.now.stored
         if not self.is_remembered or self.coupling is None:
             return False
         return before is None or before.local_base is None or is_other_pair(before, self.coupling)

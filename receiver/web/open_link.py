@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import quote, unquote
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
+from itsdangerous import BadSignature, URLSafeSerializer
 
 from receiver.commands.synchronizing.open_record import Busy, MayCreate, Offered, Opened, open_record
 from receiver.core.values import guid
+from receiver.engine.work import Chosen, Offer
 from receiver.errors import NotFoundError, ReceiverError
+from receiver.store.local_tables import columns_of
+from receiver.tables import BY_NAME
 from receiver.web import application
 from receiver.web.sign_in import signed_in
 
@@ -44,9 +49,14 @@ def open_page(table: str, row_id: str) -> ResponseReturnValue:
             table.lower(),
             id_,
             may_create=_is_meant(),
-            couple_with=request.form.get("couple_with", ""),
+            chosen=_chosen(id_),
             creates_new="create_new" in request.form,
         )
+    except BadSignature:
+        trouble = (
+            "This choice was not offered to you for this row, or you signed in anew since. Look again, then choose."
+        )
+        return render_template("open.html", trouble=trouble, **context), 400
     except NotFoundError as error:
         return render_template("open.html", trouble=str(error), **context), 404
     except ReceiverError as error:
@@ -54,9 +64,42 @@ def open_page(table: str, row_id: str) -> ResponseReturnValue:
     if isinstance(answer, Opened):
         return _to_record(answer)
     if isinstance(answer, MayCreate | Offered | Busy):
-        return render_template("open.html", answer=answer, kind=type(answer).__name__, **context)
+        return render_template(
+            "open.html", answer=answer, kind=type(answer).__name__, signed=signed, changes=_changes, **context
+        )
     status = 404 if answer.is_gone else 409
+    if not answer.outcomes:  # Dataverse or the database did not answer: the choice stands
+        context["couple_with"] = request.form.get("couple_with", "")
     return render_template("open.html", answer=answer, kind="Refused", **context), status
+
+
+def _signer() -> URLSafeSerializer:
+    assert current_app.secret_key is not None  # sign_in.init_app sets it
+    return URLSafeSerializer(current_app.secret_key, salt="offer")
+
+
+def signed(offer: Offer, row_id: str) -> str:
+    """The offer as the page's button sends it back: of this person, for this row, as it is shown."""
+    return str(_signer().dumps([session.get("id", ""), row_id, offer.mapping, offer.key, offer.digest]))
+
+
+def _changes(offer: Offer) -> list[tuple[str, Any, Any]]:
+    """Caption, value before and value after of what the offer overwrites."""
+    with application.services().database.reading() as connection:
+        mapping = application.services().mappings(connection)[offer.mapping]
+    columns = columns_of(BY_NAME[mapping.local_table].table)
+    return [(columns[name].caption, before, after) for name, (before, after) in offer.fields.items()]
+
+
+def _chosen(row_id: str) -> Chosen | None:
+    """Raises: BadSignature for what was not offered to this person for this row."""
+    text = request.form.get("couple_with", "")
+    if not text:
+        return None
+    person, offered_for, *chosen = _signer().loads(text)
+    if (person, offered_for) != (session.get("id", ""), row_id):
+        raise BadSignature("offered to somebody else, or for another row")
+    return Chosen(*chosen)
 
 
 def _is_meant() -> bool:

@@ -13,7 +13,7 @@ from receiver.commands.coupling.create import create_in_dataverse
 from receiver.commands.coupling.delete_coupling import uncouple
 from receiver.commands.coupling.set_up_coupling import couple
 from receiver.commands.following import coupled_errors, open_questions
-from receiver.commands.synchronizing.open_record import Offered, Opened, Refused
+from receiver.commands.synchronizing.open_record import Offered, Opened
 from receiver.core.mapping import Direction, MatchExists
 from receiver.engine.coalesce import Ask
 from receiver.runs.carry_out import carry_out, wanted_from, wanted_to
@@ -164,8 +164,8 @@ def test_a_click_on_a_row_that_was_uncoupled_offers_its_former_record_first(comp
     answer = company.open("account", ACCOUNT)
 
     assert isinstance(answer, Offered)
-    assert [one.key for one in answer.candidates] == [key]
-    assert isinstance(company.open("account", ACCOUNT, couple_with=f"CUSTOMER:{key}"), Opened)
+    assert [one.key for one in answer.offers] == [key]
+    assert isinstance(company.open("account", ACCOUNT, chosen=company.offered("account", ACCOUNT, key)), Opened)
     assert len(company.locals("customer")) == 1
 
 
@@ -185,7 +185,7 @@ def test_coupling_by_hand_ends_the_memories_of_the_two_that_are_coupled_and_no_o
     assert [one.settled.reason for one in done if one.settled] == ["UNCOUPLED"]
     answer = company.open("account", ACCOUNT)
     assert isinstance(answer, Offered)
-    assert [one.key for one in answer.candidates] == [second]
+    assert [one.key for one in answer.offers] == [second]
 
 
 def test_what_a_person_uncoupled_is_not_coupled_again_for_its_looks(matching):
@@ -202,12 +202,14 @@ def test_what_a_person_uncoupled_is_not_coupled_again_for_its_looks(matching):
 
 def test_of_two_people_who_choose_the_same_record_the_second_is_told(matching):
     key = matching.insert_local("customer", name=NAME)
-    assert isinstance(matching.open("account", ACCOUNT), Offered)
+    chosen = matching.offered("account", ACCOUNT, key)
     couple(matching.services, "CUSTOMER", key, SECOND_ACCOUNT, "Ben")
-    answer = matching.open("account", ACCOUNT, couple_with=f"CUSTOMER:{key}")
+    answer = matching.open("account", ACCOUNT, chosen=chosen)
 
-    said = answer.banner if isinstance(answer, Opened) else answer.trouble if isinstance(answer, Refused) else ""
-    assert f"Customer {key} was coupled to account {SECOND_ACCOUNT} by somebody else." in said
+    told = f"Customer {key} was coupled to account {SECOND_ACCOUNT} by somebody else."
+    assert answer == Offered((), told)
+    assert matching.coupling("CUSTOMER", ACCOUNT) is None
+    assert [row["no"] for row in matching.locals("customer")] == [key]
     coupling = matching.coupling("CUSTOMER", SECOND_ACCOUNT)
     assert coupling is not None
     assert coupling.local_id == key

@@ -21,7 +21,7 @@ from receiver.runs.run_pages import Scope
 from receiver.server.worker import run_ready
 from receiver.store.models import inbox, lane
 
-ACCOUNT, OTHER, UNCOUPLED = (f"a0000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 5))
+ACCOUNT, OTHER, UNCOUPLED, OFFERED = (f"a0000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 5, 6))
 
 
 class PlantedError(Exception):
@@ -35,6 +35,10 @@ def company(small_company: Company) -> Company:
     keys = [small_company.couple_by_click("account", id_) for id_ in (ACCOUNT, OTHER)]
     small_company.work()
     small_company.sandbox.put_row("account", UNCOUPLED, {"name": "Firm 5", "customertypecode": 3})
+    small_company.sandbox.put_row("account", OFFERED, {"name": "Firm 6", "customertypecode": 3})
+    small_company.set_field("CUSTOMER", "name", match_on_this_field=True)
+    key = small_company.insert_local("customer", name="Firm 6")
+    small_company.kept["chosen"] = small_company.offered("account", OFFERED, key)
     for key, id_ in zip(keys, (ACCOUNT, OTHER), strict=True):
         small_company.change_local("customer", key, phone_no="+43 5")
         small_company.sandbox.update("account", id_, {"fax": "+43 6"})
@@ -55,8 +59,7 @@ def click_that_creates(company: Company) -> None:
 
 
 def click_that_couples(company: Company) -> None:
-    key = company.insert_local("customer", name="Firm 5")
-    company.open("account", UNCOUPLED, couple_with=f"CUSTOMER:{key}")
+    company.open("account", OFFERED, chosen=company.kept["chosen"])
 
 
 def command(company: Company) -> None:
@@ -105,7 +108,7 @@ WAYS: dict[Callable[[Company], None], tuple[str, ...]] = {
     notification: (*NOTIFICATION, *LOOK, *WRITE, RECORD, WAIT),
     click: (*NOTIFICATION, *LOOK, *OUT, *WRITE, RECORD, WAIT),
     click_that_creates: (*LOOK, *OUT, *WRITE, RECORD, WAIT),
-    click_that_couples: ("receiver.store.couplings.save", *LOOK, *OUT, *WRITE, RECORD, WAIT),
+    click_that_couples: (*LOOK, *OUT, *WRITE, RECORD, WAIT),
     command: (*TOGETHER, *WRITE, RECORD),
     run_from: (*TOGETHER, *WRITE, RECORD),
     run_to: (*TOGETHER, *WRITE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from scenarios.pairs import (
 )
 
 from receiver.commands.synchronizing.open_record import MayCreate, Offered, Opened, Refused
+from receiver.core.values import to_plain
 from receiver.errors import NotFoundError
 
 
@@ -306,14 +308,14 @@ def test_s9_an_equal_customer_is_offered_before_a_new_one_is_made(company: Compa
     answer = company.open("account", ACCOUNT)
 
     assert isinstance(answer, Offered)
-    assert [one.key for one in answer.candidates] == [key]
+    assert [one.key for one in answer.offers] == [key]
     assert company.coupling("CUSTOMER", ACCOUNT) is None
 
 
 def test_s9_an_offer_that_is_taken_is_coupled_and_gets_the_data_of_dataverse(company: Company) -> None:
     key = offered(company)
 
-    answer = company.open("account", ACCOUNT, couple_with=f"CUSTOMER:{key}")
+    answer = company.open("account", ACCOUNT, chosen=company.offered("account", ACCOUNT, key))
 
     assert answer == Opened("CUSTOMER", "customer", key)
     assert company.local("customer", key)["city"] == "Hamburg"
@@ -329,15 +331,141 @@ def test_s9_an_offer_that_is_turned_down_makes_a_new_customer(company: Company) 
 
 
 def test_s9_a_choice_that_comes_too_late_overwrites_nothing(company: Company) -> None:
-    key = couple_customer(company)
     other = offered(company)
-    company.change_local("customer", key, fax_no="1111")
+    chosen = company.offered("account", ACCOUNT, other)
+    made = company.open("account", ACCOUNT, creates_new=True)
+    assert isinstance(made, Opened)
+    company.change_local("customer", key := made.key, fax_no="1111")
 
-    answer = company.open("account", ACCOUNT, couple_with=f"CUSTOMER:{other}")
+    answer = company.open("account", ACCOUNT, chosen=chosen)
 
     told = f"The row was coupled to Customer {key} by somebody else."
     assert answer == Opened("CUSTOMER", "customer", key, told)
     assert company.local("customer", key)["fax_no"] == "1111"
+
+
+def test_s9_an_offer_says_what_the_record_takes_over(company: Company) -> None:
+    key = offered(company)
+
+    answer = company.open("account", ACCOUNT)
+
+    assert isinstance(answer, Offered)
+    (offer,) = answer.offers
+    assert offer.fields["city"] == ["Kiel", "Hamburg"]
+    company.open("account", ACCOUNT, chosen=company.offered("account", ACCOUNT, key))
+    written = company.local("customer", key) or {}
+    assert {name: to_plain(written[name]) for name in offer.fields} == {
+        name: new for name, (_, new) in offer.fields.items()
+    }
+
+
+def changed_here(company: Company, key: str) -> None:
+    company.change_local("customer", key, city="Lübeck")
+
+
+def changed_in_sales(company: Company, _key: str) -> None:
+    company.sandbox.update("account", ACCOUNT, {"address1_city": "Bremen"})
+
+
+@pytest.mark.parametrize("change", [changed_here, changed_in_sales])
+def test_s9_an_offer_that_says_something_else_by_now_is_made_anew(
+    company: Company, change: Callable[[Company, str], None]
+) -> None:
+    key = offered(company)
+    chosen = company.offered("account", ACCOUNT, key)
+    change(company, key)
+    before = company.local("customer", key)
+
+    answer = company.open("account", ACCOUNT, chosen=chosen)
+
+    assert isinstance(answer, Offered)
+    assert answer.notice == "The two say something else than when they were shown. This is what they say now."
+    assert company.local("customer", key) == before
+    assert company.coupling("CUSTOMER", ACCOUNT) is None
+    again = company.open("account", ACCOUNT, chosen=company.offered("account", ACCOUNT, key))
+    assert again == Opened("CUSTOMER", "customer", key)
+
+
+def deleted(company: Company, key: str) -> str:
+    company.delete_local("customer", key)
+    return f"Customer {key} was deleted meanwhile."
+
+
+def coupled_elsewhere(company: Company, key: str) -> str:
+    row = company.sandbox.create("account", {"name": "Another", "customertypecode": 3})
+    couple(company, "CUSTOMER", key, str(row))
+    return f"Customer {key} was coupled to account {row} by somebody else."
+
+
+@pytest.mark.parametrize("lose", [deleted, coupled_elsewhere])
+def test_s9_nothing_is_made_in_the_place_of_a_choice_that_is_gone(
+    company: Company, lose: Callable[[Company, str], str]
+) -> None:
+    key = offered(company)
+    chosen = company.offered("account", ACCOUNT, key)
+    told = lose(company, key)
+    before = company.locals("customer")
+
+    answer = company.open("account", ACCOUNT, chosen=chosen)
+
+    assert answer == Offered((), told)
+    assert company.locals("customer") == before
+    assert company.coupling("CUSTOMER", ACCOUNT) is None
+
+
+def test_s9_no_row_outside_the_filter_is_coupled_by_an_offer(company: Company) -> None:
+    key = offered(company)
+    chosen = company.offered("account", ACCOUNT, key)
+    company.sandbox.update("account", ACCOUNT, {"customertypecode": 1})
+
+    answer = company.open("account", ACCOUNT, chosen=chosen)
+
+    assert reasons(answer)["CUSTOMER"] == "OUTSIDE_FILTER"
+    assert company.coupling("CUSTOMER", ACCOUNT) is None
+    assert (company.local("customer", key) or {})["city"] == "Kiel"
+
+
+def test_s9_while_dataverse_is_away_nothing_is_coupled_and_the_choice_stands(company: Company) -> None:
+    key = offered(company)
+    chosen = company.offered("account", ACCOUNT, key)
+    company.sandbox.faults.unavailable = -1
+
+    answer = company.open("account", ACCOUNT, chosen=chosen)
+
+    assert isinstance(answer, Refused)
+    assert answer.trouble.startswith("Nothing was coupled. Dataverse")
+    assert company.coupling("CUSTOMER", ACCOUNT) is None
+    company.sandbox.faults.unavailable = 0
+    company.pass_time(600)
+    assert company.open("account", ACCOUNT, chosen=chosen) == Opened("CUSTOMER", "customer", key)
+    assert (company.local("customer", key) or {})["city"] == "Hamburg"
+
+
+def test_s9_an_offer_whose_lookup_leads_nowhere_says_so_and_couples_nothing(company: Company) -> None:
+    key = offered(company)
+    company.sandbox.update("account", ACCOUNT, {"transactioncurrencyid": POUND})
+
+    answer = company.open("account", ACCOUNT)
+
+    assert isinstance(answer, Offered)
+    assert answer.offers[0].trouble == "a related record must be coupled first"
+    refused = company.open("account", ACCOUNT, chosen=company.offered("account", ACCOUNT, key))
+    assert reasons(refused)["CUSTOMER"] == "MUST_BE_COUPLED"
+    assert company.coupling("CUSTOMER", ACCOUNT) is None
+
+
+def test_s9_an_offer_takes_the_place_of_a_coupling_whose_customer_was_deleted(company: Company) -> None:
+    key = couple_customer(company)
+    company.delete_local("customer", key)
+    company.set("CUSTOMER", resolve_deletion_conflicts=RESTORE)
+    twin = offered(company)
+
+    answer = company.open("account", ACCOUNT, chosen=company.offered("account", ACCOUNT, twin))
+
+    assert answer == Opened("CUSTOMER", "customer", twin)
+    coupling = company.coupling("CUSTOMER", ACCOUNT)
+    assert coupling is not None
+    assert coupling.local_id == twin
 
 
 # -- coupled, and one of the two was deleted --------------------------------------------------------------------

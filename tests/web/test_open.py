@@ -20,6 +20,7 @@ from receiver.sandbox import Sandbox
 from receiver.store.models import lane
 
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
+SECOND_ACCOUNT = "a0000000-0000-4000-8000-000000000002"
 VENDOR_ACCOUNT = "a0000000-0000-4000-8000-000000000004"
 INACTIVE_ACCOUNT = "a0000000-0000-4000-8000-000000000008"
 CONTACT = "c0000000-0000-4000-8000-000000000001"
@@ -360,22 +361,66 @@ def test_equal_local_records_are_offered_before_a_new_one_is_made(open_company: 
 
     offered = client.get(path, headers=NAVIGATION)
     assert offered.status_code == 200
-    assert f"CUSTOMER:{key}" in offered.text
-    assert press(client, path, couple_with=f"CUSTOMER:{key}").location == f"/records/CUSTOMER/{key}"
+    assert re.findall(r"<strong>(.*?)</strong>", offered.text) == [key]
+    assert re.search(r"<td[^>]*>1</td><td[^>]*>\+49 40 5550 1420</td>", offered.text), "what is overwritten is shown"
+    assert press(client, path, couple_with=choice(offered)).location == f"/records/CUSTOMER/{key}"
 
     assert len(open_company.locals("customer")) == 1
     assert open_company.coupled_record("CUSTOMER", ACCOUNT)["phone_no"] == "+49 40 5550 1420"
 
 
-@pytest.mark.parametrize("chosen", ["CUSTOMER:none", "NOSUCH:C1", "VENDOR", "CONTACT:C00010", ":", "CUSTOMER:"])
-def test_a_forged_choice_couples_nothing(open_company: Company, chosen: str) -> None:
-    client, path = visitor(open_company, OPEN_TOKEN), f"/open/account/{ACCOUNT}"
+def choice(page: TestResponse) -> str:
+    """What the page's first button to couple sends."""
+    found = re.search(r'name="couple_with" value="([^"]+)"', page.text)
+    assert found is not None, page.text
+    return found[1]
 
-    answer = press(client, path, couple_with=chosen)
 
-    assert answer.status_code in {302, 404, 409}
-    if answer.status_code == 302:  # a choice that is gone meanwhile: the record is created as without it
-        assert chosen.partition(":")[2] not in {row["no"] for row in open_company.locals("customer")}
+@pytest.fixture
+def offering(open_company: Company) -> Company:
+    """A customer that looks like two accounts."""
+    open_company.set_field("CUSTOMER", "name", match_on_this_field=True)
+    open_company.insert_local("customer", name="Nordwind Trading GmbH", phone_no="1")
+    open_company.sandbox.update("account", SECOND_ACCOUNT, {"name": "Nordwind Trading GmbH"})
+    return open_company
+
+
+CHOICES_NOT_OFFERED = {
+    "by its name": lambda _mine: "CUSTOMER:C00010",
+    "nothing of ours": lambda _mine: "x.y",
+    "altered": lambda mine: mine[:-3] + ("abc" if mine[-3:] != "abc" else "abd"),
+    "for another row": lambda mine: mine,
+    "to somebody else": lambda mine: mine,
+}
+
+
+@pytest.mark.parametrize("how", CHOICES_NOT_OFFERED)
+def test_only_what_was_offered_to_this_person_for_this_row_is_coupled(offering: Company, how: str) -> None:
+    client = visitor(offering, OPEN_TOKEN)
+    row = SECOND_ACCOUNT if how == "for another row" else ACCOUNT
+    mine = choice(client.get(f"/open/account/{ACCOUNT}", headers=NAVIGATION))
+    if how == "to somebody else":
+        client = visitor(offering, OPEN_TOKEN)
+    before = offering.locals("customer")
+
+    answer = press(client, f"/open/account/{row}", couple_with=CHOICES_NOT_OFFERED[how](mine))
+
+    assert answer.status_code == 400
+    assert "was not offered to you for this row" in answer.text
+    assert offering.locals("customer") == before
+    assert offering.coupling("CUSTOMER", row) is None
+
+
+def test_while_dataverse_is_away_the_choice_is_kept_on_the_page(offering: Company) -> None:
+    client, path = visitor(offering, OPEN_TOKEN), f"/open/account/{ACCOUNT}"
+    mine = choice(client.get(path, headers=NAVIGATION))
+    offering.sandbox.faults.unavailable = -1
+
+    page = press(client, path, couple_with=mine)
+
+    assert page.status_code == 409
+    assert "Nothing was coupled. Dataverse" in page.text
+    assert choice(page) == mine
 
 
 def test_a_click_waits_for_nobody_for_ever(open_company: Company) -> None:

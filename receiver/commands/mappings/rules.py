@@ -193,6 +193,8 @@ LINES = (
     Line("the same; the mapping says couple", _both(_UNCOUPLED, _ONE_ALIKE, _COUPLES)),
     Line("the same, but there are two", _both(_UNCOUPLED, _TWO_ALIKE, _COUPLES)),
     Line("the same; the mapping says create", _both(_UNCOUPLED, _TWO_ALIKE, _mapping(when_a_match_exists=CREATE))),
+    Line("several look alike, and a person chose one of them", _both(_UNCOUPLED, _TWO_ALIKE, _now(chosen="L3"))),
+    Line("the same; the chosen one is coupled or gone by now", _both(_UNCOUPLED, _TWO_ALIKE, _now(chosen="L4"))),
     Line("the coupled destination is gone; Restore records; an uncoupled record looks alike", _TWIN),
     Line("a coupled record is gone; several uncoupled ones say what it said", _both(_gone, _NAMESAKES)),
     Line("not coupled; its parent is not coupled", _both(_UNCOUPLED, _LOST_PARENT)),

@@ -12,16 +12,16 @@ from concurrent.futures import TimeoutError as TookTooLongError
 from dataclasses import dataclass, replace
 
 from receiver.core.coupling import Coupling
-from receiver.core.decision import Candidate, Reason
+from receiver.core.decision import Reason
 from receiver.core.mapping import Direction, TableMapping
 from receiver.engine.coalesce import Ask
 from receiver.engine.process import process
-from receiver.engine.wording import Settled
+from receiver.engine.wording import OFFERED, Settled
+from receiver.engine.work import Chosen, Offer
 from receiver.errors import NotFoundError, ReceiverError
 from receiver.lanes import lane as lanes
 from receiver.lanes.held import kept_only_if_done, leased
 from receiver.lanes.lane import Lease
-from receiver.lanes.waits import wake_waiting
 from receiver.services import Services, mappings_of
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
@@ -32,6 +32,7 @@ PATIENCE_SECONDS = 10.0
 FILTER_NOT_ASKED = frozenset(
     reason.name for reason in (Reason.MAPPING_IS_OFF, Reason.DIRECTION, Reason.NO_FIELDS, Reason.SKIPPED)
 )
+_ASKED = frozenset(reason.name for reason in OFFERED)
 _background = ThreadPoolExecutor(max_workers=4, thread_name_prefix="open")
 
 
@@ -49,7 +50,7 @@ class Opened:
 class Offered:
     """Local records that may be meant: couple with one, or create a new one; `notice` says what came between."""
 
-    candidates: tuple[Candidate, ...]
+    offers: tuple[Offer, ...]
     notice: str = ""
 
 
@@ -76,11 +77,17 @@ Answer = Opened | Offered | MayCreate | Busy | Refused
 
 
 def open_record(
-    services: Services, table: str, id_: str, *, may_create: bool, couple_with: str = "", creates_new: bool = False
+    services: Services,
+    table: str,
+    id_: str,
+    *,
+    may_create: bool,
+    chosen: Chosen | None = None,
+    creates_new: bool = False,
 ) -> Answer:
     """Open the local record of a row.
 
-    *couple_with* is `MAPPING:key` of an offered candidate, *creates_new* turns the offer down.
+    *chosen* is the offer that was taken, *creates_new* turns all of them down.
     Raises: NotFoundError for a table without mapping, StoreUnavailableError.
     """
     with services.database.reading() as connection:
@@ -89,10 +96,10 @@ def open_record(
     if not mappings:
         raise NotFoundError(f"No Integration Table Mapping reads the table {table}. An administrator can add one.")
     coupled = [one for one in known if one.mapping in {mapping.name for mapping in mappings}]
-    if coupled and not couple_with:
+    if chosen:
+        return _couple(services, table, id_, mappings, chosen)
+    if coupled:
         return _open_coupled(services, table, id_, mappings, coupled)
-    if couple_with:
-        return _couple(services, table, id_, mappings, couple_with)
     creators = [one for one in mappings if _may_create(one)]
     if creators and not may_create:
         return MayCreate()
@@ -172,54 +179,50 @@ def _answer(services: Services, settled: list[Settled]) -> Answer:
         with services.database.reading() as connection:
             mapping = services.mappings(connection)[done.mapping]
         return Opened(done.mapping, mapping.local_table, done.record)
-    offered = tuple(candidate for outcome in settled for candidate in outcome.candidates)
-    if offered:
-        return Offered(offered)
+    if any(outcome.reason in _ASKED for outcome in settled):
+        return Offered(tuple(offer for outcome in settled for offer in outcome.offers))
     is_gone = any(outcome.reason == "NOT_COUPLED_AND_GONE" for outcome in settled)
     return Refused(tuple(settled), is_gone)
 
 
-def _couple(services: Services, table: str, id_: str, mappings: list[TableMapping], chosen: str) -> Answer:
-    """Couple with the chosen local record, then use the Dataverse data: the person stands in Sales.
+def _couple(services: Services, table: str, id_: str, mappings: list[TableMapping], chosen: Chosen) -> Answer:
+    """Couple with the chosen local record and use the Dataverse data, both at once: the person stands in Sales.
 
-    Where somebody coupled one of the two meanwhile, that coupling stays and nothing is overwritten by force.
+    Where either was coupled, changed or deleted since the page was made, nothing is overwritten. Without an answer
+    of Dataverse's nothing is coupled either, and the same choice may be made again.
     """
-    name, _, key = chosen.partition(":")
-    mapping = next((one for one in mappings if one.name == name), None)
-    if mapping is None or not _may_create(mapping):
-        raise NotFoundError(f"{name or 'That mapping'} couples no {table} by itself.")
+    mapping = next((one for one in mappings if one.name == chosen.mapping), None)
+    if mapping is None:
+        raise NotFoundError(f"{chosen.mapping} does not read the table {table} any more. Open the row once more.")
     lease = _lease(services, table, id_, PATIENCE_SECONDS)
     if lease is None:
         return Busy()
+    between = _came_between(services, mapping, chosen.key, id_)
     try:
-        with kept_only_if_done(services, [lease]):
-            taken = _chosen(services, mapping, key, id_)
-        answer = _answer(services, process(services, lease, Ask(is_click=True, is_forced=not taken)))
+        answer = _answer(services, process(services, lease, Ask(is_click=True, chosen=chosen)))
     except ReceiverError as error:
-        return Refused((), trouble=str(error))
-    return _told(answer, taken) if taken else answer
+        return Refused((), trouble=f"Nothing was coupled. {error}")
+    if isinstance(answer, Offered) and not between:
+        between = "The two say something else than when they were shown. This is what they say now."
+    return _told(answer, between) if between else answer
 
 
-def _chosen(services: Services, mapping: TableMapping, key: str, id_: str) -> str:
-    """Couple the two, whose row's lane is held; else what came between, in a sentence. Raises: LostRaceError."""
-    shipped, now = BY_NAME[mapping.local_table], services.clock()
+def _came_between(services: Services, mapping: TableMapping, key: str, id_: str) -> str:
+    """What somebody did with either of the two, whose row's lane is held, since the page was made."""
+    shipped = BY_NAME[mapping.local_table]
     called = f"{shipped.caption} {key}"
-    with services.database.writing() as connection:
+    with services.database.reading() as connection:
         local = LocalTable(connection, shipped)
-        if local.get(key, lock=True) is None:
+        if local.get(key) is None:
             return f"{called} was deleted meanwhile."
-        of_record = couplings.find(connection, mapping.name, Direction.TO, key, lock=True)
-        of_row = couplings.find(connection, mapping.name, Direction.FROM, id_, lock=True)
+        of_record = couplings.find(connection, mapping.name, Direction.TO, key)
+        of_row = couplings.find(connection, mapping.name, Direction.FROM, id_)
         if of_record is not None and of_record.dataverse_id == id_:
             return f"Somebody else coupled the two this moment; {called} keeps its data."
         if of_record is not None:
             return f"{called} was coupled to {mapping.dataverse_table} {of_record.dataverse_id} by somebody else."
         if of_row is not None and local.get(of_row.local_id) is not None:
             return f"The row was coupled to {shipped.caption} {of_row.local_id} by somebody else."
-        if of_row is not None:
-            couplings.remove(connection, of_row)  # its record is gone, and this one takes its place
-        couplings.save(connection, Coupling(mapping.name, key, id_), now)
-        wake_waiting(connection, [(mapping.dataverse_table, id_)], now)
     return ""
 
 
