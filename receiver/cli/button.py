@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from receiver.cli.explained import ExplainedGroup
-from receiver.cli.shared import FAILED, as_json, print_json, services, settings, with_application
+from receiver.cli.shared import FAILED, as_json, print_json, say, services, settings, with_application
 
 if TYPE_CHECKING:
     from receiver.commands.connection.button import ButtonResult
@@ -48,8 +48,8 @@ def check_button(is_json: bool) -> None:
         print_json([vars(one) for one in found])
     else:
         for one in found:
-            click.echo(one.words)
-        click.echo(f"Run: {INSTALL}" if found else AS_IT_SHOULD_BE)
+            say(one.words)
+        say(f"Run: {INSTALL}" if found else AS_IT_SHOULD_BE)
     if found:
         click.get_current_context().exit(FAILED)
 
@@ -84,7 +84,7 @@ def use_microsofts_button(name: str, is_undone: bool, is_preview: bool, is_json:
     try:
         found = use_microsofts(services(), address, name, is_undone=is_undone, is_preview=is_preview)
     except NoIntegrationSolutionError as error:
-        click.echo(str(error), err=True)
+        say(str(error), err=True)
         click.get_current_context().exit(USAGE)
     _print(found, "Nothing is to be done.", is_json=is_json)
 
@@ -94,10 +94,10 @@ def _print(found: ButtonResult, nothing: str, *, is_json: bool) -> None:
         print_json(found.plain())
         return
     for words in found.actions or (nothing,):
-        click.echo(words)
+        say(words)
     if found.published:
         does = "Would publish" if found.is_preview else "Published"
-        click.echo(f"{does}: {', '.join(found.published)}.")
+        say(f"{does}: {', '.join(found.published)}.")
 
 
 COMMANDS = (button,)

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from receiver.cli.shared import FAILED, WHO, as_json, print_json, services, settings, with_application, writing
+from receiver.cli.shared import FAILED, WHO, as_json, print_json, say, services, settings, with_application, writing
 from receiver.commands.connection.finding import Step, Verdict, worst
 from receiver.config import CONNECTION, Settings, variable
 
@@ -150,21 +150,21 @@ def _print_end(found: Any, values: dict[str, str], *, is_preview: bool, is_json:
         steps = [step.plain() for step in found.test.steps]
         print_json({"is_good": found.test.is_good, "is_stored": found.stored_in is not None, "steps": steps})
     elif found.stored_in is not None:
-        click.echo(f"Kept in {found.stored_in}. Start the receiver and its workers again.")
+        say(f"Kept in {found.stored_in}. Start the receiver and its workers again.")
         for name, value in values.items():
             if os.environ.get(name, value) != value:
-                click.echo(f"{name} is set in the environment, too, and wins: take it out there.")
+                say(f"{name} is set in the environment, too, and wins: take it out there.")
     elif not found.test.is_good:
-        click.echo("Nothing was kept. Mend what failed, and run it again; --force keeps the settings all the same.")
+        say("Nothing was kept. Mend what failed, and run it again; --force keeps the settings all the same.")
     elif is_preview:
-        click.echo("It works. Nothing was kept, since this was a preview.")
+        say("It works. Nothing was kept, since this was a preview.")
 
 
 def print_step(step: Step) -> None:
     """At once: a person sees which step takes long."""
-    click.echo(f"{step.verdict.value:8} {step.name}: {step.said}")
+    say(f"{step.verdict.value:8} {step.name}: {step.said}")
     if step.remedy:
-        click.echo(f"         What to do: {step.remedy}")
+        say(f"         What to do: {step.remedy}")
 
 
 @click.command()
@@ -211,7 +211,7 @@ def role(path: str | None) -> None:
         return
     with writing(path):
         Path(path).write_bytes(commands.solution())
-    click.echo(f"{path} holds the roles {', '.join(commands.roles())}. Import it: make.powerapps.com → Solutions.")
+    say(f"{path} holds the roles {', '.join(commands.roles())}. Import it: make.powerapps.com → Solutions.")
 
 
 COMMANDS = (connect, doctor, role)

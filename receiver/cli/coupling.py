@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from receiver.cli.outcome import print_result, print_told
-from receiver.cli.shared import WHO, as_json, services, with_application
+from receiver.cli.shared import WHO, as_json, say, services, with_application
 from receiver.cli.tasks import here, seen_through
 from receiver.commands.coupling.delete_coupling import uncouple as uncouple_records
 from receiver.commands.coupling.delete_coupling import uncouple_all
@@ -134,7 +134,7 @@ def uncouple(
 def _print(found: CommandResult, title: str, is_json: bool) -> None:
     print_result(found, title, is_json=is_json)
     if found.token and not is_json:
-        click.echo(f"To do exactly this: --token {found.token}")
+        say(f"To do exactly this: --token {found.token}")
 
 
 COMMANDS = (couple, synchronize, uncouple)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from receiver.cli.shared import services, with_application
+from receiver.cli.shared import say, services, with_application
 
 
 @click.command()
@@ -14,7 +14,7 @@ def migrate() -> None:
     from receiver.store import schema
 
     before, after = schema.migrate(services().database, services().clock())
-    click.echo(f"The schema is {after}." if before == after else f"The schema went from {before} to {after}.")
+    say(f"The schema is {after}." if before == after else f"The schema went from {before} to {after}.")
 
 
 COMMANDS = (migrate,)

@@ -9,7 +9,7 @@ import click
 
 from receiver.cli.explained import ExplainedGroup
 from receiver.cli.outcome import print_result
-from receiver.cli.shared import EMPTY, LIMIT, WHO, as_json, print_json, said, services, table, with_application
+from receiver.cli.shared import EMPTY, LIMIT, WHO, as_json, print_json, said, say, services, table, with_application
 from receiver.commands.coupling.pairs import mapping_named
 from receiver.commands.following import coupled_errors, open_questions, standing_causes
 from receiver.commands.following.coupled_errors import ErrorLine
@@ -47,11 +47,11 @@ def list_errors(mapping: str, limit: int, is_json: bool) -> None:
         return
     _print_lines(skipped, "Nothing is skipped.", is_json=False)
     for one in asked:
-        click.echo(one.sentence)
+        say(one.sentence)
         for command in one.commands:
-            click.echo(f"  {command}")
+            say(f"  {command}")
     for cause in waiting:
-        click.echo(f"{cause.sentence} {cause.remedy}".strip())
+        say(f"{cause.sentence} {cause.remedy}".strip())
 
 
 @errors.command("retry")
@@ -128,7 +128,7 @@ def _print_lines(lines: Sequence[ErrorLine], nothing: str, *, is_json: bool) -> 
         print_json([one.plain() for one in lines])
         return
     if not lines:
-        click.echo(nothing)
+        say(nothing)
         return
     heads = ("MAPPING", "RECORD", "NAME", "EXISTS", "DATAVERSE ROW", "EXISTS", "FAILED ON")
     table("Coupled Data Synchronization Errors", heads, [_row(one) for one in lines], [one.message for one in lines])

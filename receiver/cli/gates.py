@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from receiver.cli.explained import ExplainedGroup
-from receiver.cli.shared import as_json, print_json, said, services, table, with_application
+from receiver.cli.shared import as_json, print_json, said, say, services, table, with_application
 
 
 @click.group("gates", cls=ExplainedGroup)
@@ -44,7 +44,7 @@ def open_gate(names: tuple[str, ...]) -> None:
     from receiver.commands.connection.gates import open_gates
 
     opened = open_gates(services(), names)
-    click.echo(f"Open: {', '.join(opened)}. What waits is tried now." if opened else "No gate is closed.")
+    say(f"Open: {', '.join(opened)}. What waits is tried now." if opened else "No gate is closed.")
 
 
 COMMANDS = (gates_group,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from receiver.cli.outcome import print_result
-from receiver.cli.shared import LIMIT, WHO, as_json, print_json, said, services, table, with_application
+from receiver.cli.shared import LIMIT, WHO, as_json, print_json, said, say, services, table, with_application
 from receiver.commands.following import history as commands
 from receiver.commands.following import undo as undo_command
 from receiver.commands.following.history import Entry
@@ -27,7 +27,7 @@ def history(table_name: str, id_: str, limit: int, is_json: bool) -> None:
     if is_json:
         print_json([one.plain() for one in found])
     elif not found:
-        click.echo(f"Nothing is remembered of {table_name} {id_}.")
+        say(f"Nothing is remembered of {table_name} {id_}.")
     else:
         heads = ("NO", "AT", "MAPPING", "RECORD", "DIRECTION", "CHANGE", "WHY")
         table(f"History of {table_name} {id_}", heads, [_row(one) for one in found], [_note(one) for one in found])

@@ -18,6 +18,7 @@ from receiver.cli.shared import (
     print_captioned,
     print_json,
     said,
+    say,
     services,
     table,
     with_application,
@@ -67,7 +68,7 @@ def list_inbox(state: str | None, table_name: str, limit: int, is_json: bool) ->
         print_json([notification_commands.as_json(row) for row in found])
         return
     if not found:
-        click.echo("There is no such notification." if state or table_name else "Nothing has come yet.")
+        say("There is no such notification." if state or table_name else "Nothing has come yet.")
         return
     heads = ("NUMBER", "RECEIVED", "STATE", "MESSAGE", "TABLE", "ROW", "OUTCOME")
     table("Notifications", heads, [_inbox_row(row) for row in found], [_remedies(row) for row in found])
@@ -112,9 +113,9 @@ def show_inbox(number: int, is_json: bool) -> None:
 
 
 def _print_section(caption: str, lines: list[str]) -> None:
-    click.echo(f"{caption}:" if lines else f"{caption}: {said(None)}")
+    say(f"{caption}:" if lines else f"{caption}: {said(None)}")
     for line in lines:
-        click.echo(f"  {line}")
+        say(f"  {line}")
 
 
 def _outcome_lines(outcome: Mapping[str, Any]) -> list[str]:
@@ -153,7 +154,7 @@ def retry_inbox(number: int | None, every: bool) -> None:
         _say_end(seen_through(lambda: notifications_in_bulk.start_process_failed(services(), WHO), is_here=False))
         return
     notification_commands.process_again(services(), number)
-    click.echo(f"Notification {number} will be processed again.")
+    say(f"Notification {number} will be processed again.")
 
 
 @inbox.command("purge")
@@ -167,7 +168,7 @@ def purge_inbox(older_than_days: int) -> None:
 def _say_end(task: Task | None) -> None:
     if task is None:
         click.get_current_context().exit(LEFT)
-    click.echo(task.message)
+    say(task.message)
 
 
 COMMANDS = (inbox,)

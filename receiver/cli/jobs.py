@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from receiver.cli.explained import ExplainedGroup
-from receiver.cli.shared import DAYS, LIMIT, as_json, print_json, said, services, table, with_application
+from receiver.cli.shared import DAYS, LIMIT, as_json, print_json, said, say, services, table, with_application
 from receiver.commands.following import synch_jobs
 from receiver.commands.following.synch_jobs import Job
 
@@ -30,7 +30,7 @@ def list_jobs(mapping: str, key: str | None, limit: int, is_json: bool) -> None:
     if is_json:
         print_json([one.plain() for one in found])
     elif not found:
-        click.echo("There are no jobs.")
+        say("There are no jobs.")
     else:
         heads = ("NO", "STARTED", "MAPPING", "DIRECTION", "TYPE", "COUNTS", "MESSAGE")
         table("Integration Synchronization Jobs", heads, [_row(one) for one in found], [_note(one) for one in found])
@@ -41,7 +41,7 @@ def list_jobs(mapping: str, key: str | None, limit: int, is_json: bool) -> None:
 @with_application
 def purge_jobs(older_than_days: int) -> None:
     """Delete ended jobs, but not those that a skipped coupling refers to, nor the newest."""
-    click.echo(f"{synch_jobs.purge(services(), older_than_days)} job(s) were deleted.")
+    say(f"{synch_jobs.purge(services(), older_than_days)} job(s) were deleted.")
 
 
 def _row(one: Job) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from receiver.cli.explained import ExplainedGroup
-from receiver.cli.shared import FAILED, WHO, as_json, print_json, said, services, table, with_application
+from receiver.cli.shared import FAILED, WHO, as_json, print_json, said, say, services, table, with_application
 
 
 @click.group(cls=ExplainedGroup)
@@ -56,13 +56,13 @@ def rotate(seconds: float, grace: float, is_finish: bool, is_json: bool) -> None
     if is_json:
         print_json(found.plain())
     elif not found.is_proven:
-        click.echo(
+        say(
             f"No notification has come with the key {found.fingerprint} yet; every key stays valid. "
             "Once one has come: receiver keys rotate --finish"
         )
     else:
         ended = f"; valid until {said(found.ends_at)}: {', '.join(found.ended)}" if found.ended else ""
-        click.echo(f"A notification has come with the key {found.fingerprint}{ended}.")
+        say(f"A notification has come with the key {found.fingerprint}{ended}.")
     if not found.is_proven:
         click.get_current_context().exit(FAILED)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from receiver.cli.explained import ExplainedGroup
-from receiver.cli.shared import as_json, print_json, said, services, table, with_application
+from receiver.cli.shared import as_json, print_json, said, say, services, table, with_application
 
 
 @click.group("local-changes", cls=ExplainedGroup)
@@ -22,7 +22,7 @@ def install_trigger(mapping: str) -> None:
 
     _check_database()
     done = install(services(), mapping)
-    click.echo(f"Edits of {done.table} go to Dataverse under {done.mapping} while a worker runs.")
+    say(f"Edits of {done.table} go to Dataverse under {done.mapping} while a worker runs.")
 
 
 @local_changes.command("remove")
@@ -34,7 +34,7 @@ def remove_trigger(mapping: str) -> None:
 
     _check_database()
     done = remove(services(), mapping)
-    click.echo(f"Edits of {done.table} wait for the next run: receiver mappings run {done.mapping} --direction to")
+    say(f"Edits of {done.table} wait for the next run: receiver mappings run {done.mapping} --direction to")
 
 
 @local_changes.command("show")

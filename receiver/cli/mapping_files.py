@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from receiver.cli.mappings import mappings
-from receiver.cli.shared import EMPTY, WHO, as_json, print_json, services, table, with_application, writing
+from receiver.cli.shared import EMPTY, WHO, as_json, print_json, say, services, table, with_application, writing
 from receiver.commands.mappings import mapping_files
 from receiver.commands.mappings.mapping_files import Imported, MappingFilesError
 from receiver.commands.mappings.transformation_rules import EXAMPLES, rules_page
@@ -27,8 +27,8 @@ def _refusing(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except MappingFilesError as error:
-            click.echo(str(error), err=True)
-            click.echo("Nothing was changed.", err=True)
+            say(str(error), err=True)
+            say("Nothing was changed.", err=True)
             click.get_current_context().exit(USAGE)
 
     return refusing
@@ -42,7 +42,7 @@ def export_mappings(folder: Path) -> None:
     with writing(folder):
         written = mapping_files.export_mappings(services(), folder)
     for path in written:
-        click.echo(path)
+        say(str(path))
 
 
 @mappings.command("import")
@@ -93,9 +93,9 @@ def _say(found: Imported, *, is_json: bool) -> None:
         table("Changes", ("MAPPING", "WHAT", "STORED", "FILE"), rows)
     count = len({one.mapping for one in found.changes})
     does = "would change" if found.is_preview else "changed"
-    click.echo(f"{count} mapping(s) {does}." if count else "The files and the stored mappings are the same.")
+    say(f"{count} mapping(s) {does}." if count else "The files and the stored mappings are the same.")
     for note in found.notes:
-        click.echo(note)
+        say(note)
 
 
 COMMANDS = ()

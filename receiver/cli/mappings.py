@@ -16,6 +16,7 @@ from receiver.cli.shared import (
     print_captioned,
     print_json,
     said,
+    say,
     services,
     table,
     with_application,
@@ -90,7 +91,7 @@ def show_mapping(name: str, is_json: bool) -> None:
         return
     print_captioned(CAPTIONS, plain)
     for sentence in plain["misfits"]:
-        click.echo(sentence)
+        say(sentence)
     columns = ("number", "local_column", "direction", "dataverse_column", "transformation_rule", "enabled")
     heads = tuple(name.replace("_", " ").upper() for name in columns)
     rows = [tuple(said(row[name]) for name in columns) for row in plain["fields"]]
@@ -148,9 +149,7 @@ def set_mapping(
     _print_change(found)
     passed = mapping_commands.figures(services())[found.mapping.name]["passed_over"]
     if options.get("synch_only_coupled_records") == "off" and passed and not is_preview:
-        click.echo(
-            f"{passed} row(s) were passed over. To bring them in: receiver mappings bring-in {found.mapping.name}"
-        )
+        say(f"{passed} row(s) were passed over. To bring them in: receiver mappings bring-in {found.mapping.name}")
 
 
 def _switched(field: tuple[str, str]) -> tuple[int, dict[str, bool]]:
@@ -162,11 +161,11 @@ def _switched(field: tuple[str, str]) -> tuple[int, dict[str, bool]]:
 
 def _print_change(found: mapping_commands.Change) -> None:
     if not found.differences:
-        click.echo(f"{found.mapping.name} is so already: nothing was changed.")
+        say(f"{found.mapping.name} is so already: nothing was changed.")
         return
-    click.echo(f"{found.mapping.name} {'would be' if found.is_preview else 'was'} changed.")
+    say(f"{found.mapping.name} {'would be' if found.is_preview else 'was'} changed.")
     for what, before, after in found.differences:
-        click.echo(f"  {what}: {before or EMPTY} → {after or EMPTY}")
+        say(f"  {what}: {before or EMPTY} → {after or EMPTY}")
 
 
 @mappings.command("multi-company")
@@ -177,7 +176,7 @@ def multi_company(name: str, state: str) -> None:
     """Multi-Company Synchronization: on, rows of other companies are synchronized too."""
     changed = set_multi_company(services(), name, WHO, is_on=state == "on")
     rows = "of every company" if state == "on" else "of our company and of none"
-    click.echo(
+    say(
         f"{changed.name} synchronizes rows {rows}. "
         "Its steps in Dataverse read other columns now: receiver steps register"
     )
@@ -189,9 +188,7 @@ def multi_company(name: str, state: str) -> None:
 def bring_in(name: str) -> None:
     """Look again at the rows that were passed over while only coupled records were synchronized."""
     count = mapping_commands.bring_in(services(), name)
-    click.echo(
-        f"{count} row(s) will be looked at by the worker." if count else "No row was passed over: nothing to do."
-    )
+    say(f"{count} row(s) will be looked at by the worker." if count else "No row was passed over: nothing to do.")
 
 
 @mappings.command("reset")
@@ -203,10 +200,10 @@ def reset_mapping(name: str | None, is_all: bool) -> None:
     if (name is not None) is is_all:
         raise click.UsageError("Name the mapping, or say --all.")
     if name is None:
-        click.echo(f"{', '.join(mapping_commands.reset_all(services(), WHO))} are as they were shipped.")
+        say(f"{', '.join(mapping_commands.reset_all(services(), WHO))} are as they were shipped.")
         return
     mapping_commands.reset(services(), name, WHO)
-    click.echo(f"{name.upper()} is as it was shipped.")
+    say(f"{name.upper()} is as it was shipped.")
 
 
 @mappings.command("delete")
@@ -219,7 +216,7 @@ def delete_mapping(name: str, is_sure: bool) -> None:
     if not is_sure:
         click.confirm(f"Delete the mapping {found.name}?", abort=True, err=True)
     mapping_commands.delete(services(), found.name, WHO)
-    click.echo(f"{found.name} was deleted.")
+    say(f"{found.name} was deleted.")
 
 
 @mappings.command("confirm")
@@ -234,12 +231,12 @@ def confirm_kept(name: str, is_preview: bool, is_sure: bool, is_json: bool) -> N
 
     found = kept_back(services(), name)
     if not found and not is_json:
-        click.echo(f"Nothing is kept back of {name.upper()}.")
+        say(f"Nothing is kept back of {name.upper()}.")
         return
     if not is_preview and not is_sure:
         print_result(confirm(services(), name, WHO, is_preview=True), "Would be done", is_json=False)
         for one in found:
-            click.echo(one.sentence)
+            say(one.sentence)
         click.confirm("Carry it out?", abort=True, err=True)
     print_result(confirm(services(), name, WHO, is_preview=is_preview), "Confirm", is_json=is_json)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from receiver.cli.shared import EMPTY, print_json, table
+from receiver.cli.shared import EMPTY, print_json, say, table
 from receiver.commands.result import CommandResult, Line
 from receiver.commands.told import lines_of
 from receiver.store.tasks import Task
@@ -22,7 +22,7 @@ def print_result(result: CommandResult, title: str, *, is_json: bool) -> None:
         print_json(result.plain())
     else:
         print_lines(result.lines, title)
-        click.echo(f"{'Preview, nothing was changed: ' if result.is_preview else ''}{counted(result.counts)}")
+        say(f"{'Preview, nothing was changed: ' if result.is_preview else ''}{counted(result.counts)}")
     if result.has_errors:
         click.get_current_context().exit(1)
 
@@ -37,8 +37,8 @@ def print_told(task: Task | None, title: str, *, is_json: bool) -> None:
     else:
         print_lines(told.lines, title)
         if sum(task.counts.values()) > len(told.lines):
-            click.echo(f"and others, {sum(task.counts.values())} in all")
-        click.echo(counted(task.counts))
+            say(f"and others, {sum(task.counts.values())} in all")
+        say(counted(task.counts))
     if task.counts.get("failed"):
         click.get_current_context().exit(1)
 

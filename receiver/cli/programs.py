@@ -35,15 +35,17 @@ def tour() -> None:
 @with_application
 def worker() -> None:
     """Run a worker, until it is asked to stop; it finishes what it holds."""
+    from receiver.server import logs
     from receiver.server.processes import stop_signal
     from receiver.server.worker import Worker
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure()
     stop = stop_signal()
     while not _schema_is_known(stop):
         continue
     gc.freeze()  # what is loaded stays; to look through it for garbage would hold everything up for 70 ms
-    Worker(services(), settings().worker_threads).run(stop)
+    with services().database.worked_on_alone():
+        Worker(services(), settings().worker_threads).run(stop)
 
 
 def _schema_is_known(stop: threading.Event) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from receiver.cli.shared import as_json, print_json, said, services, with_application
+from receiver.cli.shared import as_json, print_json, said, say, services, with_application
 from receiver.commands.following.records import coupled_to
 from receiver.core.values import guid
 from receiver.errors import NotFoundError
@@ -27,11 +27,11 @@ def show(table: str, row_id: str, is_json: bool) -> None:
     if not found:
         raise NotFoundError(f"Nothing is coupled to {table} {id_}.")
     for one in found:
-        click.echo(f"{one['mapping']}: {one['coupling']['local_id']}")
+        say(f"{one['mapping']}: {one['coupling']['local_id']}")
         for name, value in (one["record"] or {"(deleted)": ""}).items():
-            click.echo(f"  {name}: {said(value)}")
+            say(f"  {name}: {said(value)}")
         for name, note in one["coupling"]["notes"].items():
-            click.echo(f"  Note on {name}: {note}")
+            say(f"  Note on {name}: {note}")
 
 
 COMMANDS = (show,)

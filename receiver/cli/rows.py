@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from receiver.cli.shared import EMPTY, as_json, print_json, services, table, with_application
+from receiver.cli.shared import EMPTY, as_json, print_json, say, services, table, with_application
 from receiver.commands.coupling.row_list import FIRST_ROWS, rows_offered
 
 
@@ -23,7 +23,7 @@ def rows(mapping: str, begins: str, key: str, limit: int, is_json: bool) -> None
         return
     if not found:
         begun = f" with a name that begins with “{begins}”" if begins else ""
-        click.echo(f"No row{begun} is inside the integration table filter of {mapping.upper()}.")
+        say(f"No row{begun} is inside the integration table filter of {mapping.upper()}.")
         return
     heads = ("NAME", "DATAVERSE ROW", "COUPLED", "RECORD")
     table("Dataverse rows", heads, [(one.name, one.id, one.coupled, one.local_id or EMPTY) for one in found])

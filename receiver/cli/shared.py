@@ -15,6 +15,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from receiver.cli.explained import ExplainedGroup
+from receiver.core.visible import visible
 from receiver.errors import InvalidMappingError, NotFoundError, ReceiverError
 from receiver.services import Services
 from receiver.web import application
@@ -43,7 +44,7 @@ class ReceiverGroup(ExplainedGroup):
         try:
             return super().invoke(ctx)
         except ReceiverError as error:
-            click.echo(str(error), err=True)
+            say(str(error), err=True)
             ctx.exit(USAGE if isinstance(error, ASKED_WRONGLY) else FAILED)
 
 
@@ -97,8 +98,14 @@ def writing(path: object) -> Iterator[None]:
 # -- printing --------------------------------------------------------------------------------------------------
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """A line. What comes from outside cannot begin another, nor steer the terminal."""
+    click.echo(visible(text), err=err)
+
+
 def print_json(data: Any) -> None:
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+    text = json.dumps(data, indent=2, ensure_ascii=False, default=str)
+    click.echo("".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text))
 
 
 def said(value: Any) -> str:
@@ -115,7 +122,7 @@ def said(value: Any) -> str:
 def print_captioned(captions: Mapping[str, str], values: Mapping[Any, Any]) -> None:
     """A line for each of *captions*, `{name in values: caption}`."""
     for name, caption in captions.items():
-        click.echo(f"{caption}: {said(values[name])}")
+        say(f"{caption}: {said(values[name])}")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], notes: Sequence[str] = ()) -> None:
@@ -123,8 +130,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], not
 
     Nothing is cut. *notes* has a text for each row, which follows the row indented; empty where there is none.
     """
-    texts = [[str(value) for value in row] for row in rows]
-    below = notes or [""] * len(texts)
+    texts = [[visible(str(value)) for value in row] for row in rows]
+    below = [visible(note) for note in notes] or [""] * len(texts)
     if sys.stdout.isatty():
         _print_drawn(title, columns, texts, below)
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from receiver.cli.explained import ExplainedGroup
-from receiver.cli.shared import services, settings, with_application, writing
+from receiver.cli.shared import say, services, settings, with_application, writing
 
 
 @click.group(cls=ExplainedGroup)
@@ -40,7 +40,7 @@ def build_solution(output: Path, languages: tuple[int, ...]) -> None:
     built = build(services(), settings().public_url, languages)
     with writing(output):
         output.write_bytes(built.content)
-    click.echo(f"{output}: a ribbon button for {', '.join(built.tables)}. Import it, then publish all customizations.")
+    say(f"{output}: a ribbon button for {', '.join(built.tables)}. Import it, then publish all customizations.")
 
 
 COMMANDS = (solution,)

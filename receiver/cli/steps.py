@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from receiver.cli.explained import ExplainedGroup
-from receiver.cli.shared import FAILED, WHO, as_json, print_json, services, with_application
+from receiver.cli.shared import FAILED, WHO, as_json, print_json, say, services, with_application
 from receiver.commands.connection.steps import steps_to_register
 from receiver.errors import RefusedError
 
@@ -26,12 +26,12 @@ def list_steps(is_json: bool) -> None:
         return
     for step in found:
         image = step["image"]
-        click.echo(f"{step['message']} of {step['table']}: asynchronous, PostOperation")
+        say(f"{step['message']} of {step['table']}: asynchronous, PostOperation")
         if step["filtering_attributes"]:
-            click.echo(f"  filtering attributes: {','.join(step['filtering_attributes'])}")
+            say(f"  filtering attributes: {','.join(step['filtering_attributes'])}")
         if image:
-            click.echo(f"  {image['type']} image {image['alias']} of {image['message_property_name']}")
-            click.echo(f"  its columns: {','.join(image['attributes'])}")
+            say(f"  {image['type']} image {image['alias']} of {image['message_property_name']}")
+            say(f"  its columns: {','.join(image['attributes'])}")
 
 
 @steps.command()
@@ -48,23 +48,23 @@ def register(is_preview: bool, is_catch_up: bool, is_json: bool) -> None:
     if is_preview and is_catch_up:
         raise click.UsageError("Name --preview or --catch-up, not both.")
     found = command.register(
-        services(), WHO, is_preview=is_preview, done=lambda one: None if is_json else click.echo(one.words)
+        services(), WHO, is_preview=is_preview, done=lambda one: None if is_json else say(one.words)
     )
     tasks = command.catch_up(services(), WHO) if is_catch_up else []
     if is_json:
         print_json({**found.plain(), "tasks": tasks})
         return
     for words in found.actions if is_preview else ():
-        click.echo(f"Would: {words}")
+        say(f"Would: {words}")
     for words in ("Nothing is to be done.",) if not found.actions else ():
-        click.echo(words)
+        say(words)
     for note in found.notes:
-        click.echo(note)
+        say(note)
     for number in tasks:
-        click.echo(f"A run has been started: receiver tasks show {number}")
+        say(f"A run has been started: receiver tasks show {number}")
     if found.catch_up and not tasks:
         after = "Afterwards" if is_preview else "Now"
-        click.echo(
+        say(
             f"Changes made in Dataverse while a step was off, lacking or new were not told. {after}: "
             f"receiver steps register --catch-up ({', '.join(found.catch_up)})"
         )
@@ -81,9 +81,9 @@ def check(is_json: bool) -> None:
     if is_json:
         print_json([{**vars(one), "mappings": list(one.mappings)} for one in found])
     for one in () if is_json else found:
-        click.echo(f"{one.words} {_remedy(one.remedy)}")
+        say(f"{one.words} {_remedy(one.remedy)}")
     if not found and not is_json:
-        click.echo("Everything is registered as the mappings want it.")
+        say("Everything is registered as the mappings want it.")
     if found:
         click.get_current_context().exit(FAILED)
 
@@ -103,7 +103,7 @@ def remove(yes: bool, is_json: bool) -> None:
     planned = command.plan_removal(services())
     if planned and not yes:
         for one in planned:
-            click.echo(one.words, err=True)
+            say(one.words, err=True)
         if not click.confirm("Remove these from Dataverse?", err=True):
             raise RefusedError("Nothing was removed.")
     done = command.remove(services(), WHO)
@@ -111,7 +111,7 @@ def remove(yes: bool, is_json: bool) -> None:
         print_json(done)
         return
     for words in done or ("Nothing of ours is registered.",):
-        click.echo(words)
+        say(words)
 
 
 COMMANDS = (steps,)

@@ -21,6 +21,7 @@ from receiver.cli.shared import (
     print_captioned,
     print_json,
     said,
+    say,
     services,
     table,
     with_application,
@@ -99,7 +100,7 @@ def cancel_task(number: int) -> None:
     from receiver.runs.tasks import cancel
 
     cancel(services(), number)
-    click.echo(f"Task {number} ends at its next step. What it has done stays.")
+    say(f"Task {number} ends at its next step. What it has done stays.")
 
 
 @tasks.command("resume")
@@ -124,7 +125,7 @@ def print_task(task: Task) -> None:
     lines = (task.position or task.arguments or {}).get("lines")
     for line in lines or ():
         jobs = [f"{name} {line[key]}" for name, key in (("To", "to"), ("From", "from_")) if line[key]]
-        click.echo(f"  {line['mapping']}: {', '.join([line['status'] or said(None), *jobs])}")
+        say(f"  {line['mapping']}: {', '.join([line['status'] or said(None), *jobs])}")
 
 
 def _plain(task: Task) -> dict[str, Any]:
@@ -175,8 +176,8 @@ def watch(number: int, *, is_quiet: bool = False, tells: bool = True) -> Task | 
                 shown(found)
                 time.sleep(LOOK_AGAIN_SECONDS)
     except KeyboardInterrupt:
-        click.echo(f"Task {number} goes on. To watch again: receiver tasks show {number}.", err=True)
-        click.echo(f"To end it: receiver tasks cancel {number}.", err=True)
+        say(f"Task {number} goes on. To watch again: receiver tasks show {number}.", err=True)
+        say(f"To end it: receiver tasks cancel {number}.", err=True)
         return None
     if tells and not is_quiet:
         print_task(found)
@@ -195,8 +196,8 @@ def carry_out_here(number: int, *, is_quiet: bool = False, tells: bool = True) -
                 stopped.wait(LOOK_AGAIN_SECONDS)
     found = task_of(services(), number)
     if not found.has_ended:
-        click.echo(f"Task {number} waits where it stands. To go on: receiver tasks resume {number}.", err=True)
-        click.echo(f"To end it: receiver tasks cancel {number}. A worker goes on with it by itself.", err=True)
+        say(f"Task {number} waits where it stands. To go on: receiver tasks resume {number}.", err=True)
+        say(f"To end it: receiver tasks cancel {number}. A worker goes on with it by itself.", err=True)
         return None
     if tells and not is_quiet:
         print_task(found)

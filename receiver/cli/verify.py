@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from receiver.cli.shared import EMPTY, FAILED, WHO, as_json, print_json, said, services, table, with_application
+from receiver.cli.shared import EMPTY, FAILED, WHO, as_json, print_json, said, say, services, table, with_application
 from receiver.cli.tasks import here, seen_through
 from receiver.commands.synchronizing.verification import repaired_of, start, verifications_of
 from receiver.commands.synchronizing.verify import KINDS, Finding, Verification, findings
@@ -40,7 +40,7 @@ def verify(mapping: str, is_all: bool, repair: bool, lists: bool, here: bool, is
     else:
         _print(found, lists=lists, repairs=repair)
         for name, counts in repaired.items():
-            click.echo(f"{name} repaired: {_counted(counts)}")
+            say(f"{name} repaired: {_counted(counts)}")
     if not all(one.is_in_step for one in found):
         click.get_current_context().exit(FAILED)
 
@@ -57,14 +57,14 @@ def _plain(one: Verification, repaired: dict[str, int] | None, *, lists: bool) -
 def _print(found: Iterable[Verification], *, lists: bool, repairs: bool) -> None:
     for one in found:
         state = f"in step as of {said(one.started_at)}" if one.is_in_step else "NOT in step"
-        click.echo(f"{one.mapping}: {state}; {_counted(one.counts)}; digest {one.digest}")
+        say(f"{one.mapping}: {state}; {_counted(one.counts)}; digest {one.digest}")
         if lists and any(one.counts.get(kind) for kind in KINDS):
             heads = ("FINDING", "RECORD", "DATAVERSE ROW")
             listed = findings(services(), one.id)
             while some := list(islice(listed, LISTED_TOGETHER)):
                 table(f"{one.mapping} verified", heads, [_row(row) for row in some], [_note(row) for row in some])
         elif not one.is_in_step and not repairs:
-            click.echo(f"To see what: receiver verify {one.mapping} --list; to mend it: --repair")
+            say(f"To see what: receiver verify {one.mapping} --list; to mend it: --repair")
 
 
 def _row(one: Finding) -> tuple[str, str, str]:

@@ -6,11 +6,13 @@ ruamel.yaml, because each value it reads knows its line and because it reads YAM
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from io import StringIO
+from itertools import accumulate
 from typing import Any
 
 from marshmallow import ValidationError
@@ -23,7 +25,9 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from receiver.core.mapping import TableMapping
 from receiver.schemas.mapping_file import MappingSchema, plain_of
 
-LARGEST_FILE = 1_000_000
+#: a mapping with a thousand fields is smaller; what is read at most takes less than a second
+LARGEST_FILE = 256 * 1024
+MOST_PARTS, MOST_NESTED = 6_000, 30
 DEEPEST = 8
 HEAD = "# Integration Table Mapping. What is left out is as it is by default; see docs/mapping.schema.json.\n"
 
@@ -76,7 +80,10 @@ def _flowing(plain: dict[str, Any]) -> dict[str, Any]:
 def read(text: str) -> Found:
     """Everything that is wrong with the form of a file; what it means is for `mapping_problems`."""
     if len(text) > LARGEST_FILE:
-        return Found(None, ((1, "The file is too large for a mapping."),))
+        sizes = f"A mapping has at most {LARGEST_FILE // 1024} kB, and this file {len(text) // 1024} kB."
+        return Found(None, ((1, f"{sizes} Give the file of one mapping."),))
+    if text.count("\n") + text.count(",") > MOST_PARTS or _nested(text) > MOST_NESTED:
+        return Found(None, ((1, "The file has too many parts for a mapping. Give the file of one mapping."),))
     try:
         tree = YAML().load(text)
         plain = _plain(tree, 0, set())
@@ -92,6 +99,12 @@ def read(text: str) -> Found:
     except ValidationError as error:
         said = sorted((_line(tree, path), _sentence(path, text)) for path, text in _told(error.messages, ()))
         return Found(None, tuple(said), tree)
+
+
+def _nested(text: str) -> int:
+    """How deep brackets stand in brackets, at most: the reader would take seconds to find that out."""
+    steps = (1 if mark in "[{" else -1 for mark in re.findall(r"[\[{\]}]", text))
+    return max(accumulate(steps), default=0)
 
 
 def _plain(node: Any, depth: int, seen: set[int]) -> Any:

@@ -7,6 +7,7 @@ import os
 
 from gunicorn.glogging import Logger
 
+from receiver.core.visible import visible
 from receiver.server.patient_worker import PatientWorker
 from receiver.settings_file import overlaid
 
@@ -23,11 +24,7 @@ class DiscreetLogger(Logger):  # type: ignore[misc]  # it ships no types
     def atoms(self, *answered: object) -> dict[str, object]:
         """A path may hold line ends and a terminal's codes: they are shown in a line, and never obeyed."""
         atoms: dict[str, object] = super().atoms(*answered)
-        return {name: _shown(value) if isinstance(value, str) else value for name, value in atoms.items()}
-
-
-def _shown(text: str) -> str:
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+        return {name: visible(value) if isinstance(value, str) else value for name, value in atoms.items()}
 
 
 _settings = overlaid(os.environ)

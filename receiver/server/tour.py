@@ -40,7 +40,9 @@ LOCAL_CURRENCIES = {"GBP": ("Pound Sterling", "£"), "USD": ("US Dollar", "$")}
 def run_tour(environment: Mapping[str, str]) -> int:
     """Run the tour until Ctrl-C (0); 1 when something does not start. Raises: SettingError."""
     folder = Path(environment.get("RECEIVER_INSTANCE", "instance")).resolve()
+    os.umask(0o077)  # all that is kept there holds secrets or data
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
     ports = _ports(environment)
     trouble = taken_port(ports)
     if trouble:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Opera
 from sqlalchemy.exc import TimeoutError as PoolIsEmptyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from receiver.errors import ReceiverError, SchemaError, StoreUnavailableError
+from receiver.errors import ReceiverError, RefusedError, SchemaError, StoreUnavailableError
 from receiver.store.lock_holders import holder_of
 from receiver.store.number_blocks import NumberBlocks
 from receiver.store.refusals import passing_of, refusal_of, set_up_of
@@ -97,6 +99,26 @@ class Database:
         if self._file is not None:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file.touch(mode=0o600)
+
+    @contextmanager
+    def worked_on_alone(self) -> Iterator[None]:
+        """SQLite has one writer, and so one worker; PostgreSQL takes any number. Raises: RefusedError for a second one.
+
+        The lock goes with the process that holds it, however that ends.
+        """
+        if self._file is None:
+            yield
+            return
+        place = self._file.with_name(f"{self._file.name}.worker")
+        with os.fdopen(os.open(place, os.O_CREAT | os.O_RDWR, 0o600), "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RefusedError(
+                    f"Another worker works on {self._file} already, and SQLite takes one. "
+                    "Stop that one first, or use PostgreSQL, which takes any number."
+                ) from None
+            yield
 
     def _check_file(self, *_connecting: object) -> None:
         """A mistyped path is no new database. Raises: SchemaError."""

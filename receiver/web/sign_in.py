@@ -125,6 +125,12 @@ def admin_only(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRe
             return view(*args, **kwargs)
         if not application.settings().admin_token and not application.settings().tour:
             abort(403, "No administrator can sign in yet: set RECEIVER_ADMIN_TOKEN and start the receiver again.")
+        if someone is not None and "name" in session:
+            abort(
+                403,
+                f"You are signed in as {someone.name}, who may open records. This page is for administrators: "
+                "sign out, then sign in with an administrator's token.",
+            )
         return _to_sign_in()
 
     return guarded

@@ -10,10 +10,11 @@ from admin.visitor import ACCOUNT, NOON, app_with
 from flask import render_template
 
 from receiver.commands.mappings.change_mapping import set_mapping
-from receiver.commands.synchronizing.open_record import Busy, Candidate, MayCreate, Offered, Refused
+from receiver.commands.synchronizing.open_record import Busy, MayCreate, Offered, Refused
 from receiver.core.coupling import Coupling, LastRun, Result
 from receiver.core.mapping import Direction
 from receiver.engine.wording import Settled
+from receiver.engine.work import Offer
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
 from receiver.tables import BY_NAME
@@ -117,8 +118,8 @@ def refusal(mapping, sentence, remedy):
     [
         (MayCreate(), ["Create a local record?", 'id="create"']),
         (
-            Offered((Candidate("CUSTOMER", "C00010", "<Fourth>"),)),
-            ['value="CUSTOMER:C00010"', "&lt;Fourth&gt;", 'name="create_new"'],
+            Offered((Offer("CUSTOMER", "C00010", "<Fourth>", {"city": ["Graz", None]}),)),
+            ["<strong>C00010</strong>", "&lt;Fourth&gt;", 'name="couple_with"', "(blank)", 'name="create_new"'],
         ),
         (Busy(), ["Being synchronized", "Look again"]),
         (

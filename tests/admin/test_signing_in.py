@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from admin.visitor import ADMIN_TOKEN, Visitor, app_with
 
 import receiver.admin
+from receiver.web.sign_in import make_one_time
 
 TEMPLATES = Path(receiver.admin.__file__).parent / "templates"
 PAGES = (
@@ -51,8 +54,16 @@ def test_a_stranger_is_led_to_the_sign_in_page_and_back(stranger, path):
 @pytest.mark.parametrize("path", CHANGES)
 def test_people_who_may_only_open_records_change_nothing(salesperson, path):
     response = salesperson.post(path, is_enabled="off")
-    assert response.status_code == 302
-    assert response.location.startswith("/sign-in")
+    assert response.status_code == 403
+    assert "You are signed in as Salesperson, who may open records." in response.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_people_who_may_only_open_records_are_told_so_and_how_to_sign_in_anew(salesperson, path):
+    response = salesperson.get(path)
+    assert response.status_code == 403
+    assert "You are signed in as Salesperson, who may open records." in response.text
+    assert 'action="/sign-out"' in response.text
 
 
 @pytest.mark.parametrize("path", CHANGES)
@@ -208,3 +219,18 @@ def test_the_token_is_asked_for_and_a_wrong_one_is_refused(stranger):
     assert response.status_code == 403
     assert 'role="alert"' in response.text
     assert ADMIN_TOKEN not in response.text
+
+
+def test_a_one_time_link_signs_in_once_also_when_it_is_opened_twice_at_the_same_moment(app, services):
+    make_one_time(services, "once")
+    clients = [app.test_client() for _ in range(8)]
+    together = Barrier(len(clients))
+
+    def open_it(client):
+        together.wait()
+        return client.get("/sign-in?token=once").status_code
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        statuses = sorted(pool.map(open_it, clients))
+
+    assert statuses == [200] * 7 + [302]

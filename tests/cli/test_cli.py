@@ -315,3 +315,25 @@ def test_flask_finds_the_same_commands(small_company: Company) -> None:
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False, cwd=ROOT)
 
     assert json.loads(ended.stdout)[0]["name"] == "SALESPEOPLE"
+
+
+def test_a_name_from_outside_steers_no_terminal_and_begins_no_line(small_company: Company) -> None:
+    name = "Nord\x1b[2J\nforged: 1\u202e"
+    key = small_company.insert_local("customer", name=name)
+    small_company.sandbox.update("account", ACCOUNT, {"name": name})
+    printed = [
+        run(small_company, "couple", "CUSTOMER", key, ACCOUNT, "--preview"),
+        run(small_company, "couple", "CUSTOMER", key, ACCOUNT, "--after", "dataverse"),
+        run(small_company, "couple", "CUSTOMER", key, ACCOUNT),
+        run(small_company, "show", "account", ACCOUNT),
+        run(small_company, "show", "account", ACCOUNT, "--json"),
+        run(small_company, "history", "account", ACCOUNT),
+        run(small_company, "rows", "CUSTOMER"),
+        run(small_company, "rows", "CUSTOMER", "--json"),
+        run(small_company, "verify", "CUSTOMER", "--list"),
+    ]
+
+    lines = [line for _, *texts in printed for text in texts for line in text.split("\n")]
+    assert all(line.isprintable() for line in lines)
+    assert any("forged" in line for line in lines)
+    assert not [line for line in lines if line.startswith("forged")]

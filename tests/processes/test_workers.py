@@ -14,6 +14,7 @@ from pathlib import Path
 from company import Company
 from sqlalchemy import func, select
 
+from receiver.runs.tasks import is_any_worker
 from receiver.sandbox import Sandbox
 from receiver.store.models import inbox, job, lane
 
@@ -142,3 +143,19 @@ def test_a_worker_waits_for_a_database_that_is_away(tmp_path: Path) -> None:
         assert worker.poll() is None
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(100) == 0
+
+
+def test_on_sqlite_a_second_worker_is_refused_and_told_why(small_company: Company) -> None:
+    environment = {**os.environ, **small_company.environment}
+    with workers(small_company, 1):
+        eventually(lambda: is_any_worker(small_company.services))
+        second = subprocess.run(
+            [sys.executable, "-m", "receiver", "worker"], env=environment, capture_output=True, text=True, check=False
+        )
+
+    assert second.returncode == 1
+    assert "Another worker works on " in second.stderr
+    assert "use PostgreSQL" in second.stderr
+    with workers(small_company, 1) as (third,):
+        time.sleep(2)
+        assert third.poll() is None, "the lock went with its process"

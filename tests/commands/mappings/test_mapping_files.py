@@ -154,7 +154,10 @@ ODD = [
     ("a tag that does not read", "name: A\nlocal_template:\n  a: {$decimal: x}\n", 3, "was expected"),
     ("a switch in words", "name: A\nenabled: on\n", 2, "Not a valid boolean"),
     ("a name in small letters", "name: customer\n", 1, "does not match expected pattern"),
-    ("too much", "#" * 1_000_001, 1, "too large"),
+    ("too much", "#" * 1_000_001, 1, "A mapping has at most 256 kB, and this file 976 kB."),
+    ("too many parts", "a: [" + "1," * 120_000 + "]", 1, "too many parts"),
+    ("too many lines", "- a\n" * 60_000, 1, "too many parts"),
+    ("brackets in brackets", "[" * 5_000, 1, "too many parts"),
     ("a deep one", "a: " + "[" * 9 + "]" * 9, 1, "goes deeper"),
 ]
 
