@@ -15,8 +15,8 @@ from receiver.cli.shared import FAILED, WHO, as_json, print_json, say, services,
 from receiver.commands.connection.finding import Step, Verdict, worst
 from receiver.config import CONNECTION, Settings, variable
 
-#: what monitoring systems expect
-EXIT_CODES = {Verdict.OK: 0, Verdict.NOTE: 0, Verdict.WARNING: 1, Verdict.FAILED: 2}
+#: what wants a person's attention
+CONCERNING = frozenset({Verdict.WARNING, Verdict.FAILED})
 QUESTIONS = {
     "dataverse_url": "Environment, such as https://contoso.crm4.dynamics.com",
     "tenant_id": "Directory (tenant) ID",
@@ -171,13 +171,14 @@ def print_step(step: Step) -> None:
 @as_json
 @with_application
 def doctor(is_json: bool) -> None:
-    """Look at everything: our side, the connection, the steps. Exit code 0 well, 1 warnings, 2 something failed."""
+    """Look at everything: our side, the connection, the steps. Exit code 1: something failed, or needs attention."""
     from receiver.commands.connection.doctor import examine
 
     steps = list(_told(examine(services(), _setup(settings())), is_json=is_json))
     if is_json:
         print_json({"verdict": worst(steps).value, "steps": [step.plain() for step in steps]})
-    sys.exit(EXIT_CODES[worst(steps)])
+    if worst(steps) in CONCERNING:
+        sys.exit(FAILED)
 
 
 def _told(steps: Iterable[Step], *, is_json: bool) -> Iterable[Step]:

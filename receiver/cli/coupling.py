@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from receiver.cli.outcome import print_result, print_told
-from receiver.cli.shared import WHO, as_json, say, services, with_application
+from receiver.cli.shared import WHO, as_json, ask, say, services, sure, with_application
 from receiver.cli.tasks import here, seen_through
 from receiver.commands.coupling.delete_coupling import uncouple as uncouple_records
 from receiver.commands.coupling.delete_coupling import uncouple_all
@@ -107,7 +107,7 @@ def _default_direction(mapping: str, keys: Sequence[str]) -> now.Choice:
 @click.argument("mapping")
 @click.argument("keys", metavar="[KEY]...", nargs=-1)
 @click.option("--all", "is_all", is_flag=True, help="Every coupling of the mapping.")
-@click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+@sure
 @preview_option
 @here
 @as_json
@@ -122,8 +122,8 @@ def uncouple(
         _print(uncouple_records(services(), mapping, keys, WHO, is_preview=is_preview), DELETE, is_json)
         return
     name = mapping_named(services(), mapping).name
-    if not is_preview and not is_sure:
-        click.confirm(f"Delete every coupling of {name}?", abort=True, err=True)
+    if not is_preview:
+        ask(f"Delete every coupling of {name}?", is_sure=is_sure)
     if is_preview:
         _print(uncouple_all(services(), name, WHO, is_preview=True), DELETE, is_json)
         return

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import click
 
-from receiver.cli.errors import previewed
 from receiver.cli.explained import ExplainedGroup
 from receiver.cli.outcome import print_result
-from receiver.cli.shared import WHO, as_json, services, with_application
+from receiver.cli.shared import WHO, as_json, previewed, services, with_application
 from receiver.commands.coupling.create import create_from_dataverse, create_in_dataverse
 from receiver.core.values import guid
 

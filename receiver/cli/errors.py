@@ -9,19 +9,32 @@ import click
 
 from receiver.cli.explained import ExplainedGroup
 from receiver.cli.outcome import print_result
-from receiver.cli.shared import EMPTY, LIMIT, WHO, as_json, print_json, said, say, services, table, with_application
+from receiver.cli.shared import (
+    EMPTY,
+    LIMIT,
+    WHO,
+    as_json,
+    ask,
+    previewed,
+    print_json,
+    said,
+    say,
+    services,
+    sure,
+    table,
+    with_application,
+)
 from receiver.commands.coupling.pairs import mapping_named
-from receiver.commands.following import coupled_errors, open_questions, standing_causes
+from receiver.commands.following import coupled_errors, failed_records, open_questions, standing_causes
 from receiver.commands.following.coupled_errors import ErrorLine
 from receiver.commands.synchronizing.synchronize_now import Choice, only_direction
 
 of_mapping = click.option("--mapping", default="", metavar="MAPPING", help="Of this mapping alone.")
-previewed = click.option("--preview", "is_preview", is_flag=True, help="Say what would be done, and do nothing.")
 
 
 @click.group(cls=ExplainedGroup)
 def errors() -> None:
-    """Coupled records that are skipped: list, retry, restore, delete."""
+    """What stands failed: list, retry, restore, delete."""
 
 
 @errors.command("list")
@@ -36,16 +49,18 @@ def errors() -> None:
 @as_json
 @with_application
 def list_errors(mapping: str, limit: int, is_json: bool) -> None:
-    """List skipped couplings, and what only a person can say: which of some records is meant, and by which command."""
+    """List everything that stands failed, what only a person can say, and what waits, with the commands that help."""
     skipped = coupled_errors.listed(services(), mapping, limit)
+    failed = failed_records.listed(services(), mapping, limit)
     asked = open_questions.listed(services(), mapping, limit)
     waiting = standing_causes.listed(services(), mapping)
     if is_json:
-        print_json(
-            [*(one.plain() for one in skipped), *(one.plain() for one in asked), *(one.plain() for one in waiting)]
-        )
+        print_json([one.plain() for found in (skipped, failed, asked, waiting) for one in found])
         return
-    _print_lines(skipped, "Nothing is skipped.", is_json=False)
+    _print_lines(skipped, "" if failed or asked or waiting else "Nothing stands failed.", is_json=False)
+    for record in failed:
+        say(record.sentence)
+        say(f"  {record.command}")
     for one in asked:
         say(one.sentence)
         for command in one.commands:
@@ -57,14 +72,23 @@ def list_errors(mapping: str, limit: int, is_json: bool) -> None:
 @errors.command("retry")
 @click.argument("mapping", required=False, default="")
 @click.argument("keys", metavar="KEY...", nargs=-1)
-@click.option("--all", "is_all", is_flag=True, help="Every skipped coupling, of MAPPING if it is given.")
+@click.option("--all", "is_all", is_flag=True, help="Every coupling that failed, of MAPPING if it is given.")
+@previewed
+@sure
 @as_json
 @with_application
-def retry(mapping: str, keys: Sequence[str], is_all: bool, is_json: bool) -> None:
+def retry(mapping: str, keys: Sequence[str], is_all: bool, is_preview: bool, is_sure: bool, is_json: bool) -> None:
     """Take couplings back from Skipped and synchronize them again."""
     if is_all == bool(keys):
         raise click.UsageError("Name a mapping and the keys of its local records, or give --all without keys.")
+    if is_preview:
+        result = coupled_errors.would_retry(services(), mapping, None if is_all else keys)
+        print_result(result, "Retry", is_json=is_json)
+        return
     if is_all:
+        count = coupled_errors.count(services(), mapping)
+        if count:
+            ask(f"Synchronize {count} coupling(s) again?", is_sure=is_sure)
         result = coupled_errors.retry_all(services(), WHO, mapping)
     else:
         result = coupled_errors.retry(services(), mapping, keys, WHO)
@@ -77,13 +101,23 @@ def retry(mapping: str, keys: Sequence[str], is_all: bool, is_json: bool) -> Non
 @click.option(
     "--direction", type=click.Choice([one.value for one in Choice]), help="To or from Dataverse, or merge both."
 )
+@previewed
+@sure
 @as_json
 @with_application
-def synchronize(mapping: str, keys: Sequence[str], direction: str | None, is_json: bool) -> None:
+def synchronize(
+    mapping: str, keys: Sequence[str], direction: str | None, is_preview: bool, is_sure: bool, is_json: bool
+) -> None:
     """Take couplings back from Skipped and use the data of one side."""
     going = Choice(direction) if direction else only_direction(mapping_named(services(), mapping))
     if going is None:
         raise click.UsageError("The data of one side is replaced: say --direction to or from.")
+    if is_preview:
+        result = coupled_errors.would_synchronize(services(), mapping, keys, going)
+        print_result(result, "Synchronize", is_json=is_json)
+        return
+    if len(keys) > 1:
+        ask(f"Overwrite the other side of {len(keys)} records?", is_sure=is_sure)
     result = coupled_errors.synchronize(services(), mapping, keys, going, WHO)
     print_result(result, "Synchronize", is_json=is_json)
 
@@ -128,15 +162,25 @@ def _print_lines(lines: Sequence[ErrorLine], nothing: str, *, is_json: bool) -> 
         print_json([one.plain() for one in lines])
         return
     if not lines:
-        say(nothing)
+        if nothing:
+            say(nothing)
         return
-    heads = ("MAPPING", "RECORD", "NAME", "EXISTS", "DATAVERSE ROW", "EXISTS", "FAILED ON")
+    heads = ("MAPPING", "STATE", "RECORD", "NAME", "EXISTS", "DATAVERSE ROW", "EXISTS", "FAILED ON")
     table("Coupled Data Synchronization Errors", heads, [_row(one) for one in lines], [one.message for one in lines])
 
 
 def _row(one: ErrorLine) -> tuple[Any, ...]:
     exist = ["yes" if exists else "no" for exists in (one.record_exists, one.row_exists)]
-    return (one.mapping, one.local_id, one.name or EMPTY, exist[0], one.dataverse_id, exist[1], said(one.failed_on))
+    return (
+        one.mapping,
+        one.state,
+        one.local_id,
+        one.name or EMPTY,
+        exist[0],
+        one.dataverse_id,
+        exist[1],
+        said(one.failed_on),
+    )
 
 
 COMMANDS = (errors,)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
-from receiver.cli.outcome import print_result
+from receiver.cli.outcome import changed, print_result
 from receiver.cli.shared import LIMIT, WHO, as_json, print_json, said, say, services, table, with_application
 from receiver.commands.following import history as commands
 from receiver.commands.following import undo as undo_command
 from receiver.commands.following.history import Entry
-from receiver.core.values import from_plain, shown
 
 
 @click.command()
@@ -51,8 +50,7 @@ def _row(one: Entry) -> tuple[str, ...]:
 
 
 def _note(one: Entry) -> str:
-    values = {name: [shown(from_plain(value)) for value in pair] for name, pair in one.fields.items()}
-    return "; ".join(f"{name}: {before} → {after}" for name, (before, after) in values.items())
+    return "; ".join(changed(one.fields))
 
 
 COMMANDS = (history, undo)

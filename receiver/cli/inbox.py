@@ -8,25 +8,28 @@ from typing import Any
 import click
 
 from receiver.cli.explained import ExplainedGroup
-from receiver.cli.outcome import LEFT
+from receiver.cli.outcome import LEFT, changed
 from receiver.cli.shared import (
     DAYS,
     LIMIT,
     NUMBER,
     WHO,
     as_json,
+    ask,
+    previewed,
     print_captioned,
     print_json,
     said,
     say,
     services,
+    sure,
     table,
     with_application,
 )
 from receiver.cli.tasks import seen_through
 from receiver.commands.following import notifications as notification_commands
 from receiver.commands.following import notifications_in_bulk
-from receiver.core.decision import Reason
+from receiver.engine.wording import failing
 from receiver.store.tasks import Task
 
 CAPTIONS = {
@@ -86,8 +89,7 @@ def _inbox_row(row: Any) -> tuple[Any, ...]:
 def _remedies(row: Any) -> str:
     """What a person can do about a failed notification; empty for any other."""
     outcomes = (row["outcome"] or ()) if row["state"] == "failed" else ()
-    failed = [one for one in outcomes if one.get("decision") == "Fail" or one.get("reason") == Reason.SKIPPED.name]
-    found = dict.fromkeys(remedy for one in failed if (remedy := _remedy(one)))
+    found = dict.fromkeys(remedy for one in failing(outcomes) if (remedy := _remedy(one)))
     return f"What to do: {' '.join(found)}" if found else ""
 
 
@@ -119,8 +121,6 @@ def _print_section(caption: str, lines: list[str]) -> None:
 
 
 def _outcome_lines(outcome: Mapping[str, Any]) -> list[str]:
-    from receiver.admin.words import plain_value
-
     reason, record, remedy = outcome.get("reason"), outcome.get("record"), _remedy(outcome)
     lines = [f"{outcome['mapping']}: {outcome['decision']}" + (f", {reason}" if reason else "")]
     lines.append(f"  {outcome['sentence']}")
@@ -128,10 +128,7 @@ def _outcome_lines(outcome: Mapping[str, Any]) -> list[str]:
         lines.append(f"  What to do: {remedy}")
     if record:
         lines.append(f"  Record: {record}")
-    for name, values in (outcome.get("fields") or {}).items():
-        before, after = (plain_value(value) if isinstance(value, dict) else said(value) for value in values)
-        lines.append(f"  {name}: {before} → {after}")
-    return lines
+    return [*lines, *(f"  {text}" for text in changed(outcome.get("fields") or {}))]
 
 
 def _body_lines(raw: bytes) -> list[str]:
@@ -144,14 +141,25 @@ def _body_lines(raw: bytes) -> list[str]:
 
 @inbox.command("retry")
 @click.argument("number", type=NUMBER, required=False)
-@click.option("--all", "every", is_flag=True, help="Every failed notification.")
+@click.option("--all-failed", "every", is_flag=True, help="Every failed notification.")
+@previewed
+@sure
 @with_application
-def retry_inbox(number: int | None, every: bool) -> None:
+def retry_inbox(number: int | None, every: bool, is_preview: bool, is_sure: bool) -> None:
     """Process a notification again."""
     if every is (number is not None):
-        raise click.UsageError("Name a notification's NUMBER, or --all.")
+        raise click.UsageError("Name a notification's NUMBER, or --all-failed.")
     if number is None:
+        count = notification_commands.counts(services())["failed"]
+        if is_preview or not count:
+            say(f"{count} notification(s) would be processed again.")
+            return
+        ask(f"Process {count} notification(s) again?", is_sure=is_sure)
         _say_end(seen_through(lambda: notifications_in_bulk.start_process_failed(services(), WHO), is_here=False))
+        return
+    if is_preview:
+        row = notification_commands.shown(services(), number)
+        say(f"Notification {number} of {row['table_name']} {row['row_id']} would be processed again.")
         return
     notification_commands.process_again(services(), number)
     say(f"Notification {number} will be processed again.")
@@ -159,9 +167,16 @@ def retry_inbox(number: int | None, every: bool) -> None:
 
 @inbox.command("purge")
 @click.option("--older-than-days", type=DAYS, default=30, show_default=True, help="Only what is older.")
+@previewed
+@sure
 @with_application
-def purge_inbox(older_than_days: int) -> None:
+def purge_inbox(older_than_days: int, is_preview: bool, is_sure: bool) -> None:
     """Delete ended notifications."""
+    count = notifications_in_bulk.purgeable(services(), older_than_days)
+    if is_preview or not count:
+        say(f"{count} notification(s) would be deleted.")
+        return
+    ask(f"Delete {count} notification(s) for good?", is_sure=is_sure)
     _say_end(seen_through(lambda: notifications_in_bulk.start_purge(services(), older_than_days, WHO), is_here=False))
 
 

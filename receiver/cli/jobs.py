@@ -5,7 +5,20 @@ from __future__ import annotations
 import click
 
 from receiver.cli.explained import ExplainedGroup
-from receiver.cli.shared import DAYS, LIMIT, as_json, print_json, said, say, services, table, with_application
+from receiver.cli.shared import (
+    DAYS,
+    LIMIT,
+    as_json,
+    ask,
+    previewed,
+    print_json,
+    said,
+    say,
+    services,
+    sure,
+    table,
+    with_application,
+)
 from receiver.commands.following import synch_jobs
 from receiver.commands.following.synch_jobs import Job
 
@@ -38,9 +51,16 @@ def list_jobs(mapping: str, key: str | None, limit: int, is_json: bool) -> None:
 
 @jobs.command("purge")
 @click.option("--older-than-days", type=DAYS, default=7, show_default=True, help="Only what is older.")
+@previewed
+@sure
 @with_application
-def purge_jobs(older_than_days: int) -> None:
+def purge_jobs(older_than_days: int, is_preview: bool, is_sure: bool) -> None:
     """Delete ended jobs, but not those that a skipped coupling refers to, nor the newest."""
+    count = synch_jobs.purgeable(services(), older_than_days)
+    if is_preview or not count:
+        say(f"{count} job(s) would be deleted.")
+        return
+    ask(f"Delete {count} job(s) for good?", is_sure=is_sure)
     say(f"{synch_jobs.purge(services(), older_than_days)} job(s) were deleted.")
 
 

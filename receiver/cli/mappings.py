@@ -11,13 +11,17 @@ from receiver.cli.explained import ExplainedGroup
 from receiver.cli.outcome import print_result
 from receiver.cli.shared import (
     EMPTY,
+    NUMBER,
     WHO,
     as_json,
+    ask,
+    previewed,
     print_captioned,
     print_json,
     said,
     say,
     services,
+    sure,
     table,
     with_application,
 )
@@ -54,6 +58,18 @@ SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "when_a_match_exists": ("when_a_match_exists", MatchExists),
     "table_filter": ("local_filter_text", str),
     "integration_table_filter": ("dataverse_filter_text", str),
+}
+
+#: the same of a field mapping
+FIELD_SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "enabled": ("is_enabled", lambda text: text == "on"),
+    "direction": ("direction", Direction),
+    "constant": ("constant", lambda text: text or None),
+    "not_null": ("not_null", lambda text: text == "on"),
+    "clear_value_on_failed_sync": ("clear_value_on_failed_sync", lambda text: text == "on"),
+    "match_on_this_field": ("match_on_this_field", lambda text: text == "on"),
+    "transformation_rule": ("transformation_rule", str),
+    "transformation_direction": ("transformation_direction", Direction),
 }
 
 
@@ -122,7 +138,7 @@ def show_mapping(name: str, is_json: bool) -> None:
 @click.option("--integration-table-filter", help="Which Dataverse rows, in the filter grammar.")
 @click.option("--field", "fields", nargs=2, multiple=True, metavar="NUMBER on|off", help="Switch a field mapping.")
 @click.option("--expect", "expected", type=click.IntRange(0), metavar="VERSION", help="Refuse if it is another by now.")
-@click.option("--preview", "is_preview", is_flag=True, help="Say what would be changed, and change nothing.")
+@previewed
 @as_json
 @with_application
 def set_mapping(
@@ -168,14 +184,64 @@ def _print_change(found: mapping_commands.Change) -> None:
         say(f"  {what}: {before or EMPTY} → {after or EMPTY}")
 
 
+@mappings.command("field")
+@click.argument("name", metavar="MAPPING")
+@click.argument("number", type=NUMBER)
+@click.option("--enabled", type=SWITCH, help="Off: the field is not transferred.")
+@click.option("--direction", type=click.Choice([one.value for one in Direction]), help="Which way its value goes.")
+@click.option("--constant", help="Used where the source has no column; empty: none.")
+@click.option("--not-null", type=SWITCH, help="On: an empty value is not written.")
+@click.option("--clear-value-on-failed-sync", type=SWITCH, help="On: a lookup that leads nowhere is left empty.")
+@click.option("--match-on-this-field", type=SWITCH, help="On: records with equal values are offered for coupling.")
+@click.option("--transformation-rule", help="See docs/transformation-rules.md; empty: none.")
+@click.option(
+    "--transformation-direction", type=click.Choice([one.value for one in Direction]), help="Where the rule works."
+)
+@previewed
+@with_application
+def set_field(name: str, number: int, is_preview: bool, **options: str | None) -> None:
+    """Change one field mapping: all that is given, or nothing if one is refused."""
+    changes = {
+        FIELD_SETTINGS[key][0]: FIELD_SETTINGS[key][1](text) for key, text in options.items() if text is not None
+    }
+    if not changes:
+        raise click.UsageError("Nothing to set: name at least one option.")
+    _print_change(mapping_commands.change(services(), name, WHO, {}, {number: changes}, is_preview=is_preview))
+
+
+@mappings.command("add-field")
+@click.argument("name", metavar="MAPPING")
+@click.option("--field-name", "local_column", required=True, help="Column of the local table.")
+@click.option("--integration-field-name", "dataverse_column", required=True, help="Column of the Dataverse table.")
+@click.option("--direction", type=click.Choice([one.value for one in Direction]), help="By default the mapping's own.")
+@previewed
+@with_application
+def add_field(name: str, local_column: str, dataverse_column: str, direction: str | None, is_preview: bool) -> None:
+    """Add a field mapping. It starts switched off: look at it, then switch it on."""
+    found = mapping_commands.add_field(
+        services(), name, WHO, (local_column, dataverse_column), Direction(direction) if direction else None,
+        is_preview=is_preview,
+    )  # fmt: skip
+    _print_change(found)
+    if not is_preview:
+        number = found.mapping.fields[-1].number
+        say(f"To switch it on: receiver mappings field {found.mapping.name} {number} --enabled on")
+
+
 @mappings.command("multi-company")
 @click.argument("name", metavar="MAPPING")
 @click.argument("state", type=SWITCH, metavar="on|off")
+@previewed
+@sure
 @with_application
-def multi_company(name: str, state: str) -> None:
+def multi_company(name: str, state: str, is_preview: bool, is_sure: bool) -> None:
     """Multi-Company Synchronization: on, rows of other companies are synchronized too."""
-    changed = set_multi_company(services(), name, WHO, is_on=state == "on")
     rows = "of every company" if state == "on" else "of our company and of none"
+    if is_preview:
+        say(f"{mapping_commands.named(services(), name).name} would synchronize rows {rows}.")
+        return
+    ask(f"Let {name.upper()} synchronize rows {rows}?", is_sure=is_sure)
+    changed = set_multi_company(services(), name, WHO, is_on=state == "on")
     say(
         f"{changed.name} synchronizes rows {rows}. "
         "Its steps in Dataverse read other columns now: receiver steps register"
@@ -184,21 +250,41 @@ def multi_company(name: str, state: str) -> None:
 
 @mappings.command("bring-in")
 @click.argument("name", metavar="MAPPING")
+@previewed
+@sure
 @with_application
-def bring_in(name: str) -> None:
+def bring_in(name: str, is_preview: bool, is_sure: bool) -> None:
     """Look again at the rows that were passed over while only coupled records were synchronized."""
-    count = mapping_commands.bring_in(services(), name)
-    say(f"{count} row(s) will be looked at by the worker." if count else "No row was passed over: nothing to do.")
+    mapping = mapping_commands.named(services(), name)
+    count = mapping_commands.figures(services())[mapping.name]["passed_over"]
+    if not count:
+        say("No row was passed over: nothing to do.")
+        return
+    creates = "are passed over again" if mapping.synch_only_coupled_records else "may be created here"
+    if is_preview:
+        say(f"{count} row(s) would be looked at again; those inside the filter {creates}.")
+        return
+    ask(f"Look at {count} row(s) again? Those inside the filter {creates}.", is_sure=is_sure)
+    say(f"{mapping_commands.bring_in(services(), name)} row(s) will be looked at by the worker.")
 
 
 @mappings.command("reset")
 @click.argument("name", metavar="[MAPPING]", required=False)
 @click.option("--all", "is_all", is_flag=True, help="Every shipped mapping, one that was deleted too.")
+@previewed
+@sure
 @with_application
-def reset_mapping(name: str | None, is_all: bool) -> None:
+def reset_mapping(name: str | None, is_all: bool, is_preview: bool, is_sure: bool) -> None:
     """Use Default Synchronization Setup: the shipped mapping again."""
     if (name is not None) is is_all:
         raise click.UsageError("Name the mapping, or say --all.")
+    would = mapping_commands.would_reset(services(), name)
+    for of, what, before, after in would:
+        say(f"{of}, {what}: {before or EMPTY} → {after or EMPTY}", err=not is_preview)
+    if is_preview or not would:
+        say("Preview, nothing was changed." if would else "It is as it was shipped: nothing to do.")
+        return
+    ask(f"Take back {len(would)} setting(s)?", is_sure=is_sure)
     if name is None:
         say(f"{', '.join(mapping_commands.reset_all(services(), WHO))} are as they were shipped.")
         return
@@ -208,21 +294,20 @@ def reset_mapping(name: str | None, is_all: bool) -> None:
 
 @mappings.command("delete")
 @click.argument("name", metavar="MAPPING")
-@click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+@sure
 @with_application
 def delete_mapping(name: str, is_sure: bool) -> None:
     """Delete a mapping that couples nothing; no record is deleted."""
     found = mapping_commands.named(services(), name)
-    if not is_sure:
-        click.confirm(f"Delete the mapping {found.name}?", abort=True, err=True)
+    ask(f"Delete the mapping {found.name}?", is_sure=is_sure)
     mapping_commands.delete(services(), found.name, WHO)
     say(f"{found.name} was deleted.")
 
 
 @mappings.command("confirm")
 @click.argument("name", metavar="MAPPING")
-@click.option("--preview", "is_preview", is_flag=True, help="Say what would be done, and do nothing.")
-@click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+@previewed
+@sure
 @as_json
 @with_application
 def confirm_kept(name: str, is_preview: bool, is_sure: bool, is_json: bool) -> None:
@@ -237,7 +322,7 @@ def confirm_kept(name: str, is_preview: bool, is_sure: bool, is_json: bool) -> N
         print_result(confirm(services(), name, WHO, is_preview=True), "Would be done", is_json=False)
         for one in found:
             say(one.sentence)
-        click.confirm("Carry it out?", abort=True, err=True)
+        ask("Carry it out?", is_sure=is_sure)
     print_result(confirm(services(), name, WHO, is_preview=is_preview), "Confirm", is_json=is_json)
 
 

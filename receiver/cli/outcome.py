@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
 from receiver.cli.shared import EMPTY, print_json, say, table
 from receiver.commands.result import CommandResult, Line
 from receiver.commands.told import lines_of
+from receiver.core.values import from_plain, is_empty, shown
 from receiver.store.tasks import Task
 
 HEADS = ("MAPPING", "RECORD", "DATAVERSE ROW", "DECISION")
@@ -21,7 +23,7 @@ def print_result(result: CommandResult, title: str, *, is_json: bool) -> None:
     if is_json:
         print_json(result.plain())
     else:
-        print_lines(result.lines, title)
+        print_lines(result.lines, title, shows_values=result.is_preview)
         say(f"{'Preview, nothing was changed: ' if result.is_preview else ''}{counted(result.counts)}")
     if result.has_errors:
         click.get_current_context().exit(1)
@@ -43,15 +45,28 @@ def print_told(task: Task | None, title: str, *, is_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
-def print_lines(lines: Sequence[Line], title: str) -> None:
+def print_lines(lines: Sequence[Line], title: str, *, shows_values: bool = False) -> None:
     rows = [(one.mapping, one.local_id or EMPTY, one.dataverse_id or EMPTY, one.decision) for one in lines]
     if rows:
-        table(title, HEADS, rows, [_note(one) for one in lines])
+        table(title, HEADS, rows, [_note(one, shows_values=shows_values) for one in lines])
 
 
 def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items()) or "nothing to do"
 
 
-def _note(one: Line) -> str:
-    return f"{one.sentence} {one.remedy if one.decision in {'Fail', 'Error', 'Skip'} else ''}".strip()
+def _note(one: Line, *, shows_values: bool) -> str:
+    remedy = one.remedy if one.decision in {"Fail", "Error", "Skip"} else ""
+    values = "; ".join(changed(one.fields)) if shows_values else ""
+    return " ".join(filter(None, (one.sentence, remedy, values)))
+
+
+def changed(fields: Mapping[str, Any]) -> list[str]:
+    """`column: before → after`, as people read the values."""
+    return [f"{name}: {value_said(before)} → {value_said(after)}" for name, (before, after) in fields.items()]
+
+
+def value_said(plain: Any) -> str:
+    """A value as it is kept in an outcome, a finding or the history."""
+    value = from_plain(plain)
+    return "(blank)" if is_empty(value) else shown(value)

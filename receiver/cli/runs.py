@@ -6,9 +6,8 @@ import click
 
 from receiver.cli.mappings import mappings
 from receiver.cli.outcome import print_result
-from receiver.cli.shared import WHO, as_json, print_json, said, services, table, with_application
+from receiver.cli.shared import WHO, as_json, ask, print_json, said, services, sure, table, with_application
 from receiver.cli.tasks import here, started
-from receiver.errors import RefusedError
 
 DIRECTIONS = ("to", "from", "both")
 
@@ -45,11 +44,11 @@ def run_mapping(
 @click.command("full-synchronization")
 @click.option("--review", "is_review", is_flag=True, help="Only say what is recommended for each mapping.")
 @click.option("--full", "full", multiple=True, metavar="MAPPING", help="Recommend Full Synchronization for it.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@sure
 @here
 @as_json
 @with_application
-def full_synchronization(is_review: bool, full: tuple[str, ...], yes: bool, here: bool, is_json: bool) -> None:
+def full_synchronization(is_review: bool, full: tuple[str, ...], is_sure: bool, here: bool, is_json: bool) -> None:
     """Synchronize all mappings in full, each after those it needs."""
     from receiver.commands.synchronizing import full_synchronization as command
 
@@ -63,8 +62,7 @@ def full_synchronization(is_review: bool, full: tuple[str, ...], yes: bool, here
         table("Full Synchronization Review", heads, rows)
     if is_review:
         return
-    if not yes and not click.confirm("Start the full synchronization?", err=True):
-        raise RefusedError("Nothing was started.")
+    ask("Start the full synchronization?", is_sure=is_sure)
     started(lambda: command.start(services(), WHO, full), is_here=here, is_json=is_json)
 
 

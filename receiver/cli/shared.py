@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,7 +17,7 @@ from flask.cli import ScriptInfo
 
 from receiver.cli.explained import ExplainedGroup
 from receiver.core.visible import visible
-from receiver.errors import InvalidMappingError, NotFoundError, ReceiverError
+from receiver.errors import InvalidMappingError, NotFoundError, ReceiverError, RefusedError
 from receiver.services import Services
 from receiver.web import application
 
@@ -72,12 +73,33 @@ def with_application(command: Callable[..., Any]) -> Callable[..., Any]:
             with app.app_context():
                 if ctx.info_name not in MANAGES_ITS_SCHEMA:
                     schema.check(made.database)
-                return ctx.invoke(command, *args, **kwargs)
+                with _a_person_waits(made):
+                    return ctx.invoke(command, *args, **kwargs)
         finally:
             if flask_cli is None:
                 made.close()
 
     return within
+
+
+@contextmanager
+def _a_person_waits(made: Services) -> Iterator[None]:
+    """Who waits for Dataverse before the terminal is told so, once, and does not wait as long as a worker."""
+    if made.client is None or click.get_current_context().info_name == "worker":
+        yield
+        return
+    is_told = threading.Event()
+
+    def tell() -> None:
+        if not is_told.is_set():
+            is_told.set()
+            say("Waiting for Dataverse …", err=True)
+
+    made.client.waited_for(tell)
+    try:
+        yield
+    finally:
+        made.client.waited_for(None)
 
 
 def _make_app() -> Flask:
@@ -93,6 +115,24 @@ def writing(path: object) -> Iterator[None]:
         yield
     except OSError as error:
         raise click.UsageError(f"{path} cannot be written: {error.strerror}. Name another place.") from None
+
+
+#: the option `--yes` of what writes many or cannot be taken back
+sure = click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+#: the option `--preview`
+previewed = click.option("--preview", "is_preview", is_flag=True, help="Say what would be done, and do nothing.")
+
+
+def ask(question: str, *, is_sure: bool) -> None:
+    """A person says yes before it is done. Raises: RefusedError where nobody does."""
+    if is_sure:
+        return
+    try:
+        is_meant = click.confirm(visible(question), err=True)
+    except click.Abort:
+        raise RefusedError("Nothing was done: nobody answered. Say --yes where it is meant.") from None
+    if not is_meant:
+        raise RefusedError("Nothing was done.")
 
 
 # -- printing --------------------------------------------------------------------------------------------------

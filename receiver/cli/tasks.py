@@ -162,7 +162,19 @@ def started(create: Callable[[], int], *, is_here: bool, is_json: bool = False) 
     ended = carry_out_here(number, is_quiet=is_json) if is_here else watch(number, is_quiet=is_json)
     if is_json:
         print_json(_plain(task_of(services(), number)))
-    if ended is not None and ended.state == "failed":
+    end_as(ended)
+
+
+def end_as(task: Task | None) -> None:
+    """Exit code 1 where it was left, ended early, or something in it failed, which is said with where to look."""
+    if task is None or task.state in {"failed", "cancelled"}:
+        sys.exit(FAILED)
+    if task.counts.get("failed"):
+        where = f"receiver jobs list {task.arguments.get('mapping', '')}".rstrip()
+        say(
+            f"{task.counts['failed']} failed. To see which, and why: {where}; what stands: receiver errors list",
+            err=True,
+        )
         sys.exit(FAILED)
 
 

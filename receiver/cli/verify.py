@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any
 
 import click
 
+from receiver.cli.outcome import value_said
 from receiver.cli.shared import EMPTY, FAILED, WHO, as_json, print_json, said, say, services, table, with_application
 from receiver.cli.tasks import here, seen_through
 from receiver.commands.synchronizing.verification import repaired_of, start, verifications_of
 from receiver.commands.synchronizing.verify import KINDS, Finding, Verification, findings
-from receiver.core.values import from_plain, is_empty, shown
 
 LISTED_TOGETHER = 500
 
@@ -73,17 +72,12 @@ def _row(one: Finding) -> tuple[str, str, str]:
 
 def _note(one: Finding) -> str:
     fields = [
-        f"{name}: {_said(here)} here, {_said(there)} there" + (f" ({one.reasons[name]})" if name in one.reasons else "")
+        f"{name}: {value_said(here)} here, {value_said(there)} in Sales"
+        + (f" ({one.reasons[name]})" if name in one.reasons else "")
         for name, (here, there) in one.fields.items()
     ]
     of_all = [reason for name, reason in one.reasons.items() if not name]
     return "; ".join([*of_all, *fields])
-
-
-def _said(plain: Any) -> str:
-    """A value as it is kept in a finding, as people read it."""
-    value = from_plain(plain)
-    return said(None) if is_empty(value) else shown(value)
 
 
 def _counted(counts: dict[str, int]) -> str:

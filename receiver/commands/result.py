@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from receiver.core.mapping import Direction
 from receiver.errors import StalePreviewError
 from receiver.runs.carry_out import Done, Wanted, carry_out, preview
 from receiver.services import Services
+
+#: decisions that wrote nothing and want nothing
+SAYS_NOTHING = frozenset({"AlreadyEqual", "IgnoreUnchanged", "None"})
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def carried_out(
         if token and token != foretold.token:
             raise StalePreviewError
         if is_preview:
-            lines = _lines(foretold.done)
+            lines = one_each(_lines(foretold.done))
             is_blocked = any(line.decision in {"Fail", "Error"} for line in lines)
             return CommandResult(lines, is_preview=True, token="" if is_blocked else foretold.token)
     return CommandResult(_lines(carry_out(services, wanted)))
@@ -93,3 +96,19 @@ def line_of(done: Done) -> Line:
         settled.remedy,
         settled.fields,
     )
+
+
+def one_each(lines: Iterable[Line]) -> tuple[Line, ...]:
+    """One line a record: of two that were tried both ways what both say; a failure before what was written."""
+    found: dict[tuple[str, str, str], list[Line]] = {}
+    for line in lines:
+        found.setdefault((line.mapping, line.local_id, line.dataverse_id), []).append(line)
+    return tuple(_as_one(own) for own in found.values())
+
+
+def _as_one(own: Sequence[Line]) -> Line:
+    telling = [line for line in own if line.decision not in SAYS_NOTHING] or own[:1]
+    first = min(telling, key=lambda line: line.decision not in {"Fail", "Error"})
+    sentences = dict.fromkeys(line.sentence for line in telling)
+    fields = {name: values for line in telling for name, values in line.fields.items()}
+    return replace(first, sentence=" ".join(sentences), fields=fields)

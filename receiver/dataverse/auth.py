@@ -12,7 +12,7 @@ import msal
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from receiver.dataverse.reach import NotReachedError, told
+from receiver.dataverse.reach import TIMEOUT, NotReachedError, told
 from receiver.errors import SignInError
 
 #: what the authority says of a tenant it does not know; msal tells it without a code
@@ -66,6 +66,7 @@ class ClientCredentials:
                 client_credential=credential,
                 authority=self._authority,
                 instance_discovery=None if self._discovers else False,
+                timeout=TIMEOUT,  # msal itself would wait for ever
             )
         except OSError as error:
             raise self._not_reached(error) from error

@@ -70,8 +70,8 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def told(error: Exception) -> tuple[Obstacle, str]:
-    """What stood in the way, and the same in words, of what requests raised."""
+def told(error: Exception, patience: float = TIMEOUT[1]) -> tuple[Obstacle, str]:
+    """What stood in the way, and the same in words, of what requests raised; *patience* in seconds."""
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
         return Obstacle.TRUST, str(error)
     causes = list(_causes(error))
@@ -87,7 +87,9 @@ def told(error: Exception) -> tuple[Obstacle, str]:
     if any(isinstance(one, ConnectionRefusedError) for one in causes):
         return Obstacle.REFUSED, "nothing listens there"
     if isinstance(error, requests.Timeout):
-        return Obstacle.SILENT, f"no answer within {TIMEOUT[1]} seconds"
+        return Obstacle.SILENT, f"no answer within {patience:g} seconds"
+    if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
+        return Obstacle.SILENT, "the connection broke off"
     return Obstacle.SILENT, type(error).__name__ if isinstance(error, OSError) else str(error)
 
 

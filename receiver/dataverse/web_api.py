@@ -7,11 +7,12 @@ answer means is said in `answers.py`. Source: reference/dataverse.md §6.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,12 +23,25 @@ from urllib.parse import urlsplit
 
 import requests
 
+from receiver.core.away import Away
 from receiver.dataverse.answers import Answer, Asked, json_of, refusal
 from receiver.dataverse.columns import TABLES
 from receiver.dataverse.known_answers import NO_PRIVILEGE
-from receiver.errors import BrokenAnswerError, DataverseUnreachableError, ReceiverError, SetUpError
+from receiver.dataverse.reach import told
+from receiver.errors import (
+    AnswerClass,
+    BrokenAnswerError,
+    DataverseError,
+    DataverseUnreachableError,
+    ReceiverError,
+    SetUpError,
+)
 
-TIMEOUT = (5, 30)
+log = logging.getLogger(__name__)
+
+#: seconds to connect, and to wait for an answer; and where a person waits for it, as the page behind the button does
+TIMEOUT, OF_A_PERSON = (5, 30), (5, 10)
+SLOW_SECONDS = 2.0
 LATELY_SECONDS, FAILED_KEPT = 900.0, 8
 _DECIMAL = f"decimal-{uuid.uuid4().hex}:"
 HEADERS = {
@@ -123,6 +137,10 @@ class WebApi:
         self._root = f"{self.url}/api/data/v9.2/"
         self._credentials = credentials
         self._gate = gate or OpenGate()
+        self._away = Away(log, f"Dataverse ({urlsplit(self.url).hostname})")
+        self._time_out = TIMEOUT
+        #: called once, when a request takes long; None: nobody waits before a terminal
+        self._told_waiting: Callable[[], None] | None = None
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         #: when a request of a kind went through last, and when one failed, by the row's id
@@ -132,6 +150,11 @@ class WebApi:
     def close(self) -> None:
         for session in self._sessions:
             session.close()
+
+    def waited_for(self, told: Callable[[], None] | None) -> None:
+        """A person waits: *told* is called as soon as an answer takes long, and patience ends sooner. None: nobody."""
+        self._told_waiting = told
+        self._time_out = TIMEOUT if told is None else OF_A_PERSON
 
     def sign_in(self) -> None:
         """Have a token, a new one. Raises: SignInError, DataverseUnreachableError."""
@@ -188,12 +211,21 @@ class WebApi:
         except ReceiverError as error:
             if gate:
                 self._gate.left(gate)
+            self._note(error)
             self._closed_by(error)
             raise
+        self._away.back()
         if gate:
             self._gate.passed(gate)
         self._went[call.asked.what] = time.monotonic()
         return response
+
+    def _note(self, error: ReceiverError) -> None:
+        """Whether Dataverse is there: a refusal of what was asked is an answer, an outage or a pause is none."""
+        if isinstance(error, DataverseError) and error.answer is AnswerClass.DATA:
+            self._away.back()
+        else:
+            self._away.away(str(error))
 
     def _sent(self, call: Call) -> requests.Response:
         """The answer to a request that went through, with a new token where the first was refused."""
@@ -271,17 +303,32 @@ class WebApi:
         if call.body is not None:
             sent.setdefault("Content-Type", "application/json; charset=utf-8")
         try:
-            return self._session().request(
-                call.method,
-                self._root + call.path,
-                params=call.params,
-                headers=sent,
-                data=call.body,
-                timeout=TIMEOUT,
-                allow_redirects=False,
-            )
+            with self._told_if_slow():
+                return self._session().request(
+                    call.method,
+                    self._root + call.path,
+                    params=call.params,
+                    headers=sent,
+                    data=call.body,
+                    timeout=self._time_out,
+                    allow_redirects=False,
+                )
         except requests.RequestException as error:
-            raise DataverseUnreachableError(f"Dataverse cannot be reached: {type(error).__name__}: {error}") from error
+            _, words = told(error, self._time_out[1])
+            raise DataverseUnreachableError(f"Dataverse cannot be reached at {self.url}: {words}.") from error
+
+    @contextmanager
+    def _told_if_slow(self) -> Iterator[None]:
+        if self._told_waiting is None:
+            yield
+            return
+        slow = threading.Timer(SLOW_SECONDS, self._told_waiting)
+        slow.daemon = True
+        slow.start()
+        try:
+            yield
+        finally:
+            slow.cancel()
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)

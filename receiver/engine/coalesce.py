@@ -75,6 +75,8 @@ class Ask:
     key: str = ""
     #: whatever *Synch. Only Coupled Records* says
     may_create: bool = False
+    #: of a preview: as if the coupling were taken back from Skipped
+    is_taken_back: bool = False
     #: the job that counts it; None: one of its own
     job: int | None = None
     #: the lease of the task that counts in it

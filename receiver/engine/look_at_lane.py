@@ -164,6 +164,7 @@ def _asked_source(work: Work, lease: Lease, ask: Ask) -> Request:
         creates_new=ask.creates_new,
         may_create=ask.may_create,
         is_restored=ask.is_restored,
+        is_taken_back=ask.is_taken_back,
         job=ask.job,
         job_holder=ask.job_holder,
         why=ask.why,

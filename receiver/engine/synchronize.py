@@ -122,6 +122,8 @@ def _claims_unread(work: Work, mapping: TableMapping, request: Request, decision
 def _situation(work: Work, mapping: TableMapping, request: Request) -> Situation:
     toward, source = request.toward, request.source
     coupling = work.known.coupling(mapping.name, toward, source.id)
+    if request.is_taken_back and coupling is not None:
+        coupling = replace(coupling, is_skipped=False)
     now = Situation(
         mapping,
         toward,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,7 @@ from receiver.core.decision import (
     Skip,
 )
 from receiver.core.mapping import Direction
-from receiver.core.values import Value, is_empty, same, to_plain
+from receiver.core.values import Value, from_plain, is_empty, same, to_plain
 from receiver.engine.work import Offer, Outcome
 from receiver.tables import BY_NAME
 
@@ -67,7 +68,15 @@ class Settled:
         return {name: getattr(self, name) for name in names}
 
 
-def in_words(outcome: Outcome, coupling: Coupling | None, record: Record | None) -> Settled:
+def failing(outcomes: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of a notification's outcomes those that make it a failed one."""
+    return [one for one in outcomes if one.get("decision") == "Fail" or one.get("reason") == Reason.SKIPPED.name]
+
+
+def in_words(
+    outcome: Outcome, coupling: Coupling | None, record: Record | None, *, is_preview: bool = False
+) -> Settled:
+    """What was done, or *is_preview*: what would be."""
     now, decision = outcome.now, outcome.decision
     word, counter = WORDS[type(decision)]
     became_skipped = isinstance(decision, Fail) and coupling is not None and coupling.is_skipped
@@ -78,7 +87,7 @@ def in_words(outcome: Outcome, coupling: Coupling | None, record: Record | None)
         decision=word,
         counter="skipped" if became_skipped else counter,
         reason="" if reason is None else reason.name,
-        sentence=_sentence(outcome, record),
+        sentence=_sentence(outcome, record, is_preview=is_preview),
         remedy="" if reason is None else reason.remedy.format(mapping=now.mapping.name),
         record="" if isinstance(decision, RemoveCoupling) or coupling is None or record is None else coupling.local_id,
         fields=changed_fields(now, decision),
@@ -94,10 +103,35 @@ def error_of(now: Situation, decision: Fail) -> str:
     return ": ".join(filter(None, (said, "; ".join(decision.details))))
 
 
-def _sentence(outcome: Outcome, record: Record | None) -> str:
+def _sentence(outcome: Outcome, record: Record | None, *, is_preview: bool) -> str:
     """What happened, and which values were left alone."""
     merged = getattr(outcome.decision, "merged", None)
-    return " ".join((_what_happened(outcome, record), *(merged.notes if merged is not None else ())))
+    said = _foretold(outcome, record) if is_preview else ""
+    return " ".join((said or _what_happened(outcome, record), *(merged.notes if merged is not None else ())))
+
+
+def _foretold(outcome: Outcome, record: Record | None) -> str:
+    """What would be written; empty where nothing would be."""
+    now, decision = outcome.now, outcome.decision
+    caption, row = BY_NAME[now.mapping.local_table].caption, _row_called(outcome)
+    local = f"{caption} {record.id}" if record else caption
+    if isinstance(decision, Insert) and now.toward is Direction.FROM:
+        number = "; it gets its number when it is made" if BY_NAME[now.mapping.local_table].series else ""
+        return f"A new {caption} would be created from {row}, and the two would be coupled{number}."
+    if isinstance(decision, Insert):
+        return f"A new {now.mapping.dataverse_table} would be created from {local}, and the two would be coupled."
+    if not isinstance(decision, Modify):
+        return ""
+    source, destination = (row, local) if now.toward is Direction.FROM else (local, row)
+    changed = changed_fields(now, decision)
+    blanked = [name for name, (before, after) in changed.items() if is_blanked(before, after)]
+    lost = f" A blank would overwrite {', '.join(blanked)}." if blanked else ""
+    return f"{destination} would be updated from {source}: {', '.join(changed)}.{lost}"
+
+
+def is_blanked(before: Any, after: Any) -> bool:
+    """Whether a value, as `changed_fields` has it, is overwritten with nothing."""
+    return is_empty(from_plain(after)) and not is_empty(from_plain(before))
 
 
 def _what_happened(outcome: Outcome, record: Record | None) -> str:

@@ -71,6 +71,8 @@ class Request:
     is_turned: bool = False
     #: it stands for a deleted record, by a person's wish
     is_restored: bool = False
+    #: of a preview: as if the coupling were taken back from Skipped
+    is_taken_back: bool = False
     #: the job that counts it; None: one of its own
     job: int | None = None
     #: the lease of the task that counts in it

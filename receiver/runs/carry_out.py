@@ -318,7 +318,8 @@ def _not_pulled(_reference: Reference) -> bool:
 
 def _foretold(outcome: Outcome) -> Settled:
     now = outcome.now
-    return in_words(outcome, now.coupling, now.source if now.toward is Direction.TO else now.destination)
+    record = now.source if now.toward is Direction.TO else now.destination
+    return in_words(outcome, now.coupling, record, is_preview=True)
 
 
 def _seen(outcome: Outcome | None) -> bytes:

@@ -14,6 +14,7 @@ from sqlalchemy import delete
 from receiver.commands.connection.test_connection import test_connection
 from receiver.commands.following import history
 from receiver.commands.procedures import PROCEDURES
+from receiver.core.away import Away
 from receiver.engine.process import process, process_together
 from receiver.errors import BusyError, ReceiverError, SchemaError, StoreUnavailableError
 from receiver.lanes import lane as lanes
@@ -50,6 +51,7 @@ class Worker:
         self._rings = 0
         self._schema_was_ours = -LOOK_AGAIN_SECONDS
         self._looking_at_schema = threading.Lock()
+        self._schema_away = Away(log, "The schema that this version needs")
         #: lanes held by this worker that are worked on one by one
         self._alone: deque[Lease] = deque()
         self._together = threading.Lock()
@@ -89,13 +91,15 @@ class Worker:
             rings = self._rings
             try:
                 self._check_schema()
-                if not step():
+                is_idle = not step()
+                self._schema_away.back()
+                if is_idle:
                     self._sleep(rings)
             except SchemaError as error:
-                log.warning("No %s: %s The worker stands still, and goes on by itself.", what, error)
+                self._schema_away.away(f"{error} The worker stands still, and goes on by itself.")
                 self._stopped.wait(STANDS_STILL_SECONDS)
             except (StoreUnavailableError, BusyError) as error:
-                log.warning("No %s: %s Looking again in a second.", what, error)
+                log.debug("No %s: %s", what, error)  # the database itself tells that it is away, and back
                 self._stopped.wait(LOOK_AGAIN_SECONDS)
             except Exception:
                 log.exception("The thread of %s met something nobody foresaw; it goes on in a second.", what)
@@ -185,7 +189,7 @@ class Worker:
                     purged = time.monotonic()
                     history.purge(self._services, self._services.options.history_days)
             except ReceiverError as error:
-                log.warning("No heartbeat: %s", error)
+                log.debug("No heartbeat: %s", error)
             except Exception:
                 log.exception("The heartbeat met something nobody foresaw; it beats on.")
             self._stopped.wait(HEARTBEAT_SECONDS)

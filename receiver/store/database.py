@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import threading
 import time
@@ -19,10 +20,13 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Opera
 from sqlalchemy.exc import TimeoutError as PoolIsEmptyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from receiver.core.away import Away
 from receiver.errors import ReceiverError, RefusedError, SchemaError, StoreUnavailableError
 from receiver.store.lock_holders import holder_of
 from receiver.store.number_blocks import NumberBlocks
 from receiver.store.refusals import passing_of, refusal_of, set_up_of
+
+log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 5000
 #: threads stand in line for the one writer; who waits longer is answered 503 while Dataverse still listens
@@ -78,6 +82,7 @@ class Database:
         self._one_writer = threading.Lock()
         self._kept: Connection | None = None
         self._is_disposed = False
+        self._away = Away(log, f"The database ({self.url.database})")
         event.listen(self.engine, "checkin", self._close_if_disposed)
         if self.is_sqlite:
             event.listen(self.engine, "do_connect", self._check_file)
@@ -201,7 +206,10 @@ class Database:
             said = self._said(error)
             if said is None:
                 raise
+            if isinstance(said, StoreUnavailableError):
+                self._away.away(str(said))
             raise said from error
+        self._away.back()
 
     def _said(self, error: DBAPIError) -> ReceiverError | None:
         """What an error of the database means for whoever works with it; None for what is a mistake of our own."""

@@ -64,9 +64,7 @@ def open_page(table: str, row_id: str) -> ResponseReturnValue:
     if isinstance(answer, Opened):
         return _to_record(answer)
     if isinstance(answer, MayCreate | Offered | Busy):
-        return render_template(
-            "open.html", answer=answer, kind=type(answer).__name__, signed=signed, changes=_changes, **context
-        )
+        return render_template("open.html", answer=answer, kind=type(answer).__name__, **OFFERING, **context)
     status = 404 if answer.is_gone else 409
     if not answer.outcomes:  # Dataverse or the database did not answer: the choice stands
         context["couple_with"] = request.form.get("couple_with", "")
@@ -89,6 +87,10 @@ def _changes(offer: Offer) -> list[tuple[str, Any, Any]]:
         mapping = application.services().mappings(connection)[offer.mapping]
     columns = columns_of(BY_NAME[mapping.local_table].table)
     return [(columns[name].caption, before, after) for name, (before, after) in offer.fields.items()]
+
+
+#: what the page needs of an offer
+OFFERING = {"signed": signed, "changes": _changes}
 
 
 def _chosen(row_id: str) -> Chosen | None:

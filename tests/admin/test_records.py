@@ -18,6 +18,7 @@ from receiver.engine.work import Offer
 from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
 from receiver.tables import BY_NAME
+from receiver.web.open_link import OFFERING
 
 
 def modify(services, key, **values):
@@ -133,7 +134,8 @@ def refusal(mapping, sentence, remedy):
 )
 def test_each_answer_of_the_button_says_what_is_the_case_and_what_to_do(app, answer, said):
     with app.test_request_context("/open"):
-        page = render_template("open.html", answer=answer, kind=type(answer).__name__, table="account", row_id=ACCOUNT)
+        told = {"answer": answer, "kind": type(answer).__name__, "table": "account", "row_id": ACCOUNT}
+        page = render_template("open.html", **told, **OFFERING)
     for text in said:
         assert text in page
     assert f'"/open/account/{ACCOUNT}"' in page

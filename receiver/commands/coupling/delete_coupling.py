@@ -153,7 +153,7 @@ def _removed(run: Run, mapping: TableMapping, pairs: Sequence[Coupling], job: in
     keeps_id = is_kept(mapping)
     if run.is_preview:
         foretold = cleared(services, mapping, ids, is_preview=True) if keeps_id else {}
-        return _lines(mapping, pairs, foretold)
+        return _lines(mapping, pairs, foretold, would=True)
     with lanes_held(services, [(table, id_) for id_ in ids]) as held:
         free = [one for one in pairs if lanes.key_of(table, one.dataverse_id) in held]
         answers = cleared(services, mapping, [one.dataverse_id for one in free], is_preview=False) if keeps_id else {}
@@ -177,7 +177,7 @@ def _still_coupled(connection: Connection, mapping: TableMapping, pairs: Sequenc
 
 def _cleared_alone(run: Run, mapping: TableMapping, ids: Sequence[str], job: int) -> list[Line]:
     answers = cleared(run.services, mapping, ids, is_preview=run.is_preview)
-    lines = [_id_line(mapping, "", id_, error) for id_, error in answers.items()]
+    lines = [_id_line(mapping, "", id_, error, would=run.is_preview) for id_, error in answers.items()]
     if not run.is_preview:
         with run.services.database.writing() as connection:
             _count(connection, run.services, job, lines)
@@ -191,24 +191,31 @@ def _count(connection: Connection, services: Services, job: int, lines: Sequence
     jobs.add(connection, job, [line.counter for line in lines], errors, services.clock())
 
 
-def _lines(mapping: TableMapping, pairs: Sequence[Coupling], answers: Mapping[str, ReceiverError | None]) -> list[Line]:
+def _lines(
+    mapping: TableMapping,
+    pairs: Sequence[Coupling],
+    answers: Mapping[str, ReceiverError | None],
+    *,
+    would: bool = False,
+) -> list[Line]:
     lines: list[Line] = []
     for one in pairs:
         if one.dataverse_id in answers:
-            lines.append(_id_line(mapping, one.local_id, one.dataverse_id, answers[one.dataverse_id]))
+            lines.append(_id_line(mapping, one.local_id, one.dataverse_id, answers[one.dataverse_id], would=would))
         if answers.get(one.dataverse_id) is None:
-            said = f"{called(mapping, one)} and {mapping.dataverse_table} {one.dataverse_id} are no longer coupled."
+            pair = f"{called(mapping, one)} and {mapping.dataverse_table} {one.dataverse_id}"
+            said = f"{pair} {'would no longer be' if would else 'are no longer'} coupled."
             ids = (one.local_id, one.dataverse_id)
             lines.append(Line(mapping.name, *ids, "RemoveCoupling", "uncoupled", "", said))
     return lines
 
 
-def _id_line(mapping: TableMapping, key: str, id_: str, error: ReceiverError | None) -> Line:
+def _id_line(mapping: TableMapping, key: str, id_: str, error: ReceiverError | None, *, would: bool) -> Line:
     row = f"{mapping.dataverse_table} {id_}"
     if error is not None:
         said = f"{row}: its company id could not be cleared, so the coupling stays: {error}"
         return Line(mapping.name, key, id_, "Fail", "failed", "REFUSED", said, "Mend what the message says; try again.")
-    said = f"{row}: its company id is cleared."
+    said = f"{row}: its company id {'would be' if would else 'is'} cleared."
     return Line(mapping.name, key, id_, "Modify", "modified", "", said, fields={COMPANY_ID: ["ours", None]})
 
 

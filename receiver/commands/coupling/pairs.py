@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, or_, select, true
 
 from receiver.commands.result import Line
 from receiver.core.coupling import Coupling, Result
@@ -140,12 +140,17 @@ def selected(services: Services, mapping: TableMapping, keys: Sequence[str]) -> 
     return pairs_of(services, mapping, [found[key] for key in dict.fromkeys(keys)])
 
 
-def pages_of(services: Services, mapping: TableMapping, *, is_skipped: bool) -> Iterator[list[Pair]]:
-    """Every pair of a mapping whose coupling is, or is not, Skipped; a page at a time, each read when it is wanted."""
+EVERY = true()
+IS_SKIPPED = coupling_rows.c.is_skipped
+HAS_FAILED = or_(IS_SKIPPED, coupling_rows.c.from_result == Result.FAILURE, coupling_rows.c.to_result == Result.FAILURE)
+
+
+def pages_of(services: Services, mapping: TableMapping, which: ColumnElement[bool] = EVERY) -> Iterator[list[Pair]]:
+    """The pairs of a mapping *which* are wanted, by id; a page at a time, each read when it is wanted."""
     after = 0
     while True:
         query = select(coupling_rows.c.id, coupling_rows.c.local_id).order_by(coupling_rows.c.id).limit(PAGE)
-        query = query.where(coupling_rows.c.mapping == mapping.name, coupling_rows.c.is_skipped == is_skipped)
+        query = query.where(coupling_rows.c.mapping == mapping.name, which)
         with services.database.reading() as connection:
             page = connection.execute(query.where(coupling_rows.c.id > after)).all()
             found = couplings.of_records(connection, mapping.name, [row.local_id for row in page])

@@ -73,7 +73,8 @@ def couple(
     coupling = Coupling(found.name, record.id, row.id)
     stale = _stale(services, found, record, row)
     pair = f"{_record_called(found, record)} and {_row_called(found, row)}"
-    line = Line(found.name, record.id, row.id, "Couple", "coupled", "", f"{pair} are coupled.")
+    said = f"{pair} {'would be' if is_preview else 'are'} coupled."
+    line = Line(found.name, record.id, row.id, "Couple", "coupled", "", said)
     if is_preview:
         foretold = _foretold(services, found, coupling, (record, row), after)
         return CommandResult((line, *foretold), is_preview=True)
@@ -230,7 +231,7 @@ def _foretold(
     source = remote if toward is Direction.FROM else record
     outcome = synchronize(work, mapping, Request(toward, source, is_click=True, is_forced=True))
     wanted = Wanted(mapping.dataverse_table, row.id, Ask(mapping=mapping.name, toward=toward, key=record.id))
-    return (line_of(Done(wanted, in_words(outcome, coupling, record))),)
+    return (line_of(Done(wanted, in_words(outcome, coupling, record, is_preview=True))),)
 
 
 def _record_called(mapping: TableMapping, record: Record) -> str:

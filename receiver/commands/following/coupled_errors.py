@@ -5,15 +5,24 @@ Source: BC page 5333; reference §4.3, §4.4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, func, not_, select, update
 
-from receiver.commands.coupling.pairs import Pair, directions_to_try, mapping_named, pages_of, selected
-from receiver.commands.result import CommandResult, Line, carried_out, line_of
+from receiver.commands.coupling.pairs import (
+    HAS_FAILED,
+    IS_SKIPPED,
+    Pair,
+    directions_to_try,
+    mapping_named,
+    pages_of,
+    selected,
+)
+from receiver.commands.result import CommandResult, Line, carried_out, line_of, one_each
 from receiver.commands.synchronizing.synchronize_now import Choice, check_choice, only_direction, synchronize_now
 from receiver.core.mapping import Direction
 from receiver.dataverse.columns import CHANGE_COLUMNS
@@ -37,9 +46,10 @@ BOTH_GONE = "Both records are gone; the coupling is removed."
 
 @dataclass(frozen=True)
 class ErrorLine:
-    """A Skipped coupling, or one whose row or record is gone."""
+    """A coupling that is Skipped, whose last run failed, or whose row or record is gone."""
 
     mapping: str
+    state: str
     local_id: str
     name: str
     record_exists: bool
@@ -54,21 +64,25 @@ class ErrorLine:
 
 
 def listed(services: Services, mapping: str = "", limit: int = FIRST_LINES) -> list[ErrorLine]:
-    """Skipped couplings, of one mapping or of all; a pair that is gone on both sides is uncoupled on the way.
+    """Couplings that are Skipped or failed last, of one mapping or of all, Skipped ones first.
+
+    A Skipped pair that is gone on both sides is uncoupled on the way.
 
     Raises: NotFoundError; what Dataverse raises.
     """
-    lines: list[ErrorLine] = []
-    for name in _mapping_names(services, mapping):
-        for page in pages_of(services, mapping_named(services, name), is_skipped=True):
-            for pair in page:
-                if pair.local is None and pair.row_is_gone:
-                    _uncouple(services, pair, "uncoupled")
-                    continue
-                lines.append(_line_of(pair))
-                if len(lines) == limit:
-                    return lines
-    return lines
+    return list(islice(_listed(services, mapping), limit))
+
+
+def _listed(services: Services, mapping: str) -> Iterator[ErrorLine]:
+    names = _mapping_names(services, mapping)
+    for which in (IS_SKIPPED, and_(HAS_FAILED, not_(IS_SKIPPED))):
+        for name in names:
+            for page in pages_of(services, mapping_named(services, name), which):
+                for pair in page:
+                    if pair.coupling.is_skipped and pair.local is None and pair.row_is_gone:
+                        _uncouple(services, pair, "uncoupled")
+                    else:
+                        yield _line_of(pair)
 
 
 def retry(services: Services, mapping: str, keys: Sequence[str], who: str) -> CommandResult:
@@ -81,13 +95,58 @@ def retry(services: Services, mapping: str, keys: Sequence[str], who: str) -> Co
 
 
 def retry_all(services: Services, who: str, mapping: str = "") -> CommandResult:
-    """Retry every Skipped coupling, a page at a time. Raises: NotFoundError."""
+    """Retry every coupling that is Skipped or failed last, a page at a time. Raises: NotFoundError."""
     lines: list[Line] = []
     for name in _mapping_names(services, mapping):
         # all of them are found before the first is tried: one that fails again would be found again
-        for page in list(pages_of(services, mapping_named(services, name), is_skipped=True)):
+        for page in list(pages_of(services, mapping_named(services, name), HAS_FAILED)):
             lines += _retried(services, page, who).lines
     return CommandResult(tuple(lines))
+
+
+def would_retry(services: Services, mapping: str, keys: Sequence[str] | None) -> CommandResult:
+    """What a retry of these, or with None of all, would do. Raises: NotFoundError; what Dataverse raises."""
+    if keys is None:
+        names = [mapping_named(services, name) for name in _mapping_names(services, mapping)]
+        pairs = [pair for found in names for page in pages_of(services, found, HAS_FAILED) for pair in page]
+    else:
+        pairs = selected(services, mapping_named(services, mapping), keys)
+    lines = [_one_is_gone(pair) for pair in pairs if pair.local is None or pair.row_is_gone]
+    ready = [pair for pair in pairs if pair.local is not None and not pair.row_is_gone]
+    return _foretold(services, lines, ready, Ask(), directions_to_try)
+
+
+def would_synchronize(services: Services, mapping: str, keys: Sequence[str], direction: Choice) -> CommandResult:
+    """What `synchronize` would do. Raises: as it does."""
+    found = mapping_named(services, mapping)
+    going = only_direction(found) or direction
+    check_choice(found, going, keys)
+    pairs = selected(services, found, keys)
+    lines = [_one_is_gone(pair) for pair in pairs if pair.local is None or pair.row_is_gone]
+    ready = [pair for pair in pairs if pair.local is not None and not pair.row_is_gone]
+    ask = Ask(is_click=True, is_forced=going is not Choice.MERGE)
+    return _foretold(services, lines, ready, ask, lambda _pair: going.directions)
+
+
+def _foretold(
+    services: Services,
+    lines: Sequence[Line],
+    pairs: Sequence[Pair],
+    ask: Ask,
+    directions: Callable[[Pair], Sequence[Direction]],
+) -> CommandResult:
+    """As if none of them were Skipped."""
+    wanted = [_wanted(pair, toward, replace(ask, is_taken_back=True)) for pair in pairs for toward in directions(pair)]
+    told = carried_out(services, wanted, is_preview=True)
+    return CommandResult((*lines, *told.lines), is_preview=True)
+
+
+def count(services: Services, mapping: str = "") -> int:
+    """How many `retry_all` would try. Raises: NotFoundError."""
+    names = _mapping_names(services, mapping)
+    query = select(func.count()).where(coupling_rows.c.mapping.in_(names), HAS_FAILED)
+    with services.database.reading() as connection:
+        return int(connection.execute(query).scalar_one())
 
 
 def _retried(services: Services, pairs: Sequence[Pair], who: str) -> CommandResult:
@@ -96,7 +155,7 @@ def _retried(services: Services, pairs: Sequence[Pair], who: str) -> CommandResu
     _take_back(services, ready)
     ask = Ask(why=f"Retry by {who}")
     wanted = [_wanted(pair, toward, ask) for pair in ready for toward in directions_to_try(pair)]
-    return CommandResult((*lines, *carried_out(services, wanted).lines))
+    return CommandResult((*lines, *one_each(carried_out(services, wanted).lines)))
 
 
 def synchronize(services: Services, mapping: str, keys: Sequence[str], direction: Choice, who: str) -> CommandResult:
@@ -258,14 +317,14 @@ def _uncouple(
 
 
 def find_deleted(services: Services, mapping: str = "", *, marks: bool = False) -> list[ErrorLine]:
-    """Find for Deleted: couplings, not Skipped, whose record or row is gone; *marks* makes those Skipped.
+    """Find for Deleted: couplings, Skipped or not, whose record or row is gone; *marks* makes those Skipped.
 
     Unlike Business Central's it asks of every mapping and of both sides, and a record that only left the filter is
     none that is gone. Raises: NotFoundError; what Dataverse raises.
     """
     lines: list[ErrorLine] = []
     for name in _mapping_names(services, mapping):
-        for page in pages_of(services, mapping_named(services, name), is_skipped=False):
+        for page in pages_of(services, mapping_named(services, name)):
             gone = [pair for pair in page if pair.local is None or pair.row_is_gone]
             lines += map(_line_of, gone)
             if marks and gone:
@@ -287,8 +346,17 @@ def _line_of(pair: Pair) -> ErrorLine:
         or pair.unread
         or ("" if all(exist) else f"{pair.row_caption if exist[0] else pair.caption} was deleted.")
     )
+    state = "Skipped" if pair.coupling.is_skipped else "Failed" if pair.message else "Coupled"
     return ErrorLine(
-        pair.mapping.name, pair.key, pair.name, exist[0], pair.coupling.dataverse_id, exist[1], said, pair.failed_on
+        pair.mapping.name,
+        state,
+        pair.key,
+        pair.name,
+        exist[0],
+        pair.coupling.dataverse_id,
+        exist[1],
+        said,
+        pair.failed_on,
     )
 
 

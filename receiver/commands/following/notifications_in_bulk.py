@@ -40,6 +40,15 @@ def start_purge(services: Services, older_than_days: int, who: str) -> int:
     return create(services, PURGE, {"before": before.isoformat()}, who)
 
 
+def purgeable(services: Services, older_than_days: int) -> int:
+    """How many notifications a purge would delete."""
+    return _count(services, _has_ended_before(services.clock() - timedelta(days=older_than_days)))
+
+
+def _has_ended_before(moment: datetime) -> ColumnElement[bool]:
+    return and_(inbox.c.state.in_(ENDED), inbox.c.received_at < moment)
+
+
 def _refuse_second(services: Services, command: str) -> None:
     if running := under_way(services, command):
         raise RefusedError(f"It is being done already. To watch: receiver tasks show {running.id}.")
@@ -65,7 +74,7 @@ def process_failed(services: Services, progress: Progress) -> str:
 def purge(services: Services, progress: Progress) -> str:
     """The procedure."""
     before = datetime.fromisoformat(progress.task.arguments["before"])
-    which = and_(inbox.c.state.in_(ENDED), inbox.c.received_at < before)
+    which = _has_ended_before(before)
     if progress.task.position is None:
         progress.advance({}, total=_count(services, which))
     while True:

@@ -5,8 +5,8 @@ Source: BC pages 5338 and 5339, C5330.ShowLog; reference §1.5, §4.5.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -67,7 +67,7 @@ def listed(services: Services, mapping: str = "", limit: int = 50) -> list[Job]:
 def of_record(services: Services, mapping: str, key: str, limit: int = 50) -> list[Job]:
     """Synchronization Log of a record, named by its local key or its Dataverse id, newest first.
 
-    Its jobs are the last of each direction and those with an error of it; if there is none, every job of the mapping.
+    Its jobs are the last of each direction and those with an error of it, with its own errors alone.
     Raises: NotFoundError where the mapping does not exist, or the record neither exists nor is coupled.
     """
     found = mapping_named(services, mapping)
@@ -79,7 +79,11 @@ def of_record(services: Services, mapping: str, key: str, limit: int = 50) -> li
         ids = [key] if pair is None else [pair.local_id, pair.dataverse_id]
         is_own = job.c.id.in_(numbers) | job.c.id.in_(select(job_error.c.job).where(_names(ids)))
         is_of_mapping = job.c.mapping == found.name
-        return _jobs(connection, [is_of_mapping, is_own], limit) or _jobs(connection, [is_of_mapping], limit)
+        return [_of_these(one, ids) for one in _jobs(connection, [is_of_mapping, is_own], limit)]
+
+
+def _of_these(one: Job, ids: Sequence[str]) -> Job:
+    return replace(one, errors=tuple(error for error in one.errors if {error.source, error.destination} & set(ids)))
 
 
 def last_error(services: Services, mapping: str, id_: str) -> JobError | None:
@@ -102,9 +106,7 @@ def purge(services: Services, older_than_days: int) -> int:
     A job stays while a Skipped coupling refers to it, and the newest always: its number must not be given again, since
     couplings remember it. Source: BC OnSynchJobEntryCanBeRemoved.
     """
-    before, count = services.clock() - timedelta(days=older_than_days), 0
-    newest = select(func.max(job.c.id)).scalar_subquery()
-    is_old = (job.c.finished_at < before, job.c.id < newest, job.c.id.not_in(_referred_to()))
+    is_old, count = _is_old(services, older_than_days), 0
     while True:
         old = select(job.c.id).where(*is_old).order_by(job.c.id).limit(PIECE)
         with services.database.writing() as connection:
@@ -112,6 +114,19 @@ def purge(services: Services, older_than_days: int) -> int:
         count += deleted
         if deleted < PIECE:
             return count
+
+
+def purgeable(services: Services, older_than_days: int) -> int:
+    """How many `purge` would delete."""
+    query = select(func.count()).select_from(job).where(*_is_old(services, older_than_days))
+    with services.database.reading() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+def _is_old(services: Services, older_than_days: int) -> tuple[ColumnElement[bool], ...]:
+    before = services.clock() - timedelta(days=older_than_days)
+    newest = select(func.max(job.c.id)).scalar_subquery()
+    return (job.c.finished_at < before, job.c.id < newest, job.c.id.not_in(_referred_to()))
 
 
 _ERROR = (job_error.c.source, job_error.c.destination, job_error.c.message, job_error.c.at)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, case, func, select
 
 from receiver.core.filters import FilterError, parse
-from receiver.core.mapping import FieldMapping, TableMapping
+from receiver.core.mapping import Direction, FieldMapping, TableMapping
 from receiver.core.mapping_problems import problems
 from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.engine.look_at_lane import COUNTERPART
@@ -27,6 +27,8 @@ from receiver.tables import BY_NAME, TABLES
 TOUCHED_AT_ONCE = 500
 #: how many changes of others are told to one who is refused
 LAST_CHANGES = 5
+#: so that one can be put between two
+FIELD_NUMBERS_APART = 10
 
 
 def named(services: Services, name: str) -> TableMapping:
@@ -156,11 +158,51 @@ def _with_fields(mapping: TableMapping, fields: Mapping[int, Mapping[str, Any]])
     return tuple(replace(row, **fields.get(row.number, {})) for row in mapping.fields)
 
 
+def add_field(
+    services: Services,
+    name: str,
+    who: str,
+    columns: tuple[str, str],
+    direction: Direction | None = None,
+    *,
+    is_preview: bool = False,
+) -> Change:
+    """A new field mapping of a local and a Dataverse column, switched off, behind the others.
+
+    Raises: NotFoundError; InvalidMappingError, also where it could not be switched on.
+    """
+    with services.database.writing() as connection:
+        stored.hold(connection)
+        before = _named(connection, name)
+        number = max((row.number for row in before.fields), default=0) + FIELD_NUMBERS_APART
+        added = FieldMapping(number, *columns, direction=direction or before.direction, is_enabled=True)
+        _check(connection, replace(before, fields=(*before.fields, added)))
+        changed = replace(before, fields=(*before.fields, replace(added, is_enabled=False)))
+        if not is_preview:
+            stored.save(connection, changed, who, services.clock())
+    return Change(changed, tuple(stored.differences(before, changed)), is_preview)
+
+
+def would_reset(services: Services, name: str | None) -> list[tuple[str, str, str, str]]:
+    """What Use Default Synchronization Setup would change: mapping, what, before, after. Raises: NotFoundError."""
+    shipped = [one.mapping for one in TABLES] if name is None else [_shipped(name)]
+    with services.database.reading() as connection:
+        before = stored.load(connection)
+    missing = [(one.name, "created", "", "as it was shipped") for one in shipped if one.name not in before]
+    there = [one for one in shipped if one.name in before]
+    return missing + [(one.name, *told) for one in there for told in stored.differences(before[one.name], one)]
+
+
+def _shipped(name: str) -> TableMapping:
+    found = next((one.mapping for one in TABLES if one.mapping.name == name.upper()), None)
+    if found is None:
+        raise NotFoundError(f"No mapping {name} is shipped. `receiver mappings list` names them all.")
+    return found
+
+
 def reset(services: Services, name: str, who: str) -> TableMapping:
     """Use Default Synchronization Setup: the shipped mapping again. Raises: NotFoundError."""
-    shipped = next((one.mapping for one in TABLES if one.mapping.name == name.upper()), None)
-    if shipped is None:
-        raise NotFoundError(f"No mapping {name} is shipped. `receiver mappings list` names them all.")
+    shipped = _shipped(name)
     with services.database.writing() as connection:
         _save(services, connection, shipped, who)
     return shipped
