@@ -113,6 +113,11 @@ class Services:
             raise NotConnectedError
         return self.client
 
+    def check_connected(self) -> None:
+        """Raises: NotConnectedError, before anything is begun that would need Dataverse."""
+        if self.client is None:
+            raise NotConnectedError
+
     def connected(self, client: DataverseClient) -> Services:
         return replace(self, client=client)
 

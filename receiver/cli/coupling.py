@@ -14,7 +14,7 @@ from receiver.commands.coupling.delete_coupling import uncouple as uncouple_reco
 from receiver.commands.coupling.delete_coupling import uncouple_all
 from receiver.commands.coupling.pairs import mapping_named
 from receiver.commands.coupling.row_search import row_named
-from receiver.commands.coupling.set_up_coupling import AfterCoupling, create_new
+from receiver.commands.coupling.set_up_coupling import AfterCoupling, check_default, create_new
 from receiver.commands.coupling.set_up_coupling import couple as couple_records
 from receiver.commands.coupling.uncouple_all import start as start_uncoupling
 from receiver.commands.result import CommandResult
@@ -58,6 +58,8 @@ def couple(
         return
     chosen = str(row_id) if row_id else row_named(services(), mapping, name or "")
     after = AfterCoupling(synchronize) if synchronize else None
+    if after is None and not is_preview:
+        check_default(services(), mapping, key, chosen)
     _print(couple_records(services(), mapping, key, chosen, WHO, after, is_preview=is_preview), SET_UP, is_json)
 
 

@@ -237,10 +237,11 @@ def add_field(name: str, local_column: str, dataverse_column: str, direction: st
 def multi_company(name: str, state: str, is_preview: bool, is_sure: bool) -> None:
     """Multi-Company Synchronization: on, rows of other companies are synchronized too."""
     rows = "of every company" if state == "on" else "of our company and of none"
+    mapping = mapping_commands.named(services(), name)
     if is_preview:
-        say(f"{mapping_commands.named(services(), name).name} would synchronize rows {rows}.")
+        say(f"{mapping.name} would synchronize rows {rows}.")
         return
-    ask(f"Let {name.upper()} synchronize rows {rows}?", is_sure=is_sure)
+    ask(f"Let {mapping.name} synchronize rows {rows}?", is_sure=is_sure)
     changed = set_multi_company(services(), name, WHO, is_on=state == "on")
     say(
         f"{changed.name} synchronizes rows {rows}. "

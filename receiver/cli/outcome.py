@@ -10,7 +10,7 @@ import click
 from receiver.cli.shared import EMPTY, print_json, say, table
 from receiver.commands.result import CommandResult, Line
 from receiver.commands.told import lines_of
-from receiver.core.values import from_plain, is_empty, shown
+from receiver.core.values import from_plain, shown
 from receiver.store.tasks import Task
 
 HEADS = ("MAPPING", "RECORD", "DATAVERSE ROW", "DECISION")
@@ -68,5 +68,4 @@ def changed(fields: Mapping[str, Any]) -> list[str]:
 
 def value_said(plain: Any) -> str:
     """A value as it is kept in an outcome, a finding or the history."""
-    value = from_plain(plain)
-    return "(blank)" if is_empty(value) else shown(value)
+    return shown(from_plain(plain))

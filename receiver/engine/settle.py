@@ -30,8 +30,8 @@ from receiver.core.decision import (
 from receiver.core.mapping import Direction
 from receiver.core.merge import Merged
 from receiver.core.message import Freshness
-from receiver.core.remembering import remembered
-from receiver.core.values import NO_VALUES
+from receiver.core.remembering import Remembered, remembered
+from receiver.core.values import NO_VALUES, same
 from receiver.engine.kept_aside import note_conclusions, note_passed_over, note_questions
 from receiver.engine.synchronize import missing_parents
 from receiver.engine.wording import destination_id, error_of, in_words
@@ -175,8 +175,11 @@ def _remembering(outcome: Outcome, merged: Merged, record: Record | None) -> Cou
     here, there = known.here_and_there(now.toward)
     row = now.source if now.toward is Direction.FROM else destination
     columns = {one.source for one in now.mapping.transfers(Direction.FROM) if one.source}
+    done = with_run(kept, now.toward, LastRun(Result.SUCCESS))
+    if _has_nothing_to_go_back(now, record, row, known):
+        done = with_run(done, now.toward.back, LastRun(Result.SUCCESS))  # its failure is out of date
     return replace(
-        with_run(kept, now.toward, LastRun(Result.SUCCESS)),
+        done,
         local_id=record.id,
         dataverse_id=row_id,
         local_base=here,
@@ -184,6 +187,17 @@ def _remembering(outcome: Outcome, merged: Merged, record: Record | None) -> Cou
         altered=known.altered,
         unresolved=merged.unresolved,
     )
+
+
+def _has_nothing_to_go_back(now: Situation, record: Record, row: Record, known: Remembered) -> bool:
+    """Whether the other direction failed once, and nothing is left of what it was to carry."""
+    back = now.toward.back
+    if now.coupling is None or now.coupling.last(back).result is not Result.FAILURE:
+        return False
+    here, there = known.here_and_there(now.toward)
+    values, base = (record.values, here) if back is Direction.TO else (row.values, there)
+    sources = (one.source for one in now.mapping.transfers(back) if one.source)
+    return all(same(values.get(name), base.get(name)) for name in sources)
 
 
 def _record_jobs(connection: Connection, written: Sequence[Written], times: tuple[datetime, datetime]) -> list[int]:

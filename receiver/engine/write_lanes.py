@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, bindparam, select, update
 
-from receiver.core.decision import Reason
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, Version
 from receiver.dataverse.rows import version_of
 from receiver.engine.coalesce import Read, due_again, is_own
 from receiver.engine.look_at_lane import GOES_OUT, REST, TRAVELS_BACK, Look
 from receiver.engine.settle import settle
-from receiver.engine.wording import Settled
+from receiver.engine.wording import Settled, failing
 from receiver.errors import MovedError
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
@@ -25,10 +24,12 @@ from receiver.lanes.touch import Touch, touch
 from receiver.lanes.waits import wait_for, wake_waiting
 from receiver.services import Services, mappings_of, unknown_table
 from receiver.store import couplings
+from receiver.store.among import Among
 from receiver.store.models import inbox, tombstone
 
 log = logging.getLogger(__name__)
 
+MENDED = "What had failed went through later."
 #: outcomes that mean the row was looked at and is in step
 IN_STEP = frozenset({"Insert", "Modify", "AlreadyEqual", "IgnoreUnchanged", "RemoveCoupling"})
 
@@ -62,6 +63,7 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     settled = iter([one.settled for one in written])
     by_lane = [(look, list(islice(settled, len(look.outcomes)))) for look in looks]
     _finish(connection, services, by_lane, started)
+    _end_mended(connection, by_lane, services.clock())
     lanes.release(
         connection, [lanes.Release(one.lease, _version_seen(one), is_done=not one.ask.mapping) for one in looks]
     )
@@ -151,6 +153,41 @@ def _finish(
         connection.execute(_FINISHING, rows)
 
 
+def _end_mended(connection: Connection, settled: Sequence[tuple[Look, list[Settled]]], now: datetime) -> None:
+    """A notification that failed stands no longer once all that it failed for is in step."""
+    in_step = {look.lease.key: (look, outcomes) for look, outcomes in settled if _in_step(outcomes)}
+    if not in_step:
+        return
+    mended = [
+        row.id
+        for row in connection.execute(_FAILED, {"keys": list(in_step)})
+        if _is_mended(row.outcome or (), *in_step[row.lane])
+    ]
+    if mended:
+        connection.execute(_MENDING, {"numbers": mended, "at": now})
+
+
+_FAILED = select(inbox.c.id, inbox.c.lane, inbox.c.outcome).where(
+    Among(inbox.c.lane, "keys"), inbox.c.state == "failed"
+)
+_MENDING = (
+    update(inbox)
+    .where(inbox.c.id.in_(bindparam("numbers", expanding=True)))
+    .values(state="done", note=MENDED, finished_at=bindparam("at"))
+)
+
+
+def _in_step(outcomes: Sequence[Settled]) -> set[str]:
+    return {one.mapping for one in outcomes if one.decision in IN_STEP}
+
+
+def _is_mended(told: Sequence[Mapping[str, Any]], look: Look, outcomes: Sequence[Settled]) -> bool:
+    failed = {one["mapping"] for one in failing(told)}
+    if failed:
+        return failed <= _in_step(outcomes)
+    return not look.ask.mapping and not failing([one.plain() for one in outcomes])
+
+
 def _stood(mapping: TableMapping) -> dict[str, Any]:
     """What a notification says of a mapping that stands still: it comes in once it is processed again."""
     remedy = "Then process the notification again."
@@ -169,6 +206,6 @@ def _state_of(one: Read, lease: Lease, settled: list[Settled], own: list[TableMa
         return "done", f"Looked at as well: {named}." + (f" {one.note}" if one.note else "")
     if not own:
         return "ignored", f"No Integration Table Mapping reads the table {lease.table}."
-    if any(outcome.decision == "Fail" or outcome.reason == Reason.SKIPPED.name for outcome in settled):
+    if failing([outcome.plain() for outcome in settled]):
         return "failed", one.note
     return ("done" if any(outcome.decision in IN_STEP for outcome in settled) else "ignored"), one.note

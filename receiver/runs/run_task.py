@@ -33,6 +33,7 @@ def begin(
 
     Raises: RefusedError, also while the mapping is being run already.
     """
+    services.check_connected()
     parts_of(mapping, direction, scope, who)
     if running := under_way(services, COMMAND, mapping.name):
         raise RefusedError(

@@ -119,8 +119,8 @@ def refusal(mapping, sentence, remedy):
     [
         (MayCreate(), ["Create a local record?", 'id="create"']),
         (
-            Offered((Offer("CUSTOMER", "C00010", "<Fourth>", {"city": ["Graz", None]}),)),
-            ["<strong>C00010</strong>", "&lt;Fourth&gt;", 'name="couple_with"', "(blank)", 'name="create_new"'],
+            Offered((Offer("CUSTOMER", "C00010", "<Fourth>", {"city": ["Graz", None], "name": ["a", "b"]}),)),
+            ["<strong>C00010</strong>", "&lt;Fourth&gt;", 'name="couple_with"', "(empty)", 'name="create_new"'],
         ),
         (Busy(), ["Being synchronized", "Look again"]),
         (

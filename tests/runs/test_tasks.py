@@ -197,8 +197,9 @@ def test_full_synchronization_is_reviewed_asked_for_and_carried_out(small_compan
     assert lines["CONTACT"]["needs"] == ["CURRENCY", "CUSTOMER", "SALESPEOPLE", "VENDOR"]
     assert lines["CUSTOMER"]["recommendation"] == "Full Synchronization"
 
-    assert "Nothing was started" in terminal(small_company, "full-synchronization", "--here")[2]
+    assert "Nothing was done" in terminal(small_company, "full-synchronization", "--here")[2]
     code, output, errors = terminal(small_company, "full-synchronization", "--yes", "--here")
-    assert (code, errors) == (0, "")
+    assert code == 1, "contacts of a currency and a company that are not here fail"
+    assert errors.startswith("2 failed. To see which, and why: receiver jobs list")
     assert "CUSTOMER: Finished" in output
     assert full_synchronization.lines_of(newest(small_company.services)[0])[-1].status == "Finished"

@@ -54,9 +54,12 @@ def test_h1_an_unchanged_pair_has_three_choices_and_sending_it_changes_nothing(c
 
 
 def test_h2_a_local_change_is_sent(company: Company) -> None:
+    """By force a credit limit that only Dataverse has would be blanked: merging is preselected."""
     key = couple_customer(company)
     company.change_local("customer", key, name="Our name")
 
+    assert choices(company.services, "CUSTOMER", key).default is MERGE
+    company.sandbox.update("account", ACCOUNT, {"creditlimit": None})
     assert choices(company.services, "CUSTOMER", key).default is SEND
     assert synchronize(company, SEND, key).counts == {"modified": 1}
     assert account(company)["name"] == "Our name"

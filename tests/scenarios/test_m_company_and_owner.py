@@ -220,7 +220,10 @@ def test_s13_6_switched_off_again_the_condition_is_as_it_was(cronus: Company) ->
 def test_s13_6_the_terminal_switches_it(small_company: Company) -> None:
     runner = small_company.app.test_cli_runner()
 
-    assert "rows of every company" in runner.invoke(receiver, ["mappings", "multi-company", "VENDOR", "on"]).stdout
+    assert (
+        "rows of every company"
+        in runner.invoke(receiver, ["mappings", "multi-company", "VENDOR", "on", "--yes"]).stdout
+    )
     assert runner.invoke(receiver, ["mappings", "multi-company", "VENDOR", "perhaps"]).exit_code == 2
     assert runner.invoke(receiver, ["mappings", "multi-company", "NOSUCH", "on"]).exit_code == 2
 

@@ -29,6 +29,7 @@ def start(
 
     Raises: NotFoundError, RefusedError.
     """
+    services.check_connected()
     plans_of(services, names, choices, keys)
     arguments = {
         "mappings": list(names) or _all_enabled(services),

@@ -23,7 +23,7 @@ from receiver.engine.coalesce import Ask
 from receiver.engine.known_records import Known
 from receiver.engine.look_alikes import name_of
 from receiver.engine.synchronize import synchronize
-from receiver.engine.wording import in_words
+from receiver.engine.wording import in_words, is_blanked
 from receiver.engine.work import Request, Work
 from receiver.errors import RefusedError
 from receiver.lanes.held import BUSY, give_back, lanes_held
@@ -232,6 +232,21 @@ def _foretold(
     outcome = synchronize(work, mapping, Request(toward, source, is_click=True, is_forced=True))
     wanted = Wanted(mapping.dataverse_table, row.id, Ask(mapping=mapping.name, toward=toward, key=record.id))
     return (line_of(Done(wanted, in_words(outcome, coupling, record, is_preview=True))),)
+
+
+def check_default(services: Services, mapping: str, key: str, row_id: str) -> None:
+    """What nobody chose blanks nothing. Raises: RefusedError where the default would; NotFoundError."""
+    found = mapping_named(services, mapping)
+    record, row = _record(services, found, key), _row(services, found, row_id)
+    coupling, after = Coupling(found.name, record.id, row.id), default_after(found)
+    lines = _foretold(services, found, coupling, (record, row), after)
+    lost = [name for line in lines for name, (before, after) in line.fields.items() if is_blanked(before, after)]
+    if lost:
+        offered = "local, dataverse or no" if found.direction is Direction.BIDIRECTIONAL else f"{after} or no"
+        raise RefusedError(
+            f"By default the data of one side would be used, and a blank would overwrite {', '.join(lost)}. "
+            f"Nothing was done. Look with --preview, then say --synchronize {offered}."
+        )
 
 
 def _record_called(mapping: TableMapping, record: Record) -> str:

@@ -18,6 +18,9 @@ from receiver.store import couplings
 from receiver.store.models import question
 from receiver.tables import BY_NAME
 
+#: whose data is used: that of the record which was about to be created
+_DATA = {Direction.FROM: "dataverse", Direction.TO: "local"}
+
 
 @dataclass(frozen=True)
 class Question:
@@ -70,7 +73,8 @@ def _commands(
         key, row_id = (id_, source) if toward is Direction.FROM else (source, id_)
         if reason is Reason.KEY_CHANGED and pair is not None:
             key, row_id = id_, pair.dataverse_id
-        yield f"receiver couple {quote(mapping.name)} {quote(key)} --row {row_id}"
+        data = "" if reason is Reason.KEY_CHANGED else f" --synchronize {_DATA[toward]}"
+        yield f"receiver couple {quote(mapping.name)} {quote(key)} --row {row_id}{data}"
     if reason is not Reason.KEY_CHANGED:
         side = "from" if toward is Direction.FROM else "to"
         yield f"receiver create {side} {quote(mapping.name)} {quote(source)}"

@@ -49,28 +49,59 @@ class RecordView:
 
 
 def coupled_to(services: Services, table: str, id_: str) -> list[dict[str, Any]]:
-    """`[{mapping, coupled, record, coupling}]` of a Dataverse row; empty if nothing is coupled to it."""
+    """`[{mapping, key, coupled, record, coupling}]` of a Dataverse row; empty if nothing is coupled to it."""
     with services.database.reading() as connection:
-        names = {mapping.name for mapping in mappings_of(services.mappings(connection), table)}
         mappings = services.mappings(connection)
+        own = mappings_of(mappings, table)
+        if not own:
+            known = ", ".join(dict.fromkeys(one.dataverse_table for one in mappings.values()))
+            raise NotFoundError(f"No mapping reads the table {table}; mapped are {known}.")
+        names = {mapping.name for mapping in own}
         found = [one for one in couplings.of_dataverse_row(connection, id_) if one.mapping in names]
-        return [_plain(LocalTable(connection, BY_NAME[mappings[one.mapping].local_table]), one) for one in found]
+        return [
+            _plain(LocalTable(connection, BY_NAME[mappings[one.mapping].local_table]), one.mapping, one.local_id, one)
+            for one in found
+        ]
 
 
-def _plain(local: LocalTable, coupling: Coupling) -> dict[str, Any]:
-    record = local.get(coupling.local_id)
+def record_of(services: Services, name: str, key: str) -> list[dict[str, Any]]:
+    """The same of a local record, named by a mapping or its local table: one for each mapping that it belongs to.
+
+    Raises: NotFoundError.
+    """
+    with services.database.reading() as connection:
+        mappings = services.mappings(connection)
+        own = [one for one in mappings.values() if name.upper() == one.name or name.lower() == one.local_table]
+        if not own:
+            known = ", ".join(mappings)
+            raise NotFoundError(f"There is no mapping or local table {name}; the mappings are {known}.")
+        found = [(one, couplings.find(connection, one.name, Direction.TO, key)) for one in own]
+        plain = [_plain(LocalTable(connection, BY_NAME[one.local_table]), one.name, key, own) for one, own in found]
+    if not any(one["record"] or one["coupling"] for one in plain):
+        caption = BY_NAME[own[0].local_table].caption
+        raise NotFoundError(f"There is no {caption} {key}. `receiver records {own[0].name}` lists them.")
+    return plain
+
+
+def _plain(local: LocalTable, mapping: str, key: str, coupling: Coupling | None) -> dict[str, Any]:
+    record = local.get(key)
     return {
-        "mapping": coupling.mapping,
-        "coupled": True,
+        "mapping": mapping,
+        "key": key,
+        "coupled": coupling is not None,
         "record": None if record is None else to_plain_values(record.values),
-        "coupling": {
-            "local_id": coupling.local_id,
-            "dataverse_id": coupling.dataverse_id,
-            "skipped": coupling.is_skipped,
-            "notes": notes_of(coupling),
-            "last_from": {"result": coupling.last_from.result, "error": coupling.last_from.error},
-            "last_to": {"result": coupling.last_to.result, "error": coupling.last_to.error},
-        },
+        "coupling": None if coupling is None else _plain_coupling(coupling),
+    }
+
+
+def _plain_coupling(coupling: Coupling) -> dict[str, Any]:
+    return {
+        "local_id": coupling.local_id,
+        "dataverse_id": coupling.dataverse_id,
+        "skipped": coupling.is_skipped,
+        "notes": notes_of(coupling),
+        "last_from": {"result": coupling.last_from.result, "error": coupling.last_from.error},
+        "last_to": {"result": coupling.last_to.result, "error": coupling.last_to.error},
     }
 
 

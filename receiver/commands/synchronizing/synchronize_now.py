@@ -24,7 +24,7 @@ from receiver.core.decision import Reason
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.values import Values, same
 from receiver.engine.coalesce import Ask
-from receiver.engine.wording import Settled
+from receiver.engine.wording import Settled, is_blanked
 from receiver.errors import NotFoundError, RefusedError
 from receiver.runs.carry_out import Wanted, preview, wanted_of_pairs
 from receiver.services import Services, read_columns
@@ -86,7 +86,8 @@ def choices(services: Services, mapping: str, key: str) -> Choices:
             "Restore it, or delete the coupling."
         )
     foretold = {toward: _foretold(services, found, coupling, toward) for toward in _directions(found)}
-    offered, default, warning = _question(found, changed, foretold)
+    asked = _question(found, changed, foretold)
+    offered, default, warning = _without_blanks(*asked, foretold, was_equal=coupling.local_base is not None)
     ids = (coupling.local_id, coupling.dataverse_id)
     return Choices(found.name, *ids, changed.local, changed.dataverse, offered, default, warning)
 
@@ -219,6 +220,26 @@ def _question(
     if changed.local is changed.dataverse:
         return everything, Choice.MERGE, ""
     return everything, Choice.SEND if changed.local else Choice.GET, ""
+
+
+def _without_blanks(
+    offered: tuple[Choice, ...],
+    default: Choice | None,
+    warning: str,
+    foretold: Mapping[Direction, Settled | None],
+    *,
+    was_equal: bool,
+) -> tuple[tuple[Choice, ...], Choice | None, str]:
+    """What would overwrite filled fields with blanks is not preselected: merging is, or only the person can say."""
+    if default is None or default is Choice.MERGE:
+        return offered, default, warning
+    settled = foretold[default.directions[0]]
+    lost = [name for name, (before, after) in (settled.fields if settled else {}).items() if is_blanked(before, after)]
+    if not lost:
+        return offered, default, warning
+    if was_equal and Choice.MERGE in offered:
+        return offered, Choice.MERGE, warning
+    return offered, None, f"{warning} A blank would overwrite {', '.join(lost)}.".strip()
 
 
 def _one_way_question(

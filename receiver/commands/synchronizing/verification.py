@@ -25,6 +25,7 @@ def start(services: Services, names: Sequence[str], who: str, *, repairs: bool =
 
     Raises: NotFoundError; RefusedError for a mapping that is off.
     """
+    services.check_connected()
     found = [mapping_named(services, name) for name in names]
     if off := next((one.name for one in found if not one.is_enabled), None):
         raise RefusedError(f"{off} is switched off, so nothing of it is in step. Enable it first.")

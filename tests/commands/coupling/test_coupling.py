@@ -262,7 +262,7 @@ def test_the_terminal_couples_synchronizes_and_uncouples(small_company: Company)
     foretold = json.loads(output)
     assert (code, foretold["counts"], bool(foretold["token"])) == (0, {"modified": 1}, True)
     code, output, _ = run(small_company, "synchronize", "CUSTOMER", ACCOUNT, "--token", foretold["token"])
-    assert (code, output.splitlines()[-1]) == (0, "modified 1")
+    assert (code, output.splitlines()[-1]) == (0, "modified 1, unchanged 1")
     assert account(small_company)["address1_city"] == "Graz"
     assert (
         "Preview, nothing was changed: uncoupled 1"
@@ -288,7 +288,7 @@ def test_the_terminal_couples_synchronizes_and_uncouples(small_company: Company)
         (("uncouple", "CUSTOMER"), 2, "Name the records, or say --all"),
         (("uncouple", "CUSTOMER", "C1", "--all"), 2, "Name the records, or say --all"),
         (("uncouple", "CUSTOMER", "C1"), 2, "Customer C1 is not coupled"),
-        (("uncouple", "CUSTOMER", "--all"), 1, "Aborted"),
+        (("uncouple", "CUSTOMER", "--all"), 1, "Nothing was done: nobody answered."),
     ],
 )
 def test_bad_input_is_said_in_a_sentence(small_company: Company, words: tuple[str, ...], code: int, said: str) -> None:
