@@ -82,7 +82,7 @@ def value_of(column: Column | None, value: Value) -> str:
     if value is None or value in ("", ()):
         return ""
     if isinstance(value, Reference):
-        return f"{value.table} {value.id}".strip()
+        return value.name or f"{value.table} {value.id}".strip()
     if column is not None and column.labels and isinstance(value, int) and value in column.labels:
         return f"{column.labels[value]} ({value})"
     return shown(value)

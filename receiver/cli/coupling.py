@@ -69,7 +69,7 @@ def couple(
 @click.option(
     "--direction", type=click.Choice([one.value for one in now.Choice]), help="To or from Dataverse, or both."
 )
-@click.option("--force", "is_forced", is_flag=True, help="Overwrite what has changed on the other side.")
+@click.option("--force", "is_forced", is_flag=True, help="Overwrite what has changed where it is written.")
 @preview_option
 @click.option("--token", default="", help="Of a preview: nothing is done if a record has changed since.")
 @as_json

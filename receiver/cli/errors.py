@@ -111,13 +111,13 @@ def synchronize(
     """Take couplings back from Skipped and use the data of one side."""
     going = Choice(direction) if direction else only_direction(mapping_named(services(), mapping))
     if going is None:
-        raise click.UsageError("The data of one side is replaced: say --direction to or from.")
+        raise click.UsageError("Say whose data is used: --direction to sends ours to Sales, from takes that of Sales.")
     if is_preview:
         result = coupled_errors.would_synchronize(services(), mapping, keys, going)
         print_result(result, "Synchronize", is_json=is_json)
         return
     if len(keys) > 1:
-        ask(f"Overwrite the other side of {len(keys)} records?", is_sure=is_sure)
+        ask(f"Overwrite {len(keys)} records {going.where}?", is_sure=is_sure)
     result = coupled_errors.synchronize(services(), mapping, keys, going, WHO)
     print_result(result, "Synchronize", is_json=is_json)
 

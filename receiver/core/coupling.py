@@ -66,10 +66,10 @@ def notes_of(coupling: Coupling) -> dict[str, str]:
     """What a person should know of a field, by its local column."""
     left_alone = dict.fromkeys(
         sorted(coupling.unresolved),
-        "a value without counterpart on the other side was left alone. It follows as soon as there is one.",
+        "a value without counterpart was left alone. It follows as soon as there is one.",
     )
     at_odds = [name for name, way in coupling.altered.items() if way is None]
-    said = "the side that is written makes something else of it. Nothing is sent again until somebody edits it."
+    said = "what it is written to makes something else of it. Nothing is sent again until somebody edits it."
     return left_alone | dict.fromkeys(sorted(at_odds), said)
 
 

@@ -193,11 +193,11 @@ class Reason(Why):
         "Change the value or the rule, then Process Again.",
     )
     UPDATE_CONFLICT = (
-        "both sides changed the same field since they were last equal",
+        "the same field was changed here and in Sales since the two were last equal",
         "Set Resolve Update Conflicts on {mapping}, or make both values equal; then Process Again.",
     )
     OTHER_SIDE_WINS = (
-        "both sides changed the same field, and the other side wins",
+        "the same field was changed here and in Sales, and the mapping says whose change wins",
         "Nothing needs to be done.",
     )
     COUPLED_RECORD_IS_DELETED = (

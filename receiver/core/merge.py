@@ -38,7 +38,9 @@ class NotCoupled:
 
 @dataclass(frozen=True)
 class Keep:
-    """The destination's value stays: the source's emptiness means nothing."""
+    """The destination's value stays: the source's says nothing there; `why` where a person should know."""
+
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,15 @@ Converted = Found | NotCoupled | Keep | NotTransformed | NoCounterpart
 class Conflict:
     """A bidirectional field that both sides changed, to different values."""
 
-    source_column: str
-    destination_column: str
-    source_value: Value
-    destination_value: Value
+    local_column: str
+    dataverse_column: str
+    local_value: Value
+    dataverse_value: Value
 
     def __str__(self) -> str:
         return (
-            f"{self.source_column} is “{shown(self.source_value)}” on one side, "
-            f"{self.destination_column} is “{shown(self.destination_value)}” on the other"
+            f"{self.local_column} is “{shown(self.local_value)}” here, "
+            f"{self.dataverse_column} is “{shown(self.dataverse_value)}” in Sales"
         )
 
 
@@ -159,7 +161,7 @@ def merge(sides: Sides) -> Merged:
         kept=frozenset(kept),
         equal=frozenset(equal),
         unresolved=frozenset(unresolved),
-        notes=tuple(notes),
+        notes=(*notes, *(one.why for one in sides.lookups.values() if isinstance(one, Keep) and one.why)),
     )
 
 
@@ -262,4 +264,7 @@ def _collides(one: Transfer, sides: Sides) -> bool:
 def _conflict(one: Transfer, sides: Sides) -> Conflict:
     assert one.source is not None  # a constant is never bidirectional
     assert sides.destination is not None
-    return Conflict(one.source, one.destination, sides.source.get(one.source), sides.destination.get(one.destination))
+    source, destination = sides.source.get(one.source), sides.destination.get(one.destination)
+    if sides.toward is Direction.FROM:
+        return Conflict(one.destination, one.source, destination, source)
+    return Conflict(one.source, one.destination, source, destination)

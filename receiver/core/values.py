@@ -22,10 +22,12 @@ class Reference:
     """A lookup's value: which row of which Dataverse table.
 
     `table` is a logical name; `id` a lower-case guid with hyphens. `table` is empty where the wire did not say.
+    `name` is what people call the row, as far as the wire said it; it makes no other value.
     """
 
     table: str
     id: str
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def shown(value: Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Reference):
-        return value.id
+        return value.name or value.id
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     if isinstance(value, tuple):
@@ -144,8 +146,8 @@ def to_plain(value: Value) -> Any:
     if value is None or isinstance(value, str | int):
         return value
     match value:
-        case Reference(table, id_):
-            return {"$reference": [table, id_]}
+        case Reference(table, id_, name):
+            return {"$reference": [table, id_, name] if name else [table, id_]}
         case Opaque(text):
             return {"$opaque": text}
         case Decimal():
@@ -164,7 +166,7 @@ def from_plain(plain: Any) -> Value:
     ((kind, content),) = plain.items()
     match kind:
         case "$reference":
-            return Reference(content[0], content[1])
+            return Reference(*content)
         case "$opaque":
             return Opaque(content)
         case "$decimal":

@@ -17,6 +17,8 @@ from receiver.core.values import NUMBERS, TEXTS, WHOLE_NUMBERS, Column, ColumnTy
 
 T = ColumnType
 FORMATTED = "@OData.Community.Display.V1.FormattedValue"
+#: the annotation that holds a value as people read it: of a lookup the row's name
+NAME = "@OData.Community.Display.V1.FormattedValue"
 LOOKUP_TABLE = "@Microsoft.Dynamics.CRM.lookuplogicalname"
 
 
@@ -197,7 +199,9 @@ def from_web_api(column: Column, raw: Mapping[str, Any]) -> Value:
     if column.type is T.LOOKUP:
         key = f"_{column.name}_value"
         id_ = raw.get(key)
-        return None if id_ is None else Reference(str(raw.get(key + LOOKUP_TABLE) or _only_target(column)), id_)
+        if id_ is None:
+            return None
+        return Reference(str(raw.get(key + LOOKUP_TABLE) or _only_target(column)), id_, str(raw.get(key + NAME) or ""))
     value = raw.get(column.name)
     return None if value is None else FROM_JSON[column.type](value)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from receiver.core.mapping import Conversion, Direction, TableMapping, Transfer
 from receiver.core.merge import Converted, Found, Keep, NoCounterpart, NotCoupled
 from receiver.core.options import codes_of
-from receiver.core.values import Reference, Value, Values, is_empty
+from receiver.core.values import Reference, Value, Values, is_empty, shown
 from receiver.engine.known_records import Known
 from receiver.engine.work import Work
 from receiver.store.mappings import Mappings
@@ -83,7 +83,7 @@ def _code_of(at: Lookups, one: Transfer) -> Converted:
         return _local_currency(at, one)
     if code and at.known.record("currency", code) is not None:
         return Found(code)
-    named = f"currency {code}" if code else f"the currency with id {reference.id}"
+    named = f"currency {code}" if code else f"the currency {shown(reference)}"
     return NotCoupled(f"{named} is not in the local table Currency. Add it there, then Process Again.", reference)
 
 
@@ -95,8 +95,10 @@ def _local_currency(at: Lookups, one: Transfer) -> Found:
 
 def _salesperson_of(at: Lookups, one: Transfer) -> Converted:
     reference = at.value(one)
-    if not isinstance(reference, Reference) or reference.table == "team":
+    if not isinstance(reference, Reference):
         return Keep()
+    if reference.table == "team":
+        return Keep(f"The owner is the team {shown(reference)}, no salesperson: {one.destination} was left alone.")
     coupled = at.known.local_of(one.related, reference.id)
     return Found(coupled[1]) if coupled else _not_coupled(at, one, reference)
 
@@ -169,7 +171,8 @@ def _not_coupled(at: Lookups, one: Transfer, reference: Reference) -> NotCoupled
             "The two need each other: switch Clear Value on Failed Sync on for one of the lookups between them, or "
             "couple one of them."
         )
-    said = f"{table} {reference.id} ({one.source}) is not coupled by {names}. {remedy}"
+    called = f"{table} “{reference.name}” {reference.id}" if reference.name else f"{table} {reference.id}"
+    said = f"{called} ({one.source}) is not coupled by {names}. {remedy}"
     return NotCoupled(said, Reference(table, reference.id), waits)
 
 

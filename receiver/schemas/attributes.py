@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, TypeGuard
@@ -93,7 +94,21 @@ class Reader:
         reference = _reference(raw)
         attributes = self.bag(raw.get("Attributes"), f"{place}/Attributes")
         values = {name: value for name, value in attributes.items() if is_value(value)}
+        formatted = raw.get("FormattedValues")
+        if isinstance(formatted, list):
+            values |= _named(values, formatted)
         return Row(reference.table, reference.id, values)
+
+
+def _named(values: Mapping[str, Value], formatted: list[Any]) -> dict[str, Value]:
+    """The lookups that carry no name, with the one that people read: `[{"key": …, "value": …}]`."""
+    found: dict[str, Value] = {}
+    for one in formatted:
+        if isinstance(one, dict) and isinstance(one.get("value"), str):
+            value = values.get(str(one.get("key")))
+            if isinstance(value, Reference) and not value.name:
+                found[str(one["key"])] = replace(value, name=one["value"])
+    return found
 
 
 def date_or_text(text: str) -> Value:
@@ -129,7 +144,8 @@ def _reference(raw: Mapping[str, Any]) -> Reference:
         raise ValueError("a LogicalName and a guid as Id were expected")
     if not table.isprintable():
         raise ValueError("the LogicalName holds a character that cannot be printed")
-    return Reference(table, id_)
+    name = raw.get("Name")
+    return Reference(table, id_, name if isinstance(name, str) else "")
 
 
 def _whole_number(raw: Mapping[str, Any]) -> int:

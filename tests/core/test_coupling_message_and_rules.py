@@ -89,8 +89,8 @@ def test_a_run_leads_to_the_other_sides_id():
     assert COUPLING.destination_id(TO) == COUPLING.dataverse_id
 
 
-LEFT_ALONE = "a value without counterpart on the other side was left alone. It follows as soon as there is one."
-AT_ODDS = "the side that is written makes something else of it. Nothing is sent again until somebody edits it."
+LEFT_ALONE = "a value without counterpart was left alone. It follows as soon as there is one."
+AT_ODDS = "what it is written to makes something else of it. Nothing is sent again until somebody edits it."
 NOTES = [
     ("nothing", {}, {}),
     ("values without counterpart", {"unresolved": frozenset({"terms", "agent"})}, {"agent": LEFT_ALONE, "terms": LEFT_ALONE}),

@@ -164,9 +164,10 @@ def test_what_cannot_be_read_is_neither_gone_nor_changed(toward, side, is_hidden
 
 @pytest.mark.parametrize("toward", TOWARD, ids=["from", "to"])
 def test_an_unresolved_conflict_names_both_columns_and_both_values(toward):
-    source, destination = names(toward)[0], names(toward.back)[0]
+    changed = {names(toward)[0]: "new", names(toward.back)[0]: "other"}
+    here, there = names(Direction.TO)[0], names(Direction.FROM)[0]
     decision = decide(situation(toward, destination="changed"))
-    said = f"{source} is “new” on one side, {destination} is “other” on the other"
+    said = f"{here} is “{changed[here]}” here, {there} is “{changed[there]}” in Sales"
     assert decision == Fail(Reason.UPDATE_CONFLICT, (said,))
 
 

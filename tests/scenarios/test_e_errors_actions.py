@@ -123,7 +123,7 @@ def test_e13_e14_and_in_the_terminal(small_company: Company) -> None:
     done = runner.invoke(receiver, [*words, "--direction", "to"])
 
     assert (asked.exit_code, done.exit_code) == (2, 0)
-    assert "say --direction to or from" in asked.output
+    assert "--direction to sends ours to Sales, from takes that of Sales." in asked.output
     assert done.output.endswith("modified 1\n")
 
 

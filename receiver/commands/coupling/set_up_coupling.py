@@ -103,7 +103,7 @@ def _check(mapping: TableMapping, after: AfterCoupling) -> None:
         raise RefusedError(f"{mapping.name} is switched off. Enable it first.")
     toward = _toward(after)
     if toward is not None and not mapping.direction.allows(toward):
-        raise RefusedError(f"{mapping.name} goes {mapping.direction} alone: use the other side's data, or none.")
+        raise RefusedError(f"{mapping.name} goes {mapping.direction} alone: use its data, or none.")
 
 
 def _toward(after: AfterCoupling) -> Direction | None:
@@ -244,7 +244,7 @@ def check_default(services: Services, mapping: str, key: str, row_id: str) -> No
     if lost:
         offered = "local, dataverse or no" if found.direction is Direction.BIDIRECTIONAL else f"{after} or no"
         raise RefusedError(
-            f"By default the data of one side would be used, and a blank would overwrite {', '.join(lost)}. "
+            f"By default a blank would overwrite {', '.join(lost)}. "
             f"Nothing was done. Look with --preview, then say --synchronize {offered}."
         )
 

@@ -40,6 +40,11 @@ class Choice(StrEnum):
     MERGE = "merge"
 
     @property
+    def where(self) -> str:
+        """Where records are written, in a question."""
+        return {Choice.SEND: "in Sales", Choice.GET: "here"}.get(self, "here and in Sales")
+
+    @property
     def directions(self) -> tuple[Direction, ...]:
         return {Choice.SEND: (Direction.TO,), Choice.GET: (Direction.FROM,)}.get(self, (Direction.TO, Direction.FROM))
 
@@ -213,7 +218,7 @@ def _question(
     everything = (Choice.SEND, Choice.GET, Choice.MERGE)
     both = changed.local and changed.dataverse
     if both and _bidirectional_differ(mapping, foretold):
-        warning = "Both records have changed, in the same fields too: the data of one side will be lost."
+        warning = "Both records have changed, in the same fields too: of each of these one value will be lost."
         return (Choice.SEND, Choice.GET), Choice.SEND, warning
     if both and any(map(_would_change, foretold.values())):
         return everything, Choice.MERGE, "Both records have changed, in different fields."
