@@ -214,10 +214,10 @@ class WebApi:
             self._note(error)
             self._closed_by(error)
             raise
-        self._away.back()
         if gate:
             self._gate.passed(gate)
         self._went[call.asked.what] = time.monotonic()
+        self._away.back()
         return response
 
     def _note(self, error: ReceiverError) -> None:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 
 from receiver.core.message import NO_ID, ExecutionContext, Parameter, Row
 from receiver.core.values import guid
 from receiver.schemas.attributes import Reader
+from receiver.schemas.words import NUMBER, TEXT
 
 LONGEST_EXPONENT = 3
+OPTIONAL = frozenset({"OperationId", "Mode", "Stage", "Depth"})
 
 
 class UnreadableError(ValueError):
@@ -48,15 +50,24 @@ class EnvelopeSchema(Schema):
     class Meta(Schema.Meta):
         unknown = EXCLUDE
 
-    _name = validate.And(validate.Length(min=1, max=128), _is_printable)
-    MessageName = fields.String(required=True, validate=_name)
-    PrimaryEntityName = fields.String(required=True, validate=_name)
-    PrimaryEntityId = Guid(required=True)
-    OrganizationId = Guid(required=True)
+    @pre_load
+    def _without_nulls(self, raw: Any, **_: Any) -> Any:
+        """What is no more than useful may be null, as if it were not there: the row is looked at all the same."""
+        return {name: value for name, value in raw.items() if value is not None or name not in OPTIONAL}
+
+    _name = validate.And(
+        validate.Length(min=1, error="it is empty"),
+        validate.Length(max=128, error="it is longer than 128 characters"),
+        _is_printable,
+    )
+    MessageName = fields.String(required=True, validate=_name, error_messages=TEXT)
+    PrimaryEntityName = fields.String(required=True, validate=_name, error_messages=TEXT)
+    PrimaryEntityId = Guid(required=True, error_messages=TEXT)
+    OrganizationId = Guid(required=True, error_messages=TEXT)
     OperationId = Guid(load_default=NO_ID)
-    Mode = fields.Integer(load_default=1, strict=True)
-    Stage = fields.Integer(load_default=40, strict=True)
-    Depth = fields.Integer(load_default=1, strict=True)
+    Mode = fields.Integer(load_default=1, strict=True, error_messages=NUMBER)
+    Stage = fields.Integer(load_default=40, strict=True, error_messages=NUMBER)
+    Depth = fields.Integer(load_default=1, strict=True, error_messages=NUMBER)
 
 
 _ENVELOPE = EnvelopeSchema()

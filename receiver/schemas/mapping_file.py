@@ -26,6 +26,7 @@ from receiver.core.mapping import (
     UpdateConflict,
 )
 from receiver.core.values import Value, from_plain, to_plain
+from receiver.schemas import words
 
 _TAGS = ("$decimal", "$date", "$datetime", "$reference", "$choices", "$opaque")
 
@@ -54,19 +55,25 @@ def _text_of_date(content: Any) -> Any:
 
 
 def _text(said: str, **options: Any) -> fields.String:
-    return fields.String(metadata={"description": said}, **options)
+    return fields.String(metadata={"description": said}, error_messages=words.TEXT, **options)
 
 
 def _switch(said: str, **options: Any) -> fields.Boolean:
-    return fields.Boolean(metadata={"description": said}, truthy={True}, falsy={False}, **options)
+    return fields.Boolean(
+        metadata={"description": said}, truthy={True}, falsy={False}, error_messages=words.SWITCH, **options
+    )
 
 
 def _choice(kind: type[StrEnum], said: str, **options: Any) -> fields.Enum[Any]:
-    return fields.Enum(kind, by_value=True, metadata={"description": said}, **options)
+    known = ", ".join(one.value or "(blank)" for one in kind)
+    told = {**words.COMMON, "unknown": f"one of these was expected: {known}"}
+    return fields.Enum(kind, by_value=True, metadata={"description": said}, error_messages=told, **options)
 
 
 def _names(said: str) -> fields.List[Any]:
-    return fields.List(fields.String(), metadata={"description": said})
+    return fields.List(
+        fields.String(error_messages=words.TEXT), metadata={"description": said}, error_messages=words.LIST
+    )
 
 
 def _values(said: str, attribute: str) -> fields.Dict:
@@ -75,11 +82,23 @@ def _values(said: str, attribute: str) -> fields.Dict:
     )
 
 
+_NAME = validate.Regexp(
+    r"[A-Z0-9][A-Z0-9 _-]{0,19}\Z",
+    error="at most 20 capital letters, digits, blanks, hyphens and underscores were expected, no other first",
+)
+
+
 class FieldMappingSchema(Schema):
     """An Integration Field Mapping."""
 
+    error_messages = {"unknown": words.UNKNOWN}  # noqa: RUF012  # marshmallow declares it so
+
     number = fields.Integer(
-        strict=True, required=True, validate=validate.Range(1, 2**31 - 1), metadata={"description": "Gives the order."}
+        strict=True,
+        required=True,
+        validate=validate.Range(1, 2**31 - 1, error=f"a number from 1 to {2**31 - 1} was expected"),
+        metadata={"description": "Gives the order."},
+        error_messages=words.NUMBER,
     )
     local_column = _text("Column of the local table; without it the constant goes to Dataverse.", allow_none=True)
     dataverse_column = _text("Logical name; without it the constant goes to the local column.", allow_none=True)
@@ -92,7 +111,10 @@ class FieldMappingSchema(Schema):
     not_null = _switch("An empty value is not written.")
     match_on_this_field = _switch("Records with equal values are offered for coupling.")
     match_priority = fields.Integer(
-        strict=True, validate=validate.Range(0, 2**31 - 1), metadata={"description": "0 is tried first."}
+        strict=True,
+        validate=validate.Range(0, 2**31 - 1, error=f"a number from 0 to {2**31 - 1} was expected"),
+        metadata={"description": "0 is tried first."},
+        error_messages=words.NUMBER,
     )
     case_sensitive_matching = _switch("Match-based coupling tells upper from lower case.")
     conversion = _choice(Conversion, "How a value means the same on the other side where it is not the same value.")
@@ -106,9 +128,11 @@ class FieldMappingSchema(Schema):
 class MappingSchema(Schema):
     """An Integration Table Mapping."""
 
-    name = _text("In capitals.", required=True, validate=validate.Regexp(r"[A-Z0-9][A-Z0-9 _-]{0,19}\Z"))
+    error_messages = {"unknown": words.UNKNOWN}  # noqa: RUF012  # marshmallow declares it so
+
+    name = _text("In capitals.", required=True, validate=[validate.Length(min=1, error="it is empty"), _NAME])
     version = fields.Integer(
-        strict=True, validate=validate.Range(0, 2**63 - 1),
+        strict=True, validate=validate.Range(0, 2**63 - 1), error_messages=words.NUMBER,
         metadata={
             "description": "The stored one when this was written: what was changed since is not overwritten; without "
             "it nothing is compared.",
@@ -132,6 +156,7 @@ class MappingSchema(Schema):
     when_a_match_exists = _choice(MatchExists, "Instead of creating beside an uncoupled record that is equal.")
     fields_ = fields.List(
         fields.Nested(FieldMappingSchema), required=True, data_key="fields", attribute="fields",
+        error_messages=words.LIST,
         metadata={"description": "The Integration Field Mappings."},
     )  # fmt: skip
 

@@ -211,7 +211,6 @@ NO_CONTEXT: dict[str, tuple[bytes, str]] = {
     "operation no guid": (encoded(context(OperationId="x")), "/OperationId"),
     "mode text": (encoded(context(Mode="sync")), "/Mode"),
     "mode true": (encoded(context(Mode=True)), "/Mode"),
-    "stage null": (encoded(context(Stage=None)), "/Stage"),
     "stage a fraction": (encoded(context(Stage=40.5)), "/Stage"),
     "depth an object": (encoded(context(Depth={})), "/Depth"),
     "members spelled otherwise": (encoded({key.lower(): value for key, value in context().items()}), "/"),

@@ -40,20 +40,20 @@ UNREADABLE = [
     ("a number that no memory can hold", b'{"a": 1e99999999999999999999}', "/", "not JSON: the exponent of 1e99999999999999999999 is too large"),
     ("100 000 brackets", b"[" * 100_000 + b"]" * 100_000, "/", "the JSON is nested too deeply"),
     ("100 000 objects", b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "/", "the JSON is nested too deeply"),
-    *((f"no {name}", without(name), f"/{name}", "Missing data for required field.") for name in REQUIRED),
-    *((f"{name} is null", text_of(**{name: None}), f"/{name}", "Field may not be null.") for name in REQUIRED),
-    ("a message without name", text_of(MessageName=""), "/MessageName", "Length must be between 1 and 128."),
-    ("a table's name without end", text_of(PrimaryEntityName="a" * 129), "/PrimaryEntityName", "Length must be between 1 and 128."),
-    ("a message that is a number", text_of(MessageName=5), "/MessageName", "Not a valid string."),
+    *((f"no {name}", without(name), f"/{name}", "it is missing") for name in REQUIRED),
+    *((f"{name} is null", text_of(**{name: None}), f"/{name}", "it is empty") for name in REQUIRED),
+    ("a message without name", text_of(MessageName=""), "/MessageName", "it is empty"),
+    ("a table's name without end", text_of(PrimaryEntityName="a" * 129), "/PrimaryEntityName", "it is longer than 128 characters"),
+    ("a message that is a number", text_of(MessageName=5), "/MessageName", "a text was expected"),
     ("a NUL in a message", text_of(MessageName="Up\0date"), "/MessageName", "the name holds a character that cannot be printed"),
     ("a NUL in a table", text_of(PrimaryEntityName="acc\0ount"), "/PrimaryEntityName", "the name holds a character that cannot be printed"),
     ("half a surrogate pair", text_of(MessageName="\ud800"), "/MessageName", "the name holds a character that cannot be printed"),
     ("a wrong guid", text_of(PrimaryEntityId="1"), "/PrimaryEntityId", "a guid was expected"),
     ("a guid that is a number", text_of(OrganizationId=1), "/OrganizationId", "a guid was expected"),
     ("a wrong operation", text_of(OperationId="x"), "/OperationId", "a guid was expected"),
-    ("a mode that is text", text_of(Mode="1"), "/Mode", "Not a valid integer."),
-    ("a stage with a fraction", text_of(Stage=40.5), "/Stage", "Not a valid integer."),
-    ("a depth that is true", text_of(Depth=True), "/Depth", "Not a valid integer."),
+    ("a mode that is text", text_of(Mode="1"), "/Mode", "a whole number was expected"),
+    ("a stage with a fraction", text_of(Stage=40.5), "/Stage", "a whole number was expected"),
+    ("a depth that is true", text_of(Depth=True), "/Depth", "a whole number was expected"),
 ]  # fmt: skip
 
 
@@ -92,6 +92,11 @@ def test_what_only_some_senders_send_may_be_missing():
     context = read({name: body()[name] for name in REQUIRED})
     assert context == ExecutionContext("Update", "account", ID, ORGANIZATION)
     assert (context.operation_id, context.step_id, context.stage) == (NO_ID, NO_ID, POST_OPERATION)
+
+
+@pytest.mark.parametrize("name", ["OperationId", "Mode", "Stage", "Depth"])
+def test_what_is_no_more_than_useful_may_be_null(name):
+    assert read(body(**{name: None})) == read({key: value for key, value in body().items() if key != name})
 
 
 def test_guids_have_one_spelling_whatever_the_sender_writes():

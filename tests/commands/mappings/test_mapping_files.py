@@ -134,7 +134,7 @@ def test_all_problems_of_all_files_are_told_with_their_lines_and_nothing_is_chan
     assert told == [
         ("CONTACT.yaml", line_of(folder, "CONTACT", "depends_on"), "Mapping “NOBODY”, which CONTACT depends on, does not exist."),
         ("CURRENCY.yaml", 3, "This is no YAML: expected the node content, but found '<stream end>'."),
-        ("CUSTOMER.yaml", 4, "colour: Unknown field."),
+        ("CUSTOMER.yaml", 4, "colour: a mapping has nothing of that name"),
         ("VENDOR.yaml", line_of(folder, "VENDOR", "local_column: county"), "The local column of field mapping 10 (county ↔ name) holds 50 characters, Dataverse's 160. A bidirectional field must be at least as long here, or its text would be cut and sent back cut."),
         ("VENDOR.yaml", line_of(folder, "VENDOR", "faxx"), "Column “faxx” of field mapping 20 (fax_no ↔ faxx) does not exist in the Dataverse table."),
         ("VENDOR.yaml", line_of(folder, "VENDOR", "SUBSTRING"), "Transformation rule “SUBSTRING(0, 1)” of field mapping 20 (fax_no ↔ faxx) cannot be used. “0” is no whole number from 1 up."),
@@ -152,8 +152,9 @@ ODD = [
     ("not a number", "name: A\nlocal_template:\n  a: .nan\n", 1, "no number that a column holds"),
     ("a moment without zone", "name: A\nlocal_template:\n  a: 2026-11-22 10:00:00\n", 3, "was expected"),
     ("a tag that does not read", "name: A\nlocal_template:\n  a: {$decimal: x}\n", 3, "was expected"),
-    ("a switch in words", "name: A\nenabled: on\n", 2, "Not a valid boolean"),
-    ("a name in small letters", "name: customer\n", 1, "does not match expected pattern"),
+    ("a switch in words", "name: A\nenabled: on\n", 2, "enabled: true or false was expected"),
+    ("an empty name", "name: ''\n", 1, "name: it is empty"),
+    ("a name in small letters", "name: customer\n", 1, "at most 20 capital letters"),
     ("too much", "#" * 1_000_001, 1, "A mapping has at most 256 kB, and this file 976 kB."),
     ("too many parts", "a: [" + "1," * 120_000 + "]", 1, "too many parts"),
     ("too many lines", "- a\n" * 60_000, 1, "too many parts"),
@@ -328,7 +329,7 @@ def test_the_terminal_says_each_problem_on_a_line_and_ends_with_2(small_company:
     code, _, said = run(small_company, "mappings", "import", str(folder))
 
     assert code == 2
-    assert said.splitlines() == ["VENDOR.yaml:3: enabled: Not a valid boolean.", "Nothing was changed."]
+    assert said.splitlines() == ["VENDOR.yaml:3: enabled: true or false was expected", "Nothing was changed."]
 
 
 def test_the_terminal_prints_the_schema_and_the_rules(small_company: Company) -> None:
