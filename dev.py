@@ -33,6 +33,7 @@ CHECKS = (
     ("mypy",),
     ("lint-imports", "--no-cache"),
     ("hadolint", "Dockerfile"),
+    ("python", "styles/used.py", "--check"),
 )
 
 
@@ -61,7 +62,7 @@ def main(arguments: list[str]) -> int:
     if command == "check":
         return max(call(*check) for check in CHECKS)
     if command == "format":
-        return max(call("ruff", "check", "--fix", "."), call("ruff", "format", "."))
+        return max(call("ruff", "check", "--fix", "."), call("ruff", "format", "."), call("python", "styles/used.py"))
     if command == "bench":
         return call("python", "-m", "benchmarks", *rest)
     return call(command, *rest)

@@ -25,11 +25,14 @@ def init_app(app: Flask, settings: Settings) -> None:
         notification_list,
         notification_page,
         record_page,
+        tour_page,
     )
 
     pages = Blueprint("admin", __name__)
     for module in (connection_page, mapping_list, mapping_page, notification_list, notification_page, record_page):
         module.init_views(pages)
+    if settings.tour:
+        tour_page.init_views(pages)
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_FILES_ARE_KEPT
     words.init_app(app)
     error_pages.init_app(app)

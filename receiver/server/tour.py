@@ -20,7 +20,7 @@ from sqlalchemy import insert, select
 
 from receiver import create_app
 from receiver.commands.connection.button import install
-from receiver.commands.connection.steps import steps_to_register
+from receiver.commands.connection.register_steps import register
 from receiver.errors import ReceiverError, SettingError
 from receiver.sandbox import SandboxSettings
 from receiver.server.processes import Program, Together, stop_signal, taken_port, wait, web_server, worker
@@ -54,7 +54,7 @@ def run_tour(environment: Mapping[str, str]) -> int:
 def _run(environment: Mapping[str, str], folder: Path, ports: Mapping[str, int]) -> int:
     settings = _settings(environment, folder, ports)
     token = secrets.token_urlsafe(24)
-    _prepare(settings, folder, token)
+    _prepare(settings, token)
     _write_for_terminal(folder / FOR_TERMINAL, settings)
     stop, together = stop_signal(), Together()
     try:
@@ -62,9 +62,8 @@ def _run(environment: Mapping[str, str], folder: Path, ports: Mapping[str, int])
         _await(f"http://localhost:{ports['SANDBOX_PORT']}/", together)
         for program in (worker(settings), web_server(settings)):
             together.start(replace(program, log=folder / f"{program.name}.log"))
-        if together.ended() is None:
-            _install_button(settings)
         if _await(f"http://localhost:{ports['RECEIVER_PORT']}/health/live", together):
+            _set_up_dataverse(settings)
             sys.stdout.write(_welcome(ports, token, folder))
             sys.stdout.flush()
         return wait(stop, together)
@@ -125,15 +124,14 @@ def _settings(environment: Mapping[str, str], folder: Path, ports: Mapping[str, 
     return {**environment, **tour, **json.loads(secrets_file.read_text())}
 
 
-def _prepare(settings: Mapping[str, str], folder: Path, token: str) -> None:
-    """Migrate, put the company's own currencies there, make the sign-in link, write the steps to register."""
+def _prepare(settings: Mapping[str, str], token: str) -> None:
+    """Migrate, put the company's own currencies there, make the sign-in link."""
     app = create_app(settings)
     services: Services = app.extensions["receiver"]
     try:
         schema.migrate(services.database, services.clock())
         _put_currencies(services)
         make_one_time(services, token)
-        (folder / "steps.json").write_text(json.dumps(steps_to_register(services)))
     finally:
         services.close()
 
@@ -159,22 +157,23 @@ def _sandbox(settings: Mapping[str, str], folder: Path, ports: Mapping[str, int]
     options = {
         "--folder": str(folder / "sandbox"),
         "--receiver-url": f"http://localhost:{ports['RECEIVER_PORT']}",
-        "--steps": str(folder / "steps.json"),
     }
     words = [word for pair in options.items() for word in pair]
-    environment = {**settings, "SANDBOX_WEBHOOK_KEY": settings["RECEIVER_WEBHOOK_KEYS"]}
-    return Program("sandbox", (sys.executable, "-m", "receiver", "sandbox", *words), environment)
+    return Program("sandbox", (sys.executable, "-m", "receiver", "sandbox", *words), settings)
 
 
-def _install_button(settings: Mapping[str, str]) -> None:
-    """As an administrator does it once for an environment. Where it fails the form itself says how to."""
+def _set_up_dataverse(settings: Mapping[str, str]) -> None:
+    """The button and the steps, as an administrator does it once for an environment; what is there stays."""
     # requests looks for the authority of the sandbox's certificate in our own environment alone
     os.environ["REQUESTS_CA_BUNDLE"] = settings["REQUESTS_CA_BUNDLE"]
     services: Services = create_app(settings).extensions["receiver"]
     try:
-        install(services, settings["RECEIVER_PUBLIC_URL"])
+        install(services, settings["RECEIVER_PUBLIC_URL"], with_custom_api=True)
+        register(services, "the tour")
     except ReceiverError as error:
-        sys.stderr.write(f"The button could not be installed: {error}\n")
+        sys.stderr.write(
+            f"Button and steps could not be set up: {error}\nRun: receiver button install; receiver steps register\n"
+        )
     finally:
         services.close()
 

@@ -17,11 +17,13 @@ LARGEST_BODY_BYTES = 1024 * 1024
 
 
 def init_app(app: Flask, settings: Settings) -> None:
+    from receiver.web import compressed
     from receiver.web.health import health
     from receiver.web.open_link import doors
 
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES, MAX_FORM_MEMORY_SIZE=LARGEST_BODY_BYTES)
     refusals = app.extensions["receiver_key_refusals"] = KeyRefusals()
+    compressed.init_app(app)
     app.register_blueprint(doors)
     app.register_blueprint(health)
     app.wsgi_app = NotificationDoor(  # type: ignore[method-assign]  # Flask's own way to stand in front

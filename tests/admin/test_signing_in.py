@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -234,3 +235,19 @@ def test_a_one_time_link_signs_in_once_also_when_it_is_opened_twice_at_the_same_
         statuses = sorted(pool.map(open_it, clients))
 
     assert statuses == [200] * 7 + [302]
+
+
+@pytest.mark.parametrize("name", ["vendor/tabler.css", "receiver.css", "vendor/htmx.min.js", "receiver.js"])
+def test_style_sheets_and_scripts_go_out_packed_to_whoever_can_unpack_them(stranger, name):
+    packed = stranger.client.get(f"/static/{name}", headers={"Accept-Encoding": "br, gzip"})
+    plain = stranger.client.get(f"/static/{name}", headers={"Accept-Encoding": "gzip;q=0"})
+
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+    plain.close()
+
+
+def test_pages_hold_a_secret_and_are_not_packed(stranger):
+    assert "Content-Encoding" not in stranger.get("/sign-in", headers={"Accept-Encoding": "gzip"}).headers

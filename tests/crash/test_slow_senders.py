@@ -121,7 +121,7 @@ def test_very_many_that_do_not_read_their_answers_delay_others_by_no_more_than_t
 ) -> None:
     with waiting(sqlite_url, tmp_path, patience=1) as server:
         for _ in range(20):
-            line_to(server, lines, b"GET /static/vendor/tabler.min.css HTTP/1.1\r\nHost: r\r\n\r\n" * 30)
+            line_to(server, lines, b"GET /static/vendor/htmx.min.js HTTP/1.1\r\nHost: r\r\n\r\n" * 30)
 
         expect_service(server)
 

@@ -119,8 +119,7 @@ OF_EACH_START = {"receiver_sign_in", "receiver_worker", "receiver_connection", "
 def kept(folder: Path) -> dict[str, object]:
     """What a start finds: secrets, certificates, and what stands in the databases."""
     found: dict[str, object] = {
-        name: (folder / name).read_bytes()
-        for name in ("tour.json", "steps.json", "sandbox/ca.pem", "sandbox/server.pem")
+        name: (folder / name).read_bytes() for name in ("tour.json", "sandbox/ca.pem", "sandbox/server.pem")
     }
     with closing(sqlite3.connect(folder / "receiver.sqlite")) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
