@@ -20,6 +20,7 @@ from benchmarks import (
     matching,
     outbound,
     report,
+    slow_senders,
     verifying,
     workers,
 )
@@ -29,6 +30,7 @@ from benchmarks.servers import dataverse, postgresql
 
 BENCHMARKS: dict[str, Callable[[Bench], dict[str, float]]] = {
     "door": door.measure,
+    "strangers": slow_senders.measure,
     "latency": latency.measure,
     "backlog": backlog.measure,
     "workers": workers.measure,

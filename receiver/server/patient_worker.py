@@ -35,13 +35,14 @@ MOST_LEAVING = 100
 OPEN_ENDED_SHARE = 4
 MOST_IN_LINE = 100
 LARGEST_HEAD = 64 * 1024
-#: a larger body is left to whoever answers, who refuses it unread
+#: a larger body for the door is left to it, which refuses it unread and keeps a note of it; any other is refused here
 LARGEST_AWAITED_BODY = 1024 * 1024
 #: bytes of all that has not arrived whole
 MOST_HELD = 64 * 1024 * 1024
 RECEIVED_AT_ONCE = 64 * 1024
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,19})[ \t]*\r\n", re.IGNORECASE)
+_FOR_THE_DOOR = re.compile(rb"[A-Z]+ \S*/dataverse/notifications[?/ ]")
 #: chunks, and a body that is sent when we say so
 _OPEN_ENDED = re.compile(rb"\r\n(?:transfer-encoding|expect):", re.IGNORECASE)
 
@@ -103,6 +104,8 @@ class Arrival:
     wanted: int = 0
     #: where the request ends is for its reader to find out
     is_open_ended: bool = False
+    #: it says that more follows than anybody would read
+    is_refused: bool = False
 
     def take(self, data: bytes) -> None:
         self.data += data
@@ -113,6 +116,7 @@ class Arrival:
         length = _LENGTH.search(head)
         self.is_open_ended = _OPEN_ENDED.search(head) is not None
         awaited = int(length[1]) if length and not self.is_open_ended else 0
+        self.is_refused = awaited > LARGEST_AWAITED_BODY and not _FOR_THE_DOOR.match(head)
         self.wanted = end + 4 + (awaited if awaited <= LARGEST_AWAITED_BODY else 0)
 
     @property
@@ -185,7 +189,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # it ships no types
                 return
             has_ended = not data
             self._take(arrival, data)
-        if arrival.is_too_large:
+        if arrival.is_refused:
+            self._send_away(guest, b"413 Content Too Large")
+        elif arrival.is_too_large:
             self._send_away(guest, b"431 Request Header Fields Too Large")
         elif has_ended and not arrival.data:
             self._send_away(guest)
