@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from receiver.admin.shared import services, settings
+from receiver.admin.shared import services
 from receiver.admin.words import value_of
 from receiver.commands.following.records import FieldPair, RecordView, view
 from receiver.core.coupling import Coupling, notes_of
@@ -22,6 +22,7 @@ from receiver.core.mapping import Conversion, FieldMapping
 from receiver.core.values import same, to_plain_values
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
+from receiver.web.application import sales_address
 from receiver.web.sign_in import signed_in
 
 
@@ -139,12 +140,5 @@ def _others(found: RecordView) -> list[tuple[str, str, str]]:
 
 def _sales_address(found: RecordView) -> str:
     """The coupled row's form in Sales; empty where nothing is coupled or no environment is known."""
-    if found.coupling is None:
-        return ""
-    table, id_ = found.mapping.dataverse_table, found.coupling.dataverse_id
-    form: str = current_app.config.get("SALES_FORM_URL", "")
-    if form:
-        return form.format(table=table, id=id_)
-    if not settings().dataverse_url:
-        return ""
-    return f"{settings().dataverse_url.rstrip('/')}/main.aspx?pagetype=entityrecord&etn={table}&id={id_}"
+    coupling = found.coupling
+    return "" if coupling is None else sales_address(found.mapping.dataverse_table, coupling.dataverse_id)

@@ -16,3 +16,13 @@ def services() -> Services:
 def settings() -> Settings:
     found: Settings = current_app.extensions["receiver_settings"]
     return found
+
+
+def sales_address(table: str, row_id: str) -> str:
+    """The form of a Dataverse row in Sales; empty where no environment is known."""
+    form: str = current_app.config.get("SALES_FORM_URL", "")
+    if form:
+        return form.format(table=table, id=row_id)
+    if not settings().dataverse_url:
+        return ""
+    return f"{settings().dataverse_url.rstrip('/')}/main.aspx?pagetype=entityrecord&etn={table}&id={row_id}"

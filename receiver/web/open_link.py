@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -11,15 +12,22 @@ from flask.typing import ResponseReturnValue
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from receiver.commands.synchronizing.open_record import Busy, MayCreate, Offered, Opened, open_record
+from receiver.core.decision import Reason
 from receiver.core.values import guid
+from receiver.engine.wording import Settled
 from receiver.engine.work import Chosen, Offer
 from receiver.errors import NotFoundError, ReceiverError
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
 from receiver.web import application
-from receiver.web.sign_in import signed_in
+from receiver.web.sign_in import person, signed_in
 
 doors = Blueprint("web", __name__)
+
+#: reasons of mappings that are for other rows
+NOT_MEANT = frozenset(
+    one.name for one in (Reason.OUTSIDE_FILTER, Reason.OTHER_COMPANY, Reason.MAPPING_IS_OFF, Reason.DIRECTION)
+)
 
 #: Business Central's own button: page 5329 with this in its filter
 _CRM_FILTER = re.compile(r"CRMID:(\{[0-9a-f-]{36}\}|[0-9a-f-]{36});\s*CRMType:(\w+)", re.IGNORECASE)
@@ -40,7 +48,8 @@ def start() -> ResponseReturnValue:
 def open_page(table: str, row_id: str) -> ResponseReturnValue:
     """The local record of a Dataverse row. A GET creates only as a top-level navigation."""
     id_ = guid(row_id)
-    context = {"table": table, "row_id": id_ or row_id}
+    context: dict[str, Any] = {"table": table, "row_id": id_ or row_id}
+    context["sales"] = application.sales_address(table, id_) if id_ else ""
     if id_ is None:
         return render_template("open.html", trouble=f"“{row_id}” is not a row's id (a guid).", **context), 404
     try:
@@ -68,7 +77,8 @@ def open_page(table: str, row_id: str) -> ResponseReturnValue:
     status = 404 if answer.is_gone else 409
     if not answer.outcomes:  # Dataverse or the database did not answer: the choice stands
         context["couple_with"] = request.form.get("couple_with", "")
-    return render_template("open.html", answer=answer, kind="Refused", **context), status
+    outcomes = _that_could_apply(answer.outcomes)
+    return render_template("open.html", answer=answer, outcomes=outcomes, kind="Refused", **context), status
 
 
 def _signer() -> URLSafeSerializer:
@@ -102,6 +112,13 @@ def _chosen(row_id: str) -> Chosen | None:
     if (person, offered_for) != (session.get("id", ""), row_id):
         raise BadSignature("offered to somebody else, or for another row")
     return Chosen(*chosen)
+
+
+def _that_could_apply(outcomes: Sequence[Settled]) -> Sequence[Settled]:
+    """Of several mappings a salesperson reads of those that are meant for such a row; an administrator of all."""
+    someone = person()
+    meant = [one for one in outcomes if one.reason not in NOT_MEANT]
+    return outcomes if (someone and someone.is_admin) or not meant else meant
 
 
 def _is_meant() -> bool:

@@ -104,6 +104,53 @@ def test_the_terminal_works_with_the_tours_data(tmp_path: Path) -> None:
         assert settings.stat().st_mode & 0o077 == 0
 
 
+README = Path(__file__).parents[2] / "README.md"
+#: lines of the README that run until they are stopped
+SERVERS = ("gunicorn ", "receiver worker")
+
+
+def lines_of_readme() -> list[str]:
+    blocks = re.findall(r"^```\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("receiver ") and not line.startswith(SERVERS)]
+
+
+def walk(said: str) -> None:
+    """The README's first steps, without a browser: the switch, and the button's link."""
+    import requests
+
+    (link,) = re.findall(r"http://\S+/sign-in\?token=\S+", said)
+    receiver = link.partition("/sign-in")[0]
+    with requests.Session() as session:
+        page = session.get(link, timeout=PATIENCE_SECONDS).text
+        proof = re.search(r'name="csrf_token" value="([^"]+)"', page)
+        assert proof is not None
+        form = {"csrf_token": proof[1], "synch_only_coupled_records": "off"}
+        session.post(f"{receiver}/admin/mappings/CUSTOMER", data=form, timeout=PATIENCE_SECONDS)
+        navigation = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+        row = "a0000000-0000-4000-8000-000000000001"
+        opened = session.get(f"{receiver}/open/account/{row}", headers=navigation, timeout=PATIENCE_SECONDS)
+        assert opened.url.endswith("/records/CUSTOMER/C00010")
+
+        edit = f"{receiver}/tour/CUSTOMER/C00010"
+        assert "This page belongs to the tour." in session.get(edit, timeout=PATIENCE_SECONDS).text
+        form = {"csrf_token": proof[1], "city": "Bremen"}
+        assert "Saved here" in session.post(edit, data=form, timeout=PATIENCE_SECONDS).text
+
+
+def test_after_the_walk_all_is_well_and_every_line_of_the_readme_runs_as_it_is_written(tmp_path: Path) -> None:
+    with tour(tmp_path, free_ports(3)) as (_, said):
+        walk(said)
+        found = {}
+        for line in ["receiver doctor", *lines_of_readme(), "receiver doctor"]:
+            script = f". {tmp_path}/terminal.sh; PATH={Path(sys.executable).parent}:$PATH; {line}"
+            done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+            found[line] = (done.returncode, done.stdout, done.stderr)
+
+    assert {line: told for line, told in found.items() if told[0]} == {}
+    assert len(found) > 12
+
+
 def get_signed_in(link: str) -> str:
     import requests
 

@@ -439,6 +439,18 @@ def test_a_click_waits_for_nobody_for_ever(open_company: Company) -> None:
     assert "being synchronized" in answer.text.lower()
 
 
+def test_a_salesperson_reads_of_the_mapping_that_could_apply_and_finds_back_to_sales(small_company: Company) -> None:
+    path = f"/open/account/{ACCOUNT}"
+    sales = visitor(small_company, OPEN_TOKEN).get(path, headers=NAVIGATION)
+    admin = visitor(small_company, ADMIN_TOKEN).get(path, headers=NAVIGATION)
+
+    assert sales.status_code == admin.status_code == 409
+    assert re.findall(r"<h2>(\w+)</h2>", sales.text) == ["CUSTOMER"]
+    assert "Tell your administrator what stands here." in sales.text
+    assert f"etn=account&amp;id={ACCOUNT}" in sales.text
+    assert "VENDOR" in admin.text
+
+
 # -- health ------------------------------------------------------------------------------------------------------------
 
 

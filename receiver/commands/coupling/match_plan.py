@@ -50,7 +50,7 @@ def lines_of(plan: Plan, matched: Callable[[Found], Line] | None = None) -> Iter
     """A line for each record that stays as it is, and by *matched* for each that was matched."""
     if plan.rows is None:
         said = f"No field mapping of {plan.mapping.name} is marked Match on this Field."
-        remedy = "Switch it on for at least one: on the mapping's page, or in its file (receiver mappings export)."
+        remedy = f"Switch it on for one: receiver mappings field {plan.mapping.name} NUMBER --match-on-this-field on"
         yield Line(plan.mapping.name, "", "", "Fail", "failed", "NO_CRITERIA", said, remedy)
     for one in plan.found:
         if one.row:
