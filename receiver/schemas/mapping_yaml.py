@@ -31,6 +31,10 @@ MOST_PARTS, MOST_NESTED = 6_000, 30
 DEEPEST = 8
 HEAD = "# Integration Table Mapping. What is left out is as it is by default; see docs/mapping.schema.json.\n"
 
+#: texts that other readers, of YAML 1.1, take for a truth value, a number to the base of 60 or of 8, or a moment
+_OTHERWISE = re.compile(
+    r"y|n|yes|no|on|off|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|0[0-7_]+|\d{4}-\d\d?-\d\d?.*", re.IGNORECASE
+)
 Path = Sequence[str | int]
 
 
@@ -59,12 +63,13 @@ def written(mapping: TableMapping) -> str:
 
 
 def _quoted(plain: Any) -> Any:
-    """Blanks and separators that nobody sees are written as escapes."""
+    """Blanks and separators that nobody sees are written as escapes; what YAML 1.1 takes for no text, in quotes."""
     if isinstance(plain, dict):
         return {_quoted(name): _quoted(one) for name, one in plain.items()}
     if isinstance(plain, list):
         return [_quoted(one) for one in plain]
-    return DoubleQuotedScalarString(plain) if isinstance(plain, str) and not plain.isprintable() else plain
+    is_quoted = isinstance(plain, str) and (not plain.isprintable() or _OTHERWISE.fullmatch(plain) is not None)
+    return DoubleQuotedScalarString(plain) if is_quoted else plain
 
 
 def _flowing(plain: dict[str, Any]) -> dict[str, Any]:

@@ -177,6 +177,7 @@ class Worker:
 
     def _beat(self) -> None:
         started, tested, purged = self._services.clock(), -CONNECTION_TEST_SECONDS, -PURGE_SECONDS
+        said = ""
         while not self._stopped.is_set():
             try:
                 self._check_schema()
@@ -184,7 +185,9 @@ class Worker:
                 if self._services.client is not None and time.monotonic() - tested >= CONNECTION_TEST_SECONDS:
                     tested = time.monotonic()
                     found = test_connection(self._services)
-                    log.log(logging.INFO if found.is_good else logging.WARNING, "Connection: %s", found.said)
+                    if found.said != said:
+                        log.log(logging.INFO if found.is_good else logging.WARNING, "Connection: %s", found.said)
+                    said = found.said
                 if time.monotonic() - purged >= PURGE_SECONDS:
                     purged = time.monotonic()
                     history.purge(self._services, self._services.options.history_days)

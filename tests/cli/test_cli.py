@@ -12,10 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from admin.visitor import app_with
 from company import Company
+from scenarios.pairs import POUND
 
 from receiver.cli import receiver
 from receiver.cli.shared import said, table
+from receiver.commands.following import synch_jobs
+from receiver.commands.mappings.change_mapping import named
+from receiver.core.mapping import Direction
+from receiver.runs.tasks import newest
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
@@ -351,3 +357,73 @@ def test_a_name_from_outside_steers_no_terminal_and_begins_no_line(small_company
     assert all(line.isprintable() for line in lines)
     assert any("forged" in line for line in lines)
     assert not [line for line in lines if line.startswith("forged")]
+
+
+@pytest.mark.parametrize("words", ["mappings run CUSTOMER --here", "verify CUSTOMER --here", "match CUSTOMER --here"])
+def test_without_a_connection_a_run_says_so_at_once_and_leaves_nothing_open(tmp_path: Path, words: str) -> None:
+    app = app_with(tmp_path)
+    try:
+        done = app.test_cli_runner().invoke(receiver, words.split())
+        assert done.exit_code == 1
+        assert "No connection to Dataverse is set up. Run receiver connect" in done.stderr
+        assert newest(app.extensions["receiver"]) == []
+        assert synch_jobs.listed(app.extensions["receiver"]) == []
+    finally:
+        app.extensions["receiver"].close()
+
+
+def test_a_failure_within_a_run_is_exit_code_1_and_says_where_to_look(small_company: Company) -> None:
+    small_company.open_for_all("CUSTOMER")
+    small_company.sandbox.put_row("account", ACCOUNT, {"transactioncurrencyid": POUND})
+
+    code, _, errors = run(small_company, "mappings", "run", "CUSTOMER", "--direction", "from", "--here")
+
+    assert code == 1
+    assert "failed. To see which, and why: receiver jobs list CUSTOMER; what stands: receiver errors list" in errors
+
+
+def test_the_settings_of_a_field_mapping_are_set_by_command(small_company: Company) -> None:
+    words = ("--direction", "FromIntegrationTable", "--not-null", "on", "--transformation-rule", "UPPERCASE")
+    code, said, _ = run(small_company, "mappings", "field", "CUSTOMER", "15", *words, "--preview")
+    assert (code, said.splitlines()[0]) == (0, "CUSTOMER would be changed.")
+    assert run(small_company, "mappings", "field", "CUSTOMER", "15", *words)[0] == 0
+
+    (field,) = [one for one in named(small_company.services, "CUSTOMER").fields if one.number == 15]
+    assert (field.direction, field.not_null, field.transformation_rule) == (Direction.FROM, True, "UPPERCASE")
+    assert run(small_company, "mappings", "field", "CUSTOMER", "15")[0] == 2
+    assert run(small_company, "mappings", "field", "CUSTOMER", "999", "--enabled", "on")[0] == 2
+
+
+def test_a_new_field_mapping_starts_switched_off_and_is_refused_where_it_could_not_be_switched_on(
+    small_company: Company,
+) -> None:
+    add = ("mappings", "add-field", "CUSTOMER", "--integration-field-name", "telephone2", "--field-name")
+    assert run(small_company, *add, "nosuch")[0] == 2
+    code, said, _ = run(small_company, *add, "mobile_phone_no")
+
+    added = named(small_company.services, "CUSTOMER").fields[-1]
+    assert code == 0
+    assert (added.local_column, added.dataverse_column, added.is_enabled) == ("mobile_phone_no", "telephone2", False)
+    assert f"To switch it on: receiver mappings field CUSTOMER {added.number} --enabled on" in said
+
+
+def test_a_default_that_would_blank_what_sales_has_is_not_the_default(small_company: Company) -> None:
+    key = small_company.insert_local("customer", name="Nordwind Trading GmbH")
+    code, _, errors = run(small_company, "couple", "CUSTOMER", key, "--row", ACCOUNT)
+
+    assert code == 1
+    assert "By default a blank would overwrite" in errors
+    assert "then say --synchronize local, dataverse or no." in errors
+    assert small_company.coupling("CUSTOMER", ACCOUNT) is None
+    _, foretold, _ = run(small_company, "couple", "CUSTOMER", key, "--row", ACCOUNT, "--preview")
+    assert "A blank would overwrite" in foretold
+    assert "address1_city: Hamburg → (empty)" in foretold
+    assert run(small_company, "couple", "CUSTOMER", key, "--row", ACCOUNT, "--synchronize", "dataverse")[0] == 0
+
+
+def test_a_preview_of_a_creation_says_that_its_number_is_not_known_yet(small_company: Company) -> None:
+    _, said, _ = run(small_company, "create", "from", "CUSTOMER", ACCOUNT, "--preview")
+
+    assert "A new Customer would be created from account “Nordwind Trading GmbH”" in said
+    assert "it gets its number when it is made" in said
+    assert "city: (empty) → Hamburg" in said

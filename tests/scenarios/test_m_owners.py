@@ -64,6 +64,8 @@ def test_m17_a_team_is_no_salesperson_and_leaves_the_code_as_it_is(company: Comp
 
     customer = company.local("customer", key)
     assert (customer["name"], customer["salesperson_code"]) == ("Nordwind AG", code)
+    told = "The owner is the team The north, no salesperson: salesperson_code was left alone."
+    assert told in company.last_outcome("CUSTOMER")["sentence"]
 
 
 def test_m18_a_salesperson_who_is_not_coupled_fails_and_is_named(company: Company) -> None:

@@ -10,7 +10,8 @@ import pytest
 from schemas.bodies import ID, OTHER_ID, bag, body, entity, read, read_attribute, reference, typed
 
 from receiver.core.message import Defect, Relationship, Row
-from receiver.core.values import Opaque, Reference
+from receiver.core.values import Opaque, Reference, from_plain, to_plain
+from receiver.schemas.attributes import Reader
 
 REFERENCE = Reference("account", ID)
 
@@ -169,3 +170,22 @@ def test_references_and_relationships_stand_in_parameters():
         "Relationship": Relationship("account_contacts"),
         "RelatedEntities": (Reference("contact", OTHER_ID),),
     }
+
+
+def test_a_lookup_has_the_name_that_came_along_and_is_the_same_without_it():
+    lookups = {
+        "currency": {"LogicalName": "transactioncurrency", "Id": ID, "Name": "Euro"},
+        "owner": {"LogicalName": "systemuser", "Id": ID},
+    }
+    bag = [{"key": key, "value": value} for key, value in lookups.items()]
+    raw = {
+        "LogicalName": "account",
+        "Id": ID,
+        "Attributes": bag,
+        "FormattedValues": [{"key": "owner", "value": "Jonas Weber"}, {"key": "currency", "value": "another"}, 5],
+    }
+    values = Reader().row(raw, "/").values
+
+    assert (values["currency"].name, values["owner"].name) == ("Euro", "Jonas Weber")
+    assert values["owner"] == Reference("systemuser", ID)
+    assert from_plain(to_plain(values["owner"])).name == "Jonas Weber"

@@ -341,3 +341,11 @@ def test_the_terminal_prints_the_schema_and_the_rules(small_company: Company) ->
         "from": "Größe",
         "to": "GRÖSSE",
     }
+
+
+@pytest.mark.parametrize("text", ["no", "No", "y", "on", "OFF", "12:30", "017", "2026-11-29", "2026-11-29 10:00"])
+def test_what_yaml_1_1_takes_for_no_text_stands_in_quotes(company: Company, text: str) -> None:
+    mapping = replace(named(company.services, "CUSTOMER"), local_template={"city": text})
+
+    assert f'city: "{text}"\n' in written(mapping)
+    assert read(written(mapping)).mapping.local_template == {"city": text}
