@@ -146,7 +146,11 @@ def _carry_out(services: Services, procedures: Mapping[str, Procedure], progress
             _end(services, progress.task, "failed", str(error))
     except Exception as error:
         log.exception("Task %s failed in a way nobody foresaw.", held.id)
-        _end(services, progress.task, "failed", f"{type(error).__name__}: {error}")
+        kind = type(error).__name__
+        said = (
+            f"Something that nobody foresaw ({kind}) stopped it. The log tells where; mend that, then start it again."
+        )
+        _end(services, progress.task, "failed", said)
     else:
         _end(services, held, "done", said)
 

@@ -139,7 +139,8 @@ def test_what_cannot_be_done_has_failed_and_says_why(small_company: Company) -> 
 
     other = create(small_company.services, "broken", {}, "Ann")
     carry_out_next(small_company.services, {"broken": broken}, NEVER)
-    assert task_of(small_company.services, other).message == "ValueError: nobody foresaw it"
+    said = "Something that nobody foresaw (ValueError) stopped it. The log tells where; mend that, then start it again."
+    assert task_of(small_company.services, other).message == said
 
 
 def test_a_worker_has_a_thread_for_tasks(company: Company) -> None:
