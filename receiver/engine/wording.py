@@ -63,14 +63,23 @@ class Settled:
     #: the same for a person in Sales, with what would be overwritten
     offers: tuple[Offer, ...] = ()
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether it makes its notification a failed one."""
+        return _is_failing(self.decision, self.reason)
+
     def plain(self) -> dict[str, Any]:
         names = ("mapping", "toward", "decision", "reason", "sentence", "remedy", "record", "fields")
         return {name: getattr(self, name) for name in names}
 
 
 def failing(outcomes: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Of a notification's outcomes those that make it a failed one."""
-    return [one for one in outcomes if one.get("decision") == "Fail" or one.get("reason") == Reason.SKIPPED.name]
+    """Of a notification's outcomes, as they are kept, those that make it a failed one."""
+    return [one for one in outcomes if _is_failing(one.get("decision"), one.get("reason"))]
+
+
+def _is_failing(decision: object, reason: object) -> bool:
+    return decision == "Fail" or reason == Reason.SKIPPED.name
 
 
 def in_words(

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from receiver.core.decision import Reason
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, Version
 from receiver.dataverse.rows import version_of
@@ -178,14 +179,15 @@ _MENDING = (
 
 
 def _in_step(outcomes: Sequence[Settled]) -> set[str]:
-    return {one.mapping for one in outcomes if one.decision in IN_STEP}
+    """The mappings under which the row is in step; one that came late says nothing of it."""
+    return {one.mapping for one in outcomes if one.decision in IN_STEP and one.reason != Reason.LATE.name}
 
 
 def _is_mended(told: Sequence[Mapping[str, Any]], look: Look, outcomes: Sequence[Settled]) -> bool:
     failed = {one["mapping"] for one in failing(told)}
     if failed:
         return failed <= _in_step(outcomes)
-    return not look.ask.mapping and not failing([one.plain() for one in outcomes])
+    return not look.ask.mapping and not any(one.is_failing for one in outcomes)
 
 
 def _stood(mapping: TableMapping) -> dict[str, Any]:
@@ -206,6 +208,6 @@ def _state_of(one: Read, lease: Lease, settled: list[Settled], own: list[TableMa
         return "done", f"Looked at as well: {named}." + (f" {one.note}" if one.note else "")
     if not own:
         return "ignored", f"No Integration Table Mapping reads the table {lease.table}."
-    if failing([outcome.plain() for outcome in settled]):
+    if any(outcome.is_failing for outcome in settled):
         return "failed", one.note
     return ("done" if any(outcome.decision in IN_STEP for outcome in settled) else "ignored"), one.note
