@@ -30,7 +30,7 @@ from receiver.store.models import inbox, tombstone
 
 log = logging.getLogger(__name__)
 
-MENDED = "What had failed went through later."
+MENDED, UNCOUPLED = "What had failed went through later.", "The two were uncoupled since it failed."
 #: outcomes that mean the row was looked at and is in step
 IN_STEP = frozenset({"Insert", "Modify", "AlreadyEqual", "IgnoreUnchanged", "RemoveCoupling"})
 
@@ -164,17 +164,29 @@ def _end_mended(connection: Connection, settled: Sequence[tuple[Look, list[Settl
         for row in connection.execute(_FAILED, {"keys": list(in_step)})
         if _is_mended(row.outcome or (), *in_step[row.lane])
     ]
-    if mended:
-        connection.execute(_MENDING, {"numbers": mended, "at": now})
+    _end(connection, mended, MENDED, now)
+
+
+def end_failed_of_pairs(connection: Connection, mapping: TableMapping, row_ids: Sequence[str], now: datetime) -> None:
+    """A person uncoupled these rows: what failed of the pairs alone stands no longer."""
+    keys = [lanes.key_of(mapping.dataverse_table, id_) for id_ in row_ids]
+    found = connection.execute(_FAILED, {"keys": keys}).all() if keys else []
+    own = [row.id for row in found if {one["mapping"] for one in failing(row.outcome or ())} == {mapping.name}]
+    _end(connection, own, UNCOUPLED, now)
+
+
+def _end(connection: Connection, numbers: Sequence[int], note: str, now: datetime) -> None:
+    if numbers:
+        connection.execute(_ENDING, {"numbers": list(numbers), "note": note, "at": now})
 
 
 _FAILED = select(inbox.c.id, inbox.c.lane, inbox.c.outcome).where(
     Among(inbox.c.lane, "keys"), inbox.c.state == "failed"
 )
-_MENDING = (
+_ENDING = (
     update(inbox)
     .where(inbox.c.id.in_(bindparam("numbers", expanding=True)))
-    .values(state="done", note=MENDED, finished_at=bindparam("at"))
+    .values(state="done", note=bindparam("note"), finished_at=bindparam("at"))
 )
 
 

@@ -32,6 +32,8 @@ from receiver.commands.coupling.delete_coupling import uncouple
 from receiver.commands.following import coupled_errors, synch_jobs
 from receiver.commands.synchronizing.synchronize_now import Choice, synchronize_now
 from receiver.core.mapping import Direction
+from receiver.engine.coalesce import Ask
+from receiver.runs.carry_out import carry_out, wanted_to
 from receiver.sandbox import Answer
 from receiver.store import jobs
 from receiver.store.models import coupling, job
@@ -159,8 +161,9 @@ def test_q7_a_success_the_other_way_leaves_a_failure_whose_change_is_still_to_go
     key = couple_customer(company)
     company.change_local("customer", key, credit_limit_lcy=Decimal(17))
     company.sandbox.faults.answers.append(Answer.error(400, "0x80040265", "A plug-in says no.", method="PATCH"))
-    synchronize_now(company.services, "CUSTOMER", [key], Choice.SEND, "Ada")
+    list(carry_out(company.services, wanted_to(company.services, "CUSTOMER", [key], Ask(why="a run"))))
     failed = said_of(page(company, key), LAST_TO)
+    assert failed.startswith("Failure ")
 
     company.sandbox.update("account", ACCOUNT, {"fax": "+43 1"})
     company.work()

@@ -20,6 +20,7 @@ from receiver.core.company import COMPANY_ID
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import TableMapping
 from receiver.core.values import Reference
+from receiver.engine.write_lanes import end_failed_of_pairs
 from receiver.errors import NotFoundError, ReceiverError
 from receiver.lanes import lane as lanes
 from receiver.lanes.held import BUSY, give_back, lanes_held
@@ -163,6 +164,7 @@ def _removed(run: Run, mapping: TableMapping, pairs: Sequence[Coupling], job: in
                 if answers.get(one.dataverse_id) is None:
                     couplings.remove(connection, one)
                     couplings.remember_uncoupling(connection, one, run.who, services.clock())
+            end_failed_of_pairs(connection, mapping, [one.dataverse_id for one in still], services.clock())
             lines = _lines(mapping, still, answers) + _busy_lines(mapping, [one for one in pairs if one not in free])
             _count(connection, services, job, lines)
             give_back(connection, held.values())

@@ -28,6 +28,7 @@ from receiver.core.mapping import Direction
 from receiver.dataverse.columns import CHANGE_COLUMNS
 from receiver.dataverse.rows import DataverseRow
 from receiver.engine.coalesce import Ask
+from receiver.engine.write_lanes import end_failed_of_pairs
 from receiver.errors import ReceiverError, RefusedError
 from receiver.lanes.held import BUSY, give_back, lanes_held
 from receiver.lanes.lane import Lease
@@ -311,6 +312,7 @@ def _uncouple(
         if deletes_record:
             local.delete(pair.key)
         couplings.remove(connection, found)
+        end_failed_of_pairs(connection, pair.mapping, [found.dataverse_id], now)
         give_back(connection, held)
         if counter:
             jobs.record(connection, pair.mapping.name, toward, (now, now), [counter], [])

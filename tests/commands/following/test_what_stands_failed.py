@@ -7,6 +7,8 @@ from company import Company
 from scenarios.pairs import ACCOUNT, POUND, SECOND_ACCOUNT, couple_customer
 
 from receiver.commands.coupling.create import create_from_dataverse, create_in_dataverse
+from receiver.commands.coupling.delete_coupling import uncouple
+from receiver.commands.coupling.set_up_coupling import AfterCoupling, couple
 from receiver.commands.following import coupled_errors, failed_records
 from receiver.commands.following.record_list import Kind, listed
 from receiver.commands.synchronizing.synchronize_now import Choice, synchronize_now
@@ -67,8 +69,6 @@ def test_a_notification_that_failed_for_two_mappings_is_not_done_by_one_of_them(
     key = failed_by_notification(company)
     couple_again = company.insert_local("vendor", name="Nordwind Trading GmbH")
     company.set("VENDOR", dataverse_filter_text="", synch_only_coupled_records=True)
-    from receiver.commands.coupling.set_up_coupling import AfterCoupling, couple
-
     couple(company.services, "VENDOR", couple_again, ACCOUNT, "Ada", AfterCoupling.NO)
     company.sandbox.update("account", ACCOUNT, {"name": "Nordwind 3"})
     company.work()
@@ -82,6 +82,16 @@ def test_a_notification_that_failed_for_two_mappings_is_not_done_by_one_of_them(
 
 def failing_mappings(row: object) -> set[str]:
     return {one["mapping"] for one in row["outcome"] or () if one["decision"] == "Fail" or one["reason"] == "SKIPPED"}  # type: ignore[index]
+
+
+def test_what_failed_of_a_pair_ends_with_its_uncoupling(company: Company) -> None:
+    key = failed_by_notification(company)
+
+    uncouple(company.services, "CUSTOMER", [key], "Ada")
+
+    assert "failed" not in states(company)
+    assert coupled_errors.listed(company.services) == []
+    assert failed_records.listed(company.services, "", 10) == []
 
 
 def test_a_record_that_could_not_be_made_stands_until_it_is_made(company: Company) -> None:
