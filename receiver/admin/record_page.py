@@ -41,6 +41,10 @@ class Pair:
     mark: str
 
 
+#: of a column that is only sent: what the coupling remembers says nothing of it
+NOT_READ = "(not read now)"
+
+
 def init_views(pages: Blueprint) -> None:
     pages.add_url_rule("/records/<mapping>/<path:key>", "record", shown)
 
@@ -102,7 +106,7 @@ def _pair(found: RecordView, field: FieldMapping, pair: FieldPair, *, is_read: b
         value_of(None, pair.local_value),
         column,
         pair.dataverse_caption,
-        value_of(theirs, value),
+        value_of(theirs, value) if is_read or column in base or found.coupling is None else NOT_READ,
         field.direction,
         _mark(pair, is_read=is_read, differs=differs),
     )

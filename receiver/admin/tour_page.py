@@ -18,6 +18,9 @@ from receiver.store.local_tables import LocalTable, columns_of
 from receiver.tables import BY_NAME
 from receiver.web.sign_in import signed_in
 
+#: characters, where the column says nothing
+LONGEST = 250
+
 
 def init_views(pages: Blueprint) -> None:
     pages.add_url_rule("/tour/<mapping>/<path:key>", "edit", shown, methods=["GET"])
@@ -39,6 +42,10 @@ def saved(mapping: str, key: str) -> ResponseReturnValue:
     given = {one.name: request.form.get(one.name) for one in _columns(found)}
     values = {name: text for name, text in given.items() if text is not None and text != found.values.get(name)}
     back = redirect(url_for("admin.record", mapping=found.mapping.name, key=key), 303)
+    too_long = [one for one in _columns(found) if len(values.get(one.name, "")) > (one.max_length or LONGEST)]
+    if too_long:
+        flash(f"{too_long[0].caption} holds at most {too_long[0].max_length or LONGEST} characters.", "warning")
+        return back
     if not values:
         flash("Nothing was changed.", "info")
         return back

@@ -34,7 +34,7 @@ of_mapping = click.option("--mapping", default="", metavar="MAPPING", help="Of t
 
 @click.group(cls=ExplainedGroup)
 def errors() -> None:
-    """What stands failed: list, retry, restore, delete."""
+    """What stands failed: list, retry, synchronize, restore, delete."""
 
 
 @errors.command("list")
@@ -138,10 +138,15 @@ def restore(mapping: str, keys: Sequence[str], is_preview: bool, is_json: bool) 
 @click.argument("mapping")
 @click.argument("keys", metavar="KEY...", nargs=-1, required=True)
 @previewed
+@sure
 @as_json
 @with_application
-def delete(mapping: str, keys: Sequence[str], is_preview: bool, is_json: bool) -> None:
+def delete(mapping: str, keys: Sequence[str], is_preview: bool, is_sure: bool, is_json: bool) -> None:
     """Delete the record that is left of a pair, and the coupling."""
+    if not is_preview:
+        for line in coupled_errors.delete(services(), mapping, keys, WHO, is_preview=True).lines:
+            say(line.sentence, err=True)
+        ask("Delete for good what is left?", is_sure=is_sure)
     result = coupled_errors.delete(services(), mapping, keys, WHO, is_preview=is_preview)
     print_result(result, "Delete Records", is_json=is_json)
 
@@ -166,7 +171,8 @@ def _print_lines(lines: Sequence[ErrorLine], nothing: str, *, is_json: bool) -> 
             say(nothing)
         return
     heads = ("MAPPING", "STATE", "RECORD", "NAME", "EXISTS", "DATAVERSE ROW", "EXISTS", "FAILED ON")
-    table("Coupled Data Synchronization Errors", heads, [_row(one) for one in lines], [one.message for one in lines])
+    notes = [(one.message, *one.commands) for one in lines]
+    table("Coupled Data Synchronization Errors", heads, [_row(one) for one in lines], notes)
 
 
 def _row(one: ErrorLine) -> tuple[Any, ...]:

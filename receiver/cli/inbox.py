@@ -30,6 +30,7 @@ from receiver.cli.tasks import seen_through
 from receiver.commands.following import notifications as notification_commands
 from receiver.commands.following import notifications_in_bulk
 from receiver.engine.wording import failing
+from receiver.engine.write_lanes import ENDED_OTHERWISE
 from receiver.store.tasks import Task
 
 CAPTIONS = {
@@ -82,7 +83,7 @@ def _inbox_row(row: Any) -> tuple[Any, ...]:
     is_delayed = row["state"] == "waiting" and row["last_error"] and row["ready_at"]
     trouble = f"{row['last_error']} Tried again at {row['ready_at']:%H:%M:%S} UTC." if is_delayed else ""
     received = f"{row['received_at']:%Y-%m-%d %H:%M:%S}"
-    words = trouble or sentences or row["note"]
+    words = row["note"] if row["note"] in ENDED_OTHERWISE else trouble or sentences or row["note"]
     return (row["id"], received, row["state"], row["message"], row["table_name"], row["row_id"], words)
 
 
@@ -152,7 +153,7 @@ def retry_inbox(number: int | None, every: bool, is_preview: bool, is_sure: bool
     if number is None:
         count = notification_commands.counts(services())["failed"]
         if is_preview or not count:
-            say(f"{count} notification(s) would be processed again.")
+            say(f"{count} notification(s) would be processed again." if count else "None failed: nothing to do.")
             return
         ask(f"Process {count} notification(s) again?", is_sure=is_sure)
         _say_end(seen_through(lambda: notifications_in_bulk.start_process_failed(services(), WHO), is_here=False))

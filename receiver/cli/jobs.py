@@ -69,9 +69,8 @@ def _row(one: Job) -> tuple[str, ...]:
     return (str(one.id), said(one.started_at), one.mapping, one.direction, one.type, said(counts), said(one.message))
 
 
-def _note(one: Job) -> str:
-    lines = [f"{error.source} → {said(error.destination)}: {error.message}" for error in one.errors]
-    return "\n  ".join(lines)
+def _note(one: Job) -> list[str]:
+    return [f"{error.source} → {said(error.destination)}: {error.message}" for error in one.errors]
 
 
 COMMANDS = (jobs,)

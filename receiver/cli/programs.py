@@ -11,6 +11,7 @@ import threading
 import click
 
 from receiver.cli.shared import services, settings, with_application
+from receiver.core.away import Away
 from receiver.errors import SchemaError, StoreUnavailableError
 
 
@@ -41,14 +42,17 @@ def worker() -> None:
 
     logs.configure()
     stop = stop_signal()
-    while not _schema_is_known(stop):
+    away = Away(logging.getLogger(__name__), "What the worker works on")
+    while not _schema_is_known(stop, away):
         continue
+    if stop.is_set():
+        return
     gc.freeze()  # what is loaded stays; to look through it for garbage would hold everything up for 70 ms
     with services().database.worked_on_alone():
         Worker(services(), settings().worker_threads).run(stop)
 
 
-def _schema_is_known(stop: threading.Event) -> bool:
+def _schema_is_known(stop: threading.Event, away: Away) -> bool:
     """Whether the worker can begin, or is to stop; a database that is away, or of another version, is asked again."""
     from receiver.store import schema
     from receiver.store.wake import LOOK_AGAIN_SECONDS
@@ -56,8 +60,9 @@ def _schema_is_known(stop: threading.Event) -> bool:
     try:
         schema.check(services().database)
     except (StoreUnavailableError, SchemaError) as error:
-        logging.getLogger(__name__).warning("%s The worker waits for it.", error)
+        away.away(f"{error} The worker waits for it.")
         return stop.wait(LOOK_AGAIN_SECONDS)
+    away.back()
     return True
 
 

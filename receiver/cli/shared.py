@@ -165,30 +165,32 @@ def print_captioned(captions: Mapping[str, str], values: Mapping[Any, Any]) -> N
         say(f"{caption}: {said(values[name])}")
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], notes: Sequence[str] = ()) -> None:
+def table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], notes: Sequence[str | Sequence[str]] = ()
+) -> None:
     """Print a table: with lines and its title on a terminal, else as aligned text that other programs can read.
 
-    Nothing is cut. *notes* has a text for each row, which follows the row indented; empty where there is none.
+    Nothing is cut. *notes* has a text for each row, or its lines, which follow the row indented; empty: there is none.
     """
     texts = [[visible(str(value)) for value in row] for row in rows]
-    below = [visible(note) for note in notes] or [""] * len(texts)
+    below = [list(map(visible, [note] if isinstance(note, str) else note)) for note in notes] or [[] for _ in texts]
     if sys.stdout.isatty():
         _print_drawn(title, columns, texts, below)
         return
     widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
-    for row, note in zip([columns, *texts], ["", *below], strict=True):
+    for row, lines in zip([columns, *texts], [[], *below], strict=True):
         click.echo("  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())
-        if note:
-            click.echo(f"  {note}")
+        for line in filter(None, lines):
+            click.echo(f"  {line}")
 
 
-def _print_drawn(title: str, columns: Sequence[str], rows: list[list[str]], notes: Sequence[str]) -> None:
+def _print_drawn(title: str, columns: Sequence[str], rows: list[list[str]], notes: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     drawn = Table(title=title, title_justify="left")
     for column in columns:
         drawn.add_column(column, overflow="fold")
-    for (*first, last), note in zip(rows, notes, strict=True):
-        drawn.add_row(*first, f"{last}\n  {note}" if note else last)
+    for (*first, last), lines in zip(rows, notes, strict=True):
+        drawn.add_row(*first, "\n  ".join([last, *filter(None, lines)]))
     Console(markup=False, emoji=False, highlight=False).print(drawn)

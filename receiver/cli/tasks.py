@@ -166,7 +166,9 @@ def started(create: Callable[[], int], *, is_here: bool, is_json: bool = False) 
 
 
 def end_as(task: Task | None) -> None:
-    """Exit code 1 where it was left, ended early, or something in it failed, which is said with where to look."""
+    """Exit code 1 where it was left, ended early, or something failed in it or stands failed, which is said."""
+    from receiver.commands.following import coupled_errors
+
     if task is None or task.state in {"failed", "cancelled"}:
         sys.exit(FAILED)
     if task.counts.get("failed"):
@@ -175,6 +177,10 @@ def end_as(task: Task | None) -> None:
             f"{task.counts['failed']} failed. To see which, and why: {where}; what stands: receiver errors list",
             err=True,
         )
+        sys.exit(FAILED)
+    standing = coupled_errors.count(services(), task.arguments.get("mapping", ""))
+    if standing:
+        say(f"{standing} coupling(s) stand failed. To see them, and what to do: receiver errors list", err=True)
         sys.exit(FAILED)
 
 

@@ -185,7 +185,7 @@ class Reason(Why):
         "Change the parent so that it matches a mapping; this record then follows by itself.",
     )
     MUST_BE_COUPLED = (
-        "a related record must be coupled first",
+        "a related record must be there, and coupled, first",
         "Do what is said; if this record does not follow by itself then, Process Again.",
     )
     NOT_TRANSFORMED = (

@@ -88,7 +88,8 @@ def _taken(work: Work, now: Situation, candidate: Candidate) -> tuple[Situation,
 def _offer(candidate: Candidate, paired: Situation, decision: Decision) -> Offer:
     refused = decision.reason if isinstance(decision, Skip | Fail) else None
     trouble = "" if refused is None else refused.what.format(mapping=candidate.mapping)
-    return Offer(candidate.mapping, candidate.key, candidate.name, changed_fields(paired, decision), trouble)
+    fields = changed_fields(paired, decision)
+    return Offer(candidate.mapping, candidate.key, candidate.name, fields, trouble, candidate.was_let_go)
 
 
 def _paired(work: Work, now: Situation, candidate: Candidate, chosen: Chosen | None) -> tuple[Situation, Decision]:

@@ -62,6 +62,8 @@ class Settled:
     candidates: tuple[Candidate, ...] = ()
     #: the same for a person in Sales, with what would be overwritten
     offers: tuple[Offer, ...] = ()
+    #: the row, where a person clicked: table, name and id
+    row_called: str = ""
 
     @property
     def is_failing(self) -> bool:
@@ -103,6 +105,7 @@ def in_words(
         error=error_of(now, decision) if isinstance(decision, Fail) else "",
         candidates=now.candidates if reason in {Reason.MATCHES_FOUND, Reason.TWIN_EXISTS} else now.namesakes,
         offers=outcome.offers if reason in OFFERED else (),
+        row_called=_row_called(outcome) if now.is_click else "",
         waits=getattr(decision, "reason", None) in {Reason.MUST_BE_COUPLED, Reason.WAITING_FOR_PARENT},
     )
 

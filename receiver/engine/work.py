@@ -33,6 +33,8 @@ class Offer:
     fields: Mapping[str, Any]
     #: the decision, if that cannot be carried out: why
     trouble: str = ""
+    #: the two were coupled once, and a person parted them
+    was_let_go: bool = False
 
     @cached_property
     def digest(self) -> str:

@@ -31,6 +31,7 @@ from receiver.store.models import inbox, tombstone
 log = logging.getLogger(__name__)
 
 MENDED, UNCOUPLED = "What had failed went through later.", "The two were uncoupled since it failed."
+ENDED_OTHERWISE = frozenset({MENDED, UNCOUPLED})
 #: outcomes that mean the row was looked at and is in step
 IN_STEP = frozenset({"Insert", "Modify", "AlreadyEqual", "IgnoreUnchanged", "RemoveCoupling"})
 

@@ -41,7 +41,9 @@ LARGEST_AWAITED_BODY = 1024 * 1024
 MOST_HELD = 64 * 1024 * 1024
 RECEIVED_AT_ONCE = 64 * 1024
 
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,19})[ \t]*\r\n", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*(\d{1,19})[ \t]*\r\n", re.IGNORECASE)
+#: a length that is not understood here is nobody's business to wait for
+_ANY_LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:", re.IGNORECASE)
 _FOR_THE_DOOR = re.compile(rb"[A-Z]+ \S*/dataverse/notifications[?/ ]")
 #: chunks, and a body that is sent when we say so
 _OPEN_ENDED = re.compile(rb"\r\n(?:transfer-encoding|expect):", re.IGNORECASE)
@@ -116,6 +118,8 @@ class Arrival:
         length = _LENGTH.search(head)
         self.is_open_ended = _OPEN_ENDED.search(head) is not None
         awaited = int(length[1]) if length and not self.is_open_ended else 0
+        is_odd = length is None and _ANY_LENGTH.search(head) is not None
+        self.is_open_ended |= is_odd  # its reader says what is wrong with it, and others wait for none of that
         self.is_refused = awaited > LARGEST_AWAITED_BODY and not _FOR_THE_DOOR.match(head)
         self.wanted = end + 4 + (awaited if awaited <= LARGEST_AWAITED_BODY else 0)
 

@@ -114,6 +114,7 @@ class Database:
         if self._file is None:
             yield
             return
+        self._check_file()
         place = self._file.with_name(f"{self._file.name}.worker")
         with os.fdopen(os.open(place, os.O_CREAT | os.O_RDWR, 0o600), "w") as lock:
             try:

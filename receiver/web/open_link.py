@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from itsdangerous import BadSignature, URLSafeSerializer
 
@@ -20,7 +20,7 @@ from receiver.errors import NotFoundError, ReceiverError
 from receiver.store.local_tables import columns_of
 from receiver.tables import BY_NAME
 from receiver.web import application
-from receiver.web.sign_in import person, signed_in
+from receiver.web.sign_in import person, person_id, signed_in
 
 doors = Blueprint("web", __name__)
 
@@ -88,7 +88,7 @@ def _signer() -> URLSafeSerializer:
 
 def signed(offer: Offer, row_id: str) -> str:
     """The offer as the page's button sends it back: of this person, for this row, as it is shown."""
-    return str(_signer().dumps([session.get("id", ""), row_id, offer.mapping, offer.key, offer.digest]))
+    return str(_signer().dumps([person_id(), row_id, offer.mapping, offer.key, offer.digest]))
 
 
 def _changes(offer: Offer) -> list[tuple[str, Any, Any]]:
@@ -108,8 +108,8 @@ def _chosen(row_id: str) -> Chosen | None:
     text = request.form.get("couple_with", "")
     if not text:
         return None
-    person, offered_for, *chosen = _signer().loads(text)
-    if (person, offered_for) != (session.get("id", ""), row_id):
+    by, offered_for, *chosen = _signer().loads(text)
+    if (by, offered_for) != (person_id(), row_id):
         raise BadSignature("offered to somebody else, or for another row")
     return Chosen(*chosen)
 
@@ -132,6 +132,8 @@ def _is_meant() -> bool:
 def _to_record(opened: Opened) -> ResponseReturnValue:
     if opened.banner:
         flash(opened.banner, "warning")
+    if opened.done:
+        flash(opened.done, "success")
     template = application.settings().open_url
     if template:
         values = {"mapping": opened.mapping, "table": opened.local_table, "key": opened.key}

@@ -107,6 +107,11 @@ def _has_ended() -> bool:
     return bool(g.session_has_ended)
 
 
+def person_id() -> str:
+    """Which signed-in person it is; empty where nobody is, also after an ended session. Raises: as `person`."""
+    return str(session["id"]) if "name" in session and not _has_ended() else ""
+
+
 def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
     """Anybody who may open records."""
 
@@ -187,15 +192,16 @@ def _enter(name: str, *, is_admin: bool) -> ResponseReturnValue:
 
 def _local_path(text: str) -> str:
     """Only a path of our own is followed after signing in."""
-    parts = urlsplit(text)
-    is_ours = (
-        text.isprintable()
-        and text.startswith("/")
-        and not text.startswith(("//", "/\\"))
-        and not parts.scheme
-        and not parts.netloc
-    )
-    return text if is_ours else "/admin/"
+    is_path = text.isprintable() and text.startswith("/") and not text.startswith(("//", "/\\"))
+    return text if is_path and _is_ours(text) else "/admin/"
+
+
+def _is_ours(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # such as a bracket that nobody closes
+        return False
+    return not parts.scheme and not parts.netloc
 
 
 def make_one_time(services: Services, token: str) -> None:

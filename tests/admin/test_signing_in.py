@@ -105,6 +105,9 @@ def test_a_copy_of_the_cookie_opens_nothing_once_its_owner_has_signed_out(admin,
 
 
 NO_PATHS_OF_OURS = {
+    "a bracket that nobody closes": "//[",
+    "a host that is none": "//a\u2100b/",
+    "a path with such a bracket": "/\\[",
     "another host": "//elsewhere.example",
     "another host, as browsers read it": "/\\elsewhere.example",
     "an address": "https://elsewhere.example/",

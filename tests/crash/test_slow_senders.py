@@ -87,6 +87,10 @@ SLOW = {
     "half a chunk to a form": (100, SIGN_IN + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"),
     "a little of a large upload to a form": (100, UPLOAD + b"Content-Length: 900000000\r\n\r\n--x\r\n"),
     "a little of a small upload to a form": (300, UPLOAD + b"Content-Length: 900000\r\n\r\n--x\r\n"),
+    "a little of one whose length has zeros in front": (
+        300,
+        UPLOAD + b"Content-Length: 00000000000000000000000001000\r\n\r\na",
+    ),
     "half a chunk of an upload to a form": (100, UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n--x"),
     "nothing after we said that it may": (100, head("Content-Length: 500", "Expect: 100-continue")),
     "a whole request, and never hangs up": (100, b"GET /health/live HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"),

@@ -177,7 +177,10 @@ def test_e37_a_pair_whose_account_was_deleted_is_not_retried(company: Company) -
 
     (line,) = coupled_errors.retry(company.services, "CUSTOMER", [key], WHO).lines
 
-    assert (line.decision, line.remedy) == ("Skip", "Use Restore Records or Delete Records.")
+    assert (line.decision, line.remedy) == (
+        "Skip",
+        f"Restore it: receiver errors restore CUSTOMER {key}. Or part the two: receiver uncouple CUSTOMER {key}",
+    )
     assert is_skipped(company)
 
 

@@ -448,7 +448,7 @@ def test_s9_an_offer_whose_lookup_leads_nowhere_says_so_and_couples_nothing(comp
     answer = company.open("account", ACCOUNT)
 
     assert isinstance(answer, Offered)
-    assert answer.offers[0].trouble == "a related record must be coupled first"
+    assert answer.offers[0].trouble == "a related record must be there, and coupled, first"
     refused = company.open("account", ACCOUNT, chosen=company.offered("account", ACCOUNT, key))
     assert reasons(refused)["CUSTOMER"] == "MUST_BE_COUPLED"
     assert company.coupling("CUSTOMER", ACCOUNT) is None

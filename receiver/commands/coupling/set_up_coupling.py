@@ -238,6 +238,7 @@ def check_default(services: Services, mapping: str, key: str, row_id: str) -> No
     """What nobody chose blanks nothing. Raises: RefusedError where the default would; NotFoundError."""
     found = mapping_named(services, mapping)
     record, row = _record(services, found, key), _row(services, found, row_id)
+    _stale(services, found, record, row)
     coupling, after = Coupling(found.name, record.id, row.id), default_after(found)
     lines = _foretold(services, found, coupling, (record, row), after)
     lost = [name for line in lines for name, (before, after) in line.fields.items() if is_blanked(before, after)]

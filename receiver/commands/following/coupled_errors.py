@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from shlex import quote
 from typing import Any
 
 from sqlalchemy import and_, func, not_, select, update
@@ -59,9 +60,24 @@ class ErrorLine:
     message: str
     failed_on: datetime | None
 
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """What a person can do about it in a terminal; nothing where the two are well."""
+        pair = f"{quote(self.mapping)} {quote(self.local_id)}"
+        if self.record_exists != self.row_exists:
+            return (f"receiver errors restore {pair}", f"receiver errors delete {pair}", f"receiver uncouple {pair}")
+        if self.state == "Coupled" or not self.record_exists:
+            return ()
+        return (
+            f"receiver errors retry {pair}",
+            f"receiver errors synchronize {pair} --direction to",
+            f"receiver errors synchronize {pair} --direction from",
+        )
+
     def plain(self) -> dict[str, Any]:
         """As JSON."""
-        return {**vars(self), "failed_on": self.failed_on and self.failed_on.isoformat()}
+        failed_on = self.failed_on and self.failed_on.isoformat()
+        return {**vars(self), "failed_on": failed_on, "commands": list(self.commands)}
 
 
 def listed(services: Services, mapping: str = "", limit: int = FIRST_LINES) -> list[ErrorLine]:
@@ -188,7 +204,9 @@ def _take_back(services: Services, pairs: Sequence[Pair]) -> None:
 def _one_is_gone(pair: Pair) -> Line:
     gone = pair.caption if pair.local is None else pair.row_caption
     said = f"{gone} does not exist any more; nothing was tried."
-    return pair.line("Skip", "skipped", said, "Use Restore Records or Delete Records.")
+    named = f"{quote(pair.mapping.name)} {quote(pair.key)}"
+    remedy = f"Restore it: receiver errors restore {named}. Or part the two: receiver uncouple {named}"
+    return pair.line("Skip", "skipped", said, remedy)
 
 
 def _wanted(pair: Pair, toward: Direction, ask: Ask) -> Wanted:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TookTooLongError
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from receiver.core.coupling import Coupling
 from receiver.core.decision import Reason
@@ -27,6 +27,8 @@ from receiver.store import couplings
 from receiver.store.local_tables import LocalTable
 from receiver.tables import BY_NAME
 
+#: as the history tells it
+WHY = "Business Central in Sales"
 PATIENCE_COUPLED_SECONDS = 3.0
 PATIENCE_SECONDS = 10.0
 FILTER_NOT_ASKED = frozenset(
@@ -38,12 +40,13 @@ _background = ThreadPoolExecutor(max_workers=4, thread_name_prefix="open")
 
 @dataclass(frozen=True)
 class Opened:
-    """There it is; `banner` says what went wrong while bringing it up to date."""
+    """There it is; `banner` says what went wrong while bringing it up to date, `done` what was made or coupled."""
 
     mapping: str
     local_table: str
     key: str
     banner: str = ""
+    done: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Offered:
 
     offers: tuple[Offer, ...]
     notice: str = ""
+    row_called: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,9 @@ def open_record(
     if chosen:
         return _couple(services, table, id_, mappings, chosen)
     if coupled:
-        return _open_coupled(services, table, id_, mappings, coupled)
+        opened = _open_coupled(services, table, id_, mappings, coupled)
+        meanwhile = creates_new and isinstance(opened, Opened)
+        return _told(opened, "Nothing was created: the row has been coupled meanwhile.") if meanwhile else opened
     creators = [one for one in mappings if _may_create(one)]
     if creators and not may_create:
         return MayCreate()
@@ -119,7 +125,7 @@ def _open_coupled(
     if lease is None:
         return _opened(mappings, coupled, {}, "It is being synchronized right now; what you see may change.")
     with kept_only_if_done(services, [lease]):
-        running: Future[list[Settled]] = _background.submit(process, services, lease, Ask(is_click=True))
+        running: Future[list[Settled]] = _background.submit(process, services, lease, Ask(is_click=True, why=WHY))
     try:
         settled = running.result(max(PATIENCE_COUPLED_SECONDS - (time.monotonic() - begun), 0))
     except TookTooLongError:
@@ -167,7 +173,7 @@ def _create(services: Services, table: str, id_: str, *, creates_new: bool) -> A
     if lease is None:
         return Busy()
     try:
-        settled = process(services, lease, Ask(is_click=True, creates_new=creates_new))
+        settled = process(services, lease, Ask(is_click=True, creates_new=creates_new, why=WHY))
     except ReceiverError as error:
         return Refused((), trouble=str(error))
     return _answer(services, settled)
@@ -178,9 +184,11 @@ def _answer(services: Services, settled: list[Settled]) -> Answer:
     if done is not None:
         with services.database.reading() as connection:
             mapping = services.mappings(connection)[done.mapping]
-        return Opened(done.mapping, mapping.local_table, done.record)
+        said = done.sentence if done.decision in {"Insert", "Modify"} else "The two are coupled."
+        return Opened(done.mapping, mapping.local_table, done.record, done=said)
     if any(outcome.reason in _ASKED for outcome in settled):
-        return Offered(tuple(offer for outcome in settled for offer in outcome.offers))
+        offers = tuple(offer for outcome in settled for offer in outcome.offers)
+        return Offered(offers, row_called=next((one.row_called for one in settled), ""))
     is_gone = any(outcome.reason == "NOT_COUPLED_AND_GONE" for outcome in settled)
     return Refused(tuple(settled), is_gone)
 
@@ -199,7 +207,7 @@ def _couple(services: Services, table: str, id_: str, mappings: list[TableMappin
         return Busy()
     between = _came_between(services, mapping, chosen.key, id_)
     try:
-        answer = _answer(services, process(services, lease, Ask(is_click=True, chosen=chosen)))
+        answer = _answer(services, process(services, lease, Ask(is_click=True, chosen=chosen, why=WHY)))
     except ReceiverError as error:
         return Refused((), trouble=f"Nothing was coupled. {error}")
     if isinstance(answer, Offered) and not between:
