@@ -26,6 +26,8 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 ARRIVAL_SECONDS = 10.0
 #: how long a thread waits for one sender in all, for what it reads and what it sends
 PATIENCE_SECONDS = 10.0
+#: and for one who does not take what was sent: the system keeps a page for a slow one, without a thread
+SENDING_SECONDS = 2.0
 #: for the rest of a body that nobody read
 DRAIN_SECONDS = 0.05
 #: how long a closed connection may still read our answer
@@ -55,10 +57,10 @@ class Line(socket.socket):
     patience = PATIENCE_SECONDS
 
     def recv(self, *arguments: Any) -> bytes:
-        return bytes(self._within(super().recv, *arguments))
+        return bytes(self._within(self.patience, super().recv, *arguments))
 
     def sendall(self, *arguments: Any) -> None:
-        self._within(super().sendall, *arguments)
+        self._within(min(self.patience, SENDING_SECONDS), super().sendall, *arguments)
 
     def recv_now(self) -> bytes:
         """What is there; nothing when the other side has ended. Raises: BlockingIOError while it sends nothing."""
@@ -69,10 +71,10 @@ class Line(socket.socket):
         except OSError:
             return b""
 
-    def _within(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        if self.patience <= 0:
+    def _within(self, seconds: float, call: Callable[..., Any], *arguments: Any) -> Any:
+        if seconds <= 0:
             raise ConnectionResetError(errno.ECONNRESET, "The other side is too slow.")
-        self.settimeout(self.patience)
+        self.settimeout(seconds)
         began = time.monotonic()
         try:
             return call(*arguments)
