@@ -100,6 +100,17 @@ def test_switching_only_coupled_off_says_how_many_were_passed_over_and_offers_to
     assert 'id="bring-in-CUSTOMER"' in page
 
 
+def test_to_bring_them_in_stays_offered_as_long_as_there_are_any(admin, services):
+    pass_over(services, "c1", "c2", "c3")
+    button = "Bring in what CUSTOMER passed over"
+    assert button not in admin.get("/admin/mappings").text
+
+    admin.change("/admin/mappings/CUSTOMER", synch_only_coupled_records="off")
+
+    for _ in range(2):
+        assert button in admin.get("/admin/mappings").text
+
+
 def test_nothing_is_offered_where_nothing_was_passed_over(admin):
     page = admin.change("/admin/mappings/CUSTOMER", synch_only_coupled_records="off")
     assert "bring-in-CUSTOMER" not in page

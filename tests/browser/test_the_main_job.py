@@ -81,6 +81,17 @@ def click_business_central(sales: Page) -> Page:
     return opened.value
 
 
+def nothing_is_saved_by_an_arrow_key(admin: Page) -> None:
+    """A choice has a button of its own, which is there once the choice differs."""
+    choice, row = admin.locator("#deletion-CUSTOMER"), admin.locator("#mapping-CUSTOMER")
+    choice.focus()
+    admin.keyboard.press("ArrowDown")
+    expect(row.get_by_role("button", name="Save Resolve Deletion Conflicts, CUSTOMER")).to_be_visible()
+    admin.reload()
+    expect(choice).to_have_value("")
+    expect(row.get_by_role("button", name="Save Resolve Deletion Conflicts, CUSTOMER")).to_be_hidden()
+
+
 def test_a_salesperson_lands_on_the_customer_once_the_administrator_allows_it(
     tour: dict[str, str], sales: Page, browser: Browser
 ) -> None:
@@ -98,6 +109,7 @@ def test_a_salesperson_lands_on_the_customer_once_the_administrator_allows_it(
     switch = admin.locator("#only-coupled-CUSTOMER")
     expect(switch).to_be_checked()
     picture(admin, "3-mappings")
+    nothing_is_saved_by_an_arrow_key(admin)
     switch.click()
     expect(admin.get_by_text(re.compile("passed over"))).to_be_visible()
     picture(admin, "4-switched-off")
