@@ -157,7 +157,8 @@ def _what_happened(outcome: Outcome, record: Record | None) -> str:
         return f"{destination} was updated from {source}: {', '.join(decision.values)}."
     if isinstance(decision, AlreadyEqual):
         return f"{local} and {row} are equal already."
-    what = decision.reason.what.format(mapping=now.mapping.name)  # type: ignore[union-attr]  # the others carry one
+    assert isinstance(decision, IgnoreUnchanged | RemoveCoupling | Skip | Fail)  # what else there is was carried on
+    what = decision.reason.what.format(mapping=now.mapping.name)
     said = "; ".join(detail.rstrip(".") for detail in getattr(decision, "details", ()))
     pair = f"{row}, coupled to {_coupled_to(outcome)}" if now.coupling else row
     return f"{pair}: {what}" + (f": {said}." if said else ".")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
@@ -65,7 +66,7 @@ class Delivery:
 
     @property
     def has_succeeded(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 - the 2xx family
+        return self.status is not None and HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
     @property
     def failure(self) -> str:

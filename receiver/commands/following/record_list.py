@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import select
 
 from receiver.commands.coupling.pairs import HAS_FAILED, mapping_named
 from receiver.core.decision import Record
-from receiver.core.filters import matches
+from receiver.core.filters import Filter, matches
 from receiver.engine.look_alikes import name_of
 from receiver.services import Services
 from receiver.store.models import coupling
@@ -73,7 +72,7 @@ def listed(
 _ROW, _SKIPPED, _FAILED = "receiver_row", "receiver_is_skipped", "receiver_has_failed"
 
 
-def _listed(row: sa.RowMapping, named_by: tuple[str, ...], key: str, local_filter: Any) -> ListedRecord:
+def _listed(row: sa.RowMapping, named_by: tuple[str, ...], key: str, local_filter: Filter) -> ListedRecord:
     values = {name: value for name, value in row.items() if name not in {_ROW, _SKIPPED, _FAILED}}
     record = Record(str(row[key]), values)
     state = "Not coupled"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from company import Company
 from scenarios.pairs import ACCOUNT, POUND, SECOND_ACCOUNT, couple_customer
@@ -80,8 +82,8 @@ def test_a_notification_that_failed_for_two_mappings_is_not_done_by_one_of_them(
     assert told == {"failed"}
 
 
-def failing_mappings(row: object) -> set[str]:
-    return {one["mapping"] for one in row["outcome"] or () if one["decision"] == "Fail" or one["reason"] == "SKIPPED"}  # type: ignore[index]
+def failing_mappings(row: Any) -> set[str]:
+    return {one["mapping"] for one in row["outcome"] or () if one["decision"] == "Fail" or one["reason"] == "SKIPPED"}
 
 
 def test_what_failed_of_a_pair_ends_with_its_uncoupling(company: Company) -> None:
@@ -123,8 +125,8 @@ def test_records_are_listed_by_state_and_found_by_key_or_name(company: Company) 
     coupled = couple_customer(company, SECOND_ACCOUNT)
     alone = company.insert_local("customer", name="Übersee 100%")
 
-    def found(**asked: object) -> list[tuple[str, str]]:
-        return [(one.id, one.state) for one in listed(company.services, "CUSTOMER", **asked)]  # type: ignore[arg-type]
+    def found(**asked: Any) -> list[tuple[str, str]]:
+        return [(one.id, one.state) for one in listed(company.services, "CUSTOMER", **asked)]
 
     everyone = [(failed, "Failed"), (coupled, "Coupled"), (alone, "Not coupled")]
     assert found() == everyone
