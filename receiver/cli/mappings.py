@@ -48,10 +48,16 @@ CAPTIONS = {
 }
 SWITCH = click.Choice(["on", "off"])
 DIFFERS = ("what", "before", "after")
+
+
+def _is_on(text: str) -> bool:
+    return text == "on"
+
+
 #: an option, by what it is called in a mapping, and how its text becomes a value
 SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "synch_only_coupled_records": ("synch_only_coupled_records", lambda text: text == "on"),
-    "enabled": ("is_enabled", lambda text: text == "on"),
+    "synch_only_coupled_records": ("synch_only_coupled_records", _is_on),
+    "enabled": ("is_enabled", _is_on),
     "direction": ("direction", Direction),
     "resolve_deletion_conflicts": ("resolve_deletion_conflicts", DeletionConflict),
     "resolve_update_conflicts": ("resolve_update_conflicts", UpdateConflict),
@@ -62,12 +68,12 @@ SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
 
 #: the same of a field mapping
 FIELD_SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "enabled": ("is_enabled", lambda text: text == "on"),
+    "enabled": ("is_enabled", _is_on),
     "direction": ("direction", Direction),
     "constant": ("constant", lambda text: text or None),
-    "not_null": ("not_null", lambda text: text == "on"),
-    "clear_value_on_failed_sync": ("clear_value_on_failed_sync", lambda text: text == "on"),
-    "match_on_this_field": ("match_on_this_field", lambda text: text == "on"),
+    "not_null": ("not_null", _is_on),
+    "clear_value_on_failed_sync": ("clear_value_on_failed_sync", _is_on),
+    "match_on_this_field": ("match_on_this_field", _is_on),
     "transformation_rule": ("transformation_rule", str),
     "transformation_direction": ("transformation_direction", Direction),
 }
@@ -172,7 +178,7 @@ def _switched(field: tuple[str, str]) -> tuple[int, dict[str, bool]]:
     number, state = field
     if state not in {"on", "off"} or not number.isdigit():
         raise click.BadParameter(f"--field {number} {state}: a number and on or off were expected.")
-    return int(number), {"is_enabled": state == "on"}
+    return int(number), {"is_enabled": _is_on(state)}
 
 
 def _print_change(found: mapping_commands.Change) -> None:
@@ -236,13 +242,13 @@ def add_field(name: str, local_column: str, dataverse_column: str, direction: st
 @with_application
 def multi_company(name: str, state: str, is_preview: bool, is_sure: bool) -> None:
     """Multi-Company Synchronization: on, rows of other companies are synchronized too."""
-    rows = "of every company" if state == "on" else "of our company and of none"
+    rows = "of every company" if _is_on(state) else "of our company and of none"
     mapping = mapping_commands.named(services(), name)
     if is_preview:
         say(f"{mapping.name} would synchronize rows {rows}.")
         return
     ask(f"Let {mapping.name} synchronize rows {rows}?", is_sure=is_sure)
-    changed = set_multi_company(services(), name, WHO, is_on=state == "on")
+    changed = set_multi_company(services(), name, WHO, is_on=_is_on(state))
     say(
         f"{changed.name} synchronizes rows {rows}. "
         "Its steps in Dataverse read other columns now: receiver steps register"

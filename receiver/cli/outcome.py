@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from receiver.cli.shared import EMPTY, print_json, say, table
-from receiver.commands.result import CommandResult, Line
+from receiver.commands.result import WENT_WRONG, CommandResult, Line
 from receiver.commands.told import lines_of
 from receiver.core.values import from_plain, shown
 from receiver.store.tasks import Task
@@ -56,7 +56,7 @@ def counted(counts: Mapping[str, int]) -> str:
 
 
 def _note(one: Line, *, shows_values: bool) -> str:
-    remedy = one.remedy if one.decision in {"Fail", "Error", "Skip"} else ""
+    remedy = one.remedy if one.decision in {*WENT_WRONG, "Skip"} else ""
     values = "; ".join(changed(one.fields)) if shows_values else ""
     return " ".join(filter(None, (one.sentence, remedy, values)))
 

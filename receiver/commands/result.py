@@ -14,6 +14,8 @@ from receiver.services import Services
 
 #: decisions that wrote nothing and want nothing
 SAYS_NOTHING = frozenset({"AlreadyEqual", "IgnoreUnchanged", "None"})
+#: decisions that failed, or could not be taken
+WENT_WRONG = frozenset({"Fail", "Error"})
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class CommandResult:
 
     @property
     def has_errors(self) -> bool:
-        return any(line.decision in {"Fail", "Error"} for line in self.lines)
+        return any(line.decision in WENT_WRONG for line in self.lines)
 
     def plain(self) -> dict[str, Any]:
         """As JSON."""
@@ -67,7 +69,7 @@ def carried_out(
             raise StalePreviewError
         if is_preview:
             lines = one_each(_lines(foretold.done))
-            is_blocked = any(line.decision in {"Fail", "Error"} for line in lines)
+            is_blocked = any(line.decision in WENT_WRONG for line in lines)
             return CommandResult(lines, is_preview=True, token="" if is_blocked else foretold.token)
     return CommandResult(_lines(carry_out(services, wanted)))
 
@@ -108,7 +110,7 @@ def one_each(lines: Iterable[Line]) -> tuple[Line, ...]:
 
 def _as_one(own: Sequence[Line]) -> Line:
     telling = [line for line in own if line.decision not in SAYS_NOTHING] or own[:1]
-    first = min(telling, key=lambda line: line.decision not in {"Fail", "Error"})
+    first = min(telling, key=lambda line: line.decision not in WENT_WRONG)
     sentences = dict.fromkeys(line.sentence for line in telling)
     fields = {name: values for line in telling for name, values in line.fields.items()}
     return replace(first, sentence=" ".join(sentences), fields=fields)

@@ -110,7 +110,11 @@ def _what_failed(error: str) -> str:
 
 def has_moved(coupling: Coupling, columns: Iterable[str], values: Values) -> bool:
     """Whether the local record's *values* are others than the coupling remembers, in one of these columns."""
-    base = coupling.local_base or {}
+    return differs(coupling.local_base or {}, columns, values)
+
+
+def differs(base: Values, columns: Iterable[str], values: Values) -> bool:
+    """Whether a side's *values* are others than the *base* that is remembered of it, in one of these columns."""
     return any(not same(values.get(name), base.get(name)) for name in columns)
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert
 
-from receiver.core.coupling import Coupling, LastRun, Result, after_failure, at_version, with_job, with_run
+from receiver.core.coupling import Coupling, LastRun, Result, after_failure, at_version, differs, with_job, with_run
 from receiver.core.decision import (
     AlreadyEqual,
     Fail,
@@ -31,7 +31,7 @@ from receiver.core.mapping import Direction
 from receiver.core.merge import Merged
 from receiver.core.message import Freshness
 from receiver.core.remembering import Remembered, remembered
-from receiver.core.values import NO_VALUES, same
+from receiver.core.values import NO_VALUES
 from receiver.engine.kept_aside import note_conclusions, note_passed_over, note_questions
 from receiver.engine.synchronize import missing_parents
 from receiver.engine.wording import destination_id, error_of, in_words
@@ -197,7 +197,7 @@ def _has_nothing_to_go_back(now: Situation, record: Record, row: Record, known: 
     here, there = known.here_and_there(now.toward)
     values, base = (record.values, here) if back is Direction.TO else (row.values, there)
     sources = (one.source for one in now.mapping.transfers(back) if one.source)
-    return all(same(values.get(name), base.get(name)) for name in sources)
+    return not differs(base, sources, values)
 
 
 def _record_jobs(connection: Connection, written: Sequence[Written], times: tuple[datetime, datetime]) -> list[int]:

@@ -128,8 +128,7 @@ def would_retry(services: Services, mapping: str, keys: Sequence[str] | None) ->
         pairs = [pair for found in names for page in pages_of(services, found, HAS_FAILED) for pair in page]
     else:
         pairs = selected(services, mapping_named(services, mapping), keys)
-    lines = [_one_is_gone(pair) for pair in pairs if pair.local is None or pair.row_is_gone]
-    ready = [pair for pair in pairs if pair.local is not None and not pair.row_is_gone]
+    ready, lines = _that_are_there(pairs)
     return _foretold(services, lines, ready, Ask(), directions_to_try)
 
 
@@ -139,8 +138,7 @@ def would_synchronize(services: Services, mapping: str, keys: Sequence[str], dir
     going = only_direction(found) or direction
     check_choice(found, going, keys)
     pairs = selected(services, found, keys)
-    lines = [_one_is_gone(pair) for pair in pairs if pair.local is None or pair.row_is_gone]
-    ready = [pair for pair in pairs if pair.local is not None and not pair.row_is_gone]
+    ready, lines = _that_are_there(pairs)
     ask = Ask(is_click=True, is_forced=going is not Choice.MERGE)
     return _foretold(services, lines, ready, ask, lambda _pair: going.directions)
 
@@ -167,8 +165,7 @@ def count(services: Services, mapping: str = "") -> int:
 
 
 def _retried(services: Services, pairs: Sequence[Pair], who: str) -> CommandResult:
-    ready = [pair for pair in pairs if pair.local is not None and not pair.row_is_gone]
-    lines = [_one_is_gone(pair) for pair in pairs if pair not in ready]
+    ready, lines = _that_are_there(pairs)
     _take_back(services, ready)
     ask = Ask(why=f"Retry by {who}")
     wanted = [_wanted(pair, toward, ask) for pair in ready for toward in directions_to_try(pair)]
@@ -184,14 +181,19 @@ def synchronize(services: Services, mapping: str, keys: Sequence[str], direction
     going = only_direction(found) or direction
     check_choice(found, going, keys)
     pairs = selected(services, found, keys)
-    ready = [pair for pair in pairs if pair.local is not None and not pair.row_is_gone]
+    ready, lines = _that_are_there(pairs)
     _take_back(services, ready)
-    lines = [_one_is_gone(pair) for pair in pairs if pair not in ready]
     if ready:
         is_forced = going is not Choice.MERGE
         chosen = [pair.key for pair in ready]
         lines += synchronize_now(services, found.name, chosen, going, who, is_forced=is_forced).lines
     return CommandResult(tuple(lines))
+
+
+def _that_are_there(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Line]]:
+    """The pairs of which nothing is gone, and a line for each other one."""
+    gone = [pair for pair in pairs if pair.local is None or pair.row_is_gone]
+    return [pair for pair in pairs if pair not in gone], [_one_is_gone(pair) for pair in gone]
 
 
 def _take_back(services: Services, pairs: Sequence[Pair]) -> None:

@@ -18,11 +18,11 @@ from receiver.commands.coupling.chosen_records import (
     not_coupled_lines,
 )
 from receiver.commands.coupling.pairs import mapping_named
-from receiver.commands.result import CommandResult, Line, carried_out
-from receiver.core.coupling import Coupling
+from receiver.commands.result import SAYS_NOTHING, CommandResult, Line, carried_out
+from receiver.core.coupling import Coupling, differs
 from receiver.core.decision import Reason
 from receiver.core.mapping import Direction, TableMapping
-from receiver.core.values import Values, same
+from receiver.core.values import Values
 from receiver.engine.coalesce import Ask
 from receiver.engine.wording import Settled, is_blanked
 from receiver.errors import NotFoundError, RefusedError
@@ -198,7 +198,7 @@ def _has_changed(columns: tuple[set[str], set[str]], values: Values, base: Value
     if base is None:
         return True
     sent, written = columns
-    return any(not same(values.get(name), base.get(name)) for name in sent | (written & base.keys()))
+    return differs(base, sent | (written & base.keys()), values)
 
 
 def _foretold(services: Services, mapping: TableMapping, coupling: Coupling, toward: Direction) -> Settled | None:
@@ -263,7 +263,7 @@ def _one_way_question(
 
 def _would_change(foretold: Settled | None) -> bool:
     """What cannot be foretold may change anything."""
-    return foretold is None or foretold.decision not in {"AlreadyEqual", "IgnoreUnchanged"}
+    return foretold is None or foretold.decision not in SAYS_NOTHING
 
 
 def _bidirectional_differ(mapping: TableMapping, foretold: Mapping[Direction, Settled | None]) -> bool:
