@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,20 +15,25 @@ from sqlalchemy import insert, select, text
 from werkzeug.serving import make_server
 
 from receiver import create_app
+from receiver.commands.at_set_times import AT_SET_TIMES
 from receiver.commands.connection.steps import steps_to_register
 from receiver.commands.connection.test_connection import test_connection
 from receiver.commands.following import notifications as notification_commands
 from receiver.commands.mappings import change_mapping as mapping_commands
+from receiver.commands.procedures import PROCEDURES
 from receiver.commands.synchronizing.open_record import Answer, Offered, open_record
 from receiver.core.coupling import Coupling
 from receiver.core.mapping import Direction
 from receiver.engine.work import Chosen
+from receiver.runs import schedule
+from receiver.runs.tasks import carry_out_next
 from receiver.sandbox import Sandbox, ServiceEndpoint, Step
 from receiver.server.worker import Worker, run_ready
 from receiver.services import Services
-from receiver.store import couplings, triggers
+from receiver.store import couplings, schedules, triggers
 from receiver.store.local_tables import LocalTable
 from receiver.store.models import job, job_error
+from receiver.store.schedules import Due
 from receiver.tables import BY_NAME
 
 KEY = "the-key"
@@ -91,6 +97,48 @@ class Company:
         assert self.sandbox.settle()
         while run_ready(self.services):
             assert self.sandbox.settle()
+
+    def catch_up(self, whats: Iterable[str] = schedule.LOOKS) -> None:
+        """What runs by itself finds what was missed, now; then what it found is worked on."""
+        assert self.sandbox.settle()
+        schedule.keep_rows(self.services)
+        with self.services.database.writing() as connection:
+            for one in schedules.listed(connection):
+                if one.what in whats:
+                    schedules.plan(connection, one.what, one.subject, self.now())
+        only = {name: one for name, one in AT_SET_TIMES.items() if name in whats}
+        with self._only_due(whats):
+            while schedule.run_next(self.services, only):
+                pass
+        with self.services.database.reading() as connection:
+            bad = [one for one in schedules.listed(connection) if one.what in whats and not one.is_good]
+        assert not bad, bad
+        self.work()
+        self.carry_out_tasks()
+
+    @contextmanager
+    def _only_due(self, whats: Iterable[str]) -> Iterator[None]:
+        """The others are not due, whatever the clock says."""
+        others = sorted(schedule.SHIPPED.keys() - set(whats))
+        with self.services.database.writing() as connection:
+            before = schedules.settings(connection)
+            for what in others:
+                schedules.change(connection, replace(before.get(what, schedules.Setting(what)), is_paused=True))
+        yield
+        with self.services.database.writing() as connection:
+            for what in others:
+                schedules.change(connection, before.get(what, schedules.Setting(what)))
+
+    def carry_out_tasks(self) -> None:
+        """What waits as a task is carried out."""
+        while carry_out_next(self.services, PROCEDURES, threading.Event()):
+            assert self.sandbox.settle()
+        self.work()
+
+    def looked(self, what: str, subject: str = "") -> Due:
+        """How it was the last time that something ran by itself."""
+        with self.services.database.reading() as connection:
+            return next(one for one in schedules.listed(connection) if (one.what, one.subject) == (what, subject))
 
     # -- set-up --
 

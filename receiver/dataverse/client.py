@@ -23,7 +23,7 @@ from receiver.dataverse.columns import LOOKUP_TABLE, TABLES, DataverseTable
 from receiver.dataverse.known_answers import GONE
 from receiver.dataverse.odata_filter import odata
 from receiver.dataverse.rows import TAG, Change, DataverseRow, changing, if_match, path_of, row_of, selected
-from receiver.dataverse.web_api import MORE, Call, Credentials, Gate, WebApi, asked_of, is_success
+from receiver.dataverse.web_api import MORE, Call, Credentials, Gate, WebApi, asked_of, is_success, within
 from receiver.errors import (
     AnswerClass,
     BrokenAnswerError,
@@ -47,6 +47,17 @@ class Tracked:
 
     present: frozenset[str]
     deleted: frozenset[str]
+    token: str
+
+
+@dataclass(frozen=True)
+class TrackedPage:
+    """Rows that were written or are there, ids of rows deleted since; where the next page is, or the next look."""
+
+    rows: list[DataverseRow]
+    deleted: list[str]
+    #: empty on the last page, which alone has a token
+    link: str
     token: str
 
 
@@ -151,20 +162,40 @@ class DataverseClient(WebApi):
     def tracked(self, table: str, token: str) -> Tracked:
         """What change tracking tells since *token*; without one, every row that there is.
 
-        Raises: DataverseError, also for a token that has expired and for a table that is not tracked.
+        Raises: as `tracked_pages`.
         """
-        described, present, deleted = TABLES[table], set[str](), set[str]()
-        params = {"$select": described.primary_id} | ({"$deltatoken": token} if token else {})
-        headers = {"Prefer": f"odata.track-changes,odata.maxpagesize={PAGE}"}
-        delta = ""
-        for page in self._pages(described.entity_set, params, headers):
-            for one in page["value"]:
-                (deleted if "reason" in one else present).add(str(one.get("id") or one[described.primary_id]))
-            delta = str(page.get("@odata.deltaLink", ""))
-        goes_on_at = parse_qs(urlsplit(delta).query).get("$deltatoken", [""])[0]
-        if not goes_on_at:
-            raise BrokenAnswerError("Dataverse did not say where its change tracking goes on; it is asked again.")
+        present, deleted, goes_on_at = set[str](), set[str](), ""
+        for page in self.tracked_pages(table, frozenset(), token):
+            present.update(one.id for one in page.rows)
+            deleted.update(page.deleted)
+            goes_on_at = page.token
         return Tracked(frozenset(present), frozenset(deleted), goes_on_at)
+
+    def tracked_pages(self, table: str, columns: frozenset[str], token: str, link: str = "") -> Iterator[TrackedPage]:
+        """The same page by page, with these columns of the rows; *link* goes on behind the page that had it.
+
+        Raises: DataverseError, also for a token that has expired and for a table that is not tracked;
+        BrokenAnswerError where the last page does not say where the next look begins.
+        """
+        described = TABLES[table]
+        params = {"$select": selected(described, columns | {described.primary_id})}
+        params |= {"$deltatoken": token} if token else {}
+        headers = {
+            "Prefer": f'odata.track-changes,odata.maxpagesize={PAGE},odata.include-annotations="{LOOKUP_TABLE[1:]}"'
+        }
+        asked = (within(link), {}) if link else (described.entity_set, params)
+        for page in self._pages(*asked, headers):
+            deleted = [str(one.get("id") or one[described.primary_id]) for one in page["value"] if "reason" in one]
+            rows = [row_of(described, one, columns) for one in page["value"] if "reason" not in one]
+            following, goes_on_at = str(page.get("@odata.nextLink", "")), ""
+            if not following:
+                delta = str(page.get("@odata.deltaLink", ""))
+                goes_on_at = parse_qs(urlsplit(delta).query).get("$deltatoken", [""])[0]
+                if not goes_on_at:
+                    raise BrokenAnswerError(
+                        "Dataverse did not say where its change tracking goes on; it is asked again."
+                    )
+            yield TrackedPage(rows, deleted, following, goes_on_at)
 
     def change(self, changes: Sequence[Change]) -> list[DataverseRow | DataverseError]:
         """Create and change rows; what Dataverse kept of each, or why it refused. More than one go in batches.

@@ -128,7 +128,7 @@ KNOWN: Mapping[str, Known] = {
     "0x80060888": _set_up("the Web API does not know a name in the request", _SCHEMA),
     "0x80060890": _set_up("the alternate key is unknown", _SCHEMA),
     "0x80041140": _set_up("the alternate key is unknown", _SCHEMA),
-    "0x80072491": _set_up("change tracking is off", _TRACK),
+    "0x80072491": _data("change tracking is off", _TRACK),
     # -- this record
     GONE: _data("a row that the request names does not exist", "Look which one the message names; couple or mend it."),
     "0x80060891": _data("no row has this alternate key"),

@@ -1,18 +1,21 @@
-"""What is kept aside: rows that only-coupled kept out, questions to people, and conclusions that wait for them."""
+"""What is kept aside: rows that only-coupled kept out, records that could not go out, questions, and conclusions."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, Delete, Select, bindparam, delete, select
 
-from receiver.core.decision import IgnoreUnchanged, Reason, Skip
-from receiver.core.mapping import Direction
+from receiver.core.decision import Fail, IgnoreUnchanged, Reason, Record, Skip
+from receiver.core.mapping import Direction, TableMapping
+from receiver.core.values import to_plain_values
 from receiver.engine.written import Written
 from receiver.lanes import lane as lanes
-from receiver.store import conclusions
+from receiver.store import conclusions, tracking
 from receiver.store.among import Among
 from receiver.store.conclusions import Conclusion
 from receiver.store.models import passed_over, question
@@ -100,3 +103,26 @@ def note_conclusions(connection: Connection, written: Sequence[Written], clock: 
     ]
     if drawn:
         conclusions.note(connection, drawn, clock)
+
+
+def note_unsettled(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
+    """Local records that could not go out: nobody asks for them by himself until they say something else.
+
+    One that waits for its parent is asked for again, since nobody else would notice that the parent is there.
+    """
+    rows = [
+        {"mapping": now.mapping.name, "local_id": now.source.id, "digest": said(now.mapping, now.source), "at": clock}
+        for one in written
+        for now in (one.outcome.now,)
+        if now.toward is Direction.TO and now.source.exists and not one.settled.waits
+        if isinstance(one.outcome.decision, Fail | Skip)
+    ]
+    if rows:
+        tracking.remember_unsettled(connection, rows)
+
+
+def said(mapping: TableMapping, record: Record) -> str:
+    """A digest of what a mapping, as it is now, would send of a local record."""
+    columns = sorted({one.source for one in mapping.transfers(Direction.TO) if one.source})
+    plain = to_plain_values({name: record.values.get(name) for name in columns})
+    return sha256(json.dumps([mapping.version, plain], sort_keys=True, default=str).encode()).hexdigest()

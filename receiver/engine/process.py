@@ -7,14 +7,16 @@ lane's release are written in one transaction: after any crash either all or non
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from receiver.core.decision import Reason
 from receiver.core.values import Reference
+from receiver.dataverse.columns import TABLES
+from receiver.dataverse.rows import DataverseRow
 from receiver.engine.coalesce import NOTHING_ASKED, Ask, read_notification
-from receiver.engine.look_at_lane import Look, known_of, look_at
+from receiver.engine.look_at_lane import GOES_OUT, Look, known_of, look_at
 from receiver.engine.stale import is_described_anew
 from receiver.engine.wording import Settled
 from receiver.engine.work import Outcome, Trouble, Work, not_at_once
@@ -32,10 +34,12 @@ from receiver.errors import (
 from receiver.lanes.failure import record_failure
 from receiver.lanes.held import leased
 from receiver.lanes.lane import Lease, key_of
-from receiver.services import Services
+from receiver.services import Services, read_columns
 
 log = logging.getLogger(__name__)
 
+#: what was said of a row that was asked for by its id
+Answered = DataverseRow | ReceiverError | None
 #: lanes that are worth a look together
 TOGETHER_FROM = 2
 DECISIONS_A_LANE = 3
@@ -80,6 +84,37 @@ def process_together(services: Services, leases: Sequence[Lease]) -> list[Lease]
     Those are the ones that need Dataverse, and one that has no company. Where anything goes wrong, all come back and
     nothing was written: each by itself meets what is its own.
     """
+    return _together(services, leases, {})
+
+
+def process_read(services: Services, leases: Sequence[Lease]) -> list[Lease]:
+    """The same for lanes whose row must be read, since something else than an image asks for it: a hundred a request.
+
+    Those that must be worked on by themselves, or cannot be read now, come back.
+    """
+    asked = [one for one in leases if _wants_row(services, one)]
+    if len(asked) < TOGETHER_FROM:
+        return list(leases)
+    try:
+        with services.database.reading() as connection:
+            mappings = services.mappings(connection)
+        rows: dict[tuple[str, str], Answered] = {}
+        for table in sorted({one.table for one in asked}):
+            ids = [one.id for one in asked if one.table == table]
+            found = services.dataverse.look_up(table, ids, read_columns(mappings, table))
+            rows |= {(table, id_): row for id_, row in found.items()}
+    except ReceiverError as error:
+        log.debug("%d rows are read one by one: %s", len(asked), error)
+        return list(leases)
+    return [one for one in leases if one not in asked] + _together(services, asked, rows)
+
+
+def _wants_row(services: Services, lease: Lease) -> bool:
+    is_wished = bool(lease.wish) and lease.wish not in GOES_OUT
+    return is_wished and bool(lease.id) and lease.table in TABLES and services.client is not None
+
+
+def _together(services: Services, leases: Sequence[Lease], rows: Mapping[tuple[str, str], Answered]) -> list[Lease]:
     if len(leases) < TOGETHER_FROM:
         return list(leases)
     started = services.clock()
@@ -93,6 +128,9 @@ def process_together(services: Services, leases: Sequence[Lease]) -> list[Lease]
         for lease, read in lanes_read:
             work = Work(services, mappings, known, not_at_once, may_ask_dataverse=False)
             try:
+                if (lease.table, lease.id) in rows:
+                    work.rows_read_at = started
+                    work.know(lease.table, lease.id, rows[lease.table, lease.id])
                 looked_at.append(look_at(work, lease, read, started, NOTHING_ASKED))
             except NotAtOnceError:
                 alone.append(lease)

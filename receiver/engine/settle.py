@@ -32,7 +32,7 @@ from receiver.core.merge import Merged
 from receiver.core.message import Freshness
 from receiver.core.remembering import Remembered, remembered
 from receiver.core.values import NO_VALUES
-from receiver.engine.kept_aside import note_conclusions, note_passed_over, note_questions
+from receiver.engine.kept_aside import note_conclusions, note_passed_over, note_questions, note_unsettled
 from receiver.engine.synchronize import missing_parents
 from receiver.engine.wording import destination_id, error_of, in_words
 from receiver.engine.work import Outcome
@@ -57,6 +57,7 @@ def settle(connection: Connection, outcomes: Sequence[Outcome], started: datetim
     note_passed_over(connection, written, finished)
     note_questions(connection, written, finished)
     note_conclusions(connection, written, finished)
+    note_unsettled(connection, written, finished)
     _tell_history(connection, written, finished)
     return written
 

@@ -25,7 +25,7 @@ from receiver.engine.candidates import look_ahead
 from receiver.engine.coalesce import Ask
 from receiver.engine.known_records import Known
 from receiver.engine.look_at_lane import Look, deleted_of, look_at
-from receiver.engine.process import attempted
+from receiver.engine.process import Answered, attempted
 from receiver.engine.wording import Settled, in_words
 from receiver.engine.work import Outcome, Work, not_at_once
 from receiver.engine.write_dataverse import intended_ids_of, other_lanes_held, written_to_dataverse
@@ -39,8 +39,6 @@ from receiver.store.mappings import Mappings
 
 log = logging.getLogger(__name__)
 
-#: what was said of a row that was asked for by its id
-Answered = DataverseRow | ReceiverError | None
 #: lanes that share a request to Dataverse and a transaction; more, where the rows have just been read
 TOGETHER, READ_TOGETHER = 100, 500
 

@@ -28,6 +28,7 @@ CAPTIONS = {
     Scope.MODIFIED: "Synchronize Modified Records",
     Scope.FULL: "Run Full Synchronization",
     Scope.UNCONDITIONAL: "Run Unconditional Full Synchronization",
+    Scope.GONE: "Records that seemed to be gone",
 }
 #: records that could not be decided for a reason that may go away are asked for so often, a second or more apart
 ATTEMPTS = 4
@@ -71,9 +72,17 @@ class Progress:
 
 
 def parts_of(
-    mapping: TableMapping, direction: Direction | None, scope: Scope, who: str, *, may_create: bool = False
+    mapping: TableMapping,
+    direction: Direction | None,
+    scope: Scope,
+    who: str,
+    *,
+    may_create: bool = False,
+    named: Sequence[str] = (),
 ) -> list[Part]:
     """What a run consists of, in its order; without *direction* all that the mapping synchronizes.
+
+    *named* are those that a run of `Scope.GONE` looks for.
 
     Raises: RefusedError for a mapping that is off, a direction that it has not, or force in both directions.
     """
@@ -91,7 +100,8 @@ def parts_of(
         )
     ask = Ask(is_forced=scope is Scope.UNCONDITIONAL, may_create=may_create, why=f"{CAPTIONS[scope]} by {who}")
     towards = (Direction.TO, Direction.FROM) if direction is None else (direction,)
-    return [Part(mapping, toward, scope, ask) for toward in towards if mapping.direction.allows(toward)]
+    found = tuple(sorted(named))
+    return [Part(mapping, toward, scope, ask, found) for toward in towards if mapping.direction.allows(toward)]
 
 
 def wanted_of(services: Services, parts: Iterable[Part]) -> Iterator[Wanted]:
@@ -168,7 +178,7 @@ def _as_it_is(services: Services, part: Part) -> TableMapping:
 def _begun(services: Services, part: Part) -> Position:
     started = services.clock()
     with services.database.writing() as connection:
-        if part.toward is Direction.FROM and part.scope is not Scope.MODIFIED:
+        if part.toward is Direction.FROM and part.scope in {Scope.FULL, Scope.UNCONDITIONAL}:
             stored.clear_watermark(connection, part.mapping.name)
         holder = part.ask.job_holder or ""
         number = jobs.begin(connection, part.mapping.name, part.toward, started, "Synchronization", holder)

@@ -46,6 +46,8 @@ class Scope(StrEnum):
     FULL = "full"
     #: the same by force: every record is transferred, whatever is remembered of it
     UNCONDITIONAL = "unconditional"
+    #: pairs that catch-up was told of, or found, one side of which seems to be gone
+    GONE = "gone"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Part:
     toward: Direction
     scope: Scope
     ask: Ask
+    #: of `Scope.GONE`: local keys toward Dataverse, row ids toward the company's database; ascending
+    named: tuple[str, ...] = ()
 
     @property
     def may_create(self) -> bool:
@@ -79,7 +83,7 @@ class Page:
 
 def pages(services: Services, part: Part, step: str = "", after: str = "") -> Iterator[Page]:
     """The pages behind *step* and *after*, where the last one ended. Raises: what Dataverse and the database raise."""
-    steps = _TO_STEPS if part.toward is Direction.TO else _FROM_STEPS
+    steps = _GONE_STEPS if part.scope is Scope.GONE else _TO_STEPS if part.toward is Direction.TO else _FROM_STEPS
     names = list(steps)
     for name in names[names.index(step or names[0]) :]:
         yield from steps[name](services, part, after if name == step else "")
@@ -261,6 +265,24 @@ def _key_pages(
         after = keys[-1]
 
 
+# -- what seems to be gone -----------------------------------------------------------------------------------------
+
+
+def _named(services: Services, part: Part, after: str) -> Iterator[Page]:
+    """Only those that are still coupled; each is looked for once more by whoever decides."""
+    left = [one for one in part.named if one > after]
+    for start in range(0, len(left), stored.PAGE):
+        some = left[start : start + stored.PAGE]
+        with services.database.reading() as connection:
+            still = stored.coupled_of(connection, part.mapping, some, part.toward)
+        if part.toward is Direction.TO:
+            wanted = wanted_to(services, part.mapping.name, still, part.ask)
+        else:
+            wanted = _from(part, sorted(_ids_not_asked_before(services, part, still)))
+        yield Page("gone", some[-1], wanted, len(some))
+
+
 #: a record whose key was changed is found by the pair that lacks it, before it is taken for a new one
 _TO_STEPS = {"deleted records": _deleted_records, "records": _records}
+_GONE_STEPS = {"gone": _named}
 _FROM_STEPS = {"failed rows": _failed_rows, "rows": _rows, "deleted rows": _deleted_rows}

@@ -81,6 +81,8 @@ def _advance(services: Services, progress: Progress, part: Part, now: RunProgres
 
 def _total(services: Services, part: Part, before: int) -> int | None:
     """How many local records are looked at, beside those *before*; of Dataverse nobody knows."""
+    if part.scope is Scope.GONE:
+        return before + len(part.named)
     if part.toward is Direction.FROM:
         return None
     with services.database.reading() as connection:

@@ -40,6 +40,10 @@ def invalid_argument(message: str) -> ApiError:
     return ApiError(400, "0x80040203", message)
 
 
+def not_tracked(table: str) -> ApiError:
+    return ApiError(400, "0x80072491", f"Entity: {table} isn't enabled for change tracking.")
+
+
 def malformed(message: str) -> ApiError:
     return ApiError(400, "0x80048d19", f"Error identified in Payload provided by the user: {message}")
 

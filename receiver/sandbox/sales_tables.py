@@ -255,7 +255,13 @@ def pointed_at() -> list[Table]:
     return [
         _small("businessunit", "businessunits", 10),
         _small("team", "teams", 9),
-        _small("organization", "organizations", 1019, base, *map(integer, ("languagecode", "pricingdecimalprecision"))),
+        _small(
+            "organization",
+            "organizations",
+            1019,
+            base,
+            *map(integer, ("languagecode", "pricingdecimalprecision", "expirechangetrackingindays")),
+        ),
         _small("uomschedule", "uomschedules", 1056),
         _small("uom", "uoms", 1055, lookup("uomscheduleid", "uomschedule")),
         _small("pricelevel", "pricelevels", 1022, *currency()),

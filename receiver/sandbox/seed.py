@@ -46,6 +46,7 @@ def foundation(organization_id: str, client_id: str, language: int) -> list[Seed
                 "basecurrencyid": BASE_CURRENCY,
                 "languagecode": language,
                 "pricingdecimalprecision": 2,
+                "expirechangetrackingindays": 7,
             },
         ),
         ("systemuser", SALES_MANAGER, _user("Anna", "Lindqvist", "Sales Manager", "Malmö", "Sweden") | unit),

@@ -11,16 +11,15 @@ from datetime import timedelta
 
 from sqlalchemy import delete
 
-from receiver.commands.connection.test_connection import test_connection
-from receiver.commands.following import history
+from receiver.commands.at_set_times import AT_SET_TIMES
 from receiver.commands.procedures import PROCEDURES
 from receiver.core.away import Away
-from receiver.engine.process import process, process_together
+from receiver.engine.process import process, process_read, process_together
 from receiver.errors import BusyError, ReceiverError, SchemaError, StoreUnavailableError
 from receiver.lanes import lane as lanes
 from receiver.lanes.lane import Lease
 from receiver.lanes.ready import ready
-from receiver.runs import tasks
+from receiver.runs import schedule, tasks
 from receiver.runs.local_edits import LocalChanges
 from receiver.services import Services
 from receiver.store import schema
@@ -34,9 +33,8 @@ HEARTBEAT_SECONDS = 10.0
 STANDS_STILL_SECONDS = 5.0
 #: how many lanes share a transaction; more gain little and keep the first record waiting longer
 LANES_TOGETHER = 100
-CONNECTION_TEST_SECONDS = 120.0
-#: how often old history is forgotten, at most
-PURGE_SECONDS = 3600.0
+#: how often it is looked whether what runs by itself runs for other tables and mappings
+ROWS_KEPT_SECONDS = 10.0
 FORGET_WORKERS_AFTER = timedelta(days=1)
 
 
@@ -60,6 +58,7 @@ class Worker:
             self._threads.append(threading.Thread(target=self._hear_local_changes, name="local changes"))
         self._threads += [
             threading.Thread(target=self._carry_out_tasks, name="tasks"),
+            threading.Thread(target=self._run_by_itself, name="schedule"),
             threading.Thread(target=self._listen, name="listen"),
             threading.Thread(target=self._beat, name="beat"),
         ]
@@ -134,6 +133,7 @@ class Worker:
             alone = process_together(self._services, leases)
         finally:
             self._together.release()
+        alone = process_read(self._services, alone)
         self._alone.extend(alone)
         if len(alone) > 1:
             self._ring()
@@ -142,6 +142,29 @@ class Worker:
     def _carry_out_tasks(self) -> None:
         """One long command at a time; notifications go on beside it."""
         self._go_on(lambda: tasks.carry_out_next(self._services, PROCEDURES, self._stopped), "tasks")
+
+    def _run_by_itself(self) -> None:
+        """What has set times; after an outage of ours, or of the database, what may have been missed is looked for."""
+        kept = -ROWS_KEPT_SECONDS
+        owed = "the worker was started"
+
+        def step() -> bool:
+            nonlocal kept, owed
+            if time.monotonic() - kept >= ROWS_KEPT_SECONDS:
+                schedule.keep_rows(self._services)
+                kept = time.monotonic()
+            if owed:
+                schedule.hasten(self._services, owed)
+                owed = ""
+            try:
+                if not schedule.run_next(self._services, AT_SET_TIMES):
+                    self._stopped.wait(LOOK_AGAIN_SECONDS)  # it does not look each time a notification rings
+                return True
+            except (StoreUnavailableError, SchemaError):
+                owed = "the database was away"
+                raise
+
+        self._go_on(step, "what runs by itself")
 
     def _sleep(self, rings: int) -> None:
         with self._ready:
@@ -176,21 +199,11 @@ class Worker:
             self._ready.notify_all()
 
     def _beat(self) -> None:
-        started, tested, purged = self._services.clock(), -CONNECTION_TEST_SECONDS, -PURGE_SECONDS
-        said = ""
+        started = self._services.clock()
         while not self._stopped.is_set():
             try:
                 self._check_schema()
                 self._record_heartbeat(started)
-                if self._services.client is not None and time.monotonic() - tested >= CONNECTION_TEST_SECONDS:
-                    tested = time.monotonic()
-                    found = test_connection(self._services)
-                    if found.said != said:
-                        log.log(logging.INFO if found.is_good else logging.WARNING, "Connection: %s", found.said)
-                    said = found.said
-                if time.monotonic() - purged >= PURGE_SECONDS:
-                    purged = time.monotonic()
-                    history.purge(self._services, self._services.options.history_days)
             except ReceiverError as error:
                 log.debug("No heartbeat: %s", error)
             except Exception:
@@ -225,6 +238,6 @@ def lease_ready(services: Services) -> list[Lease]:
 def run_ready(services: Services) -> bool:
     """Lease lanes that are ready and process them; whether there were any. Raises: StoreUnavailableError."""
     leases = lease_ready(services)
-    for lease in process_together(services, leases):
+    for lease in process_read(services, process_together(services, leases)):
         process(services, lease)
     return bool(leases)

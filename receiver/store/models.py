@@ -537,3 +537,78 @@ registration = Table(
     Column("checked_at", Moment, nullable=False),
     Column("drifts", JSON, nullable=False),
 )
+
+#: What a person changed of when something runs by itself; what is not here runs as `runs/schedule.py` says.
+schedule = Table(
+    "receiver_schedule",
+    metadata,
+    Column("what", String(40), primary_key=True),
+    #: cron text; empty: as it is shipped
+    Column("cron", String(100), nullable=False, server_default=""),
+    Column("is_paused", Boolean, nullable=False, server_default=false()),
+)
+
+#: One row for each thing that runs by itself, and each table or mapping that it runs for: when next, who runs it now.
+due = Table(
+    "receiver_due",
+    metadata,
+    Column("what", String(40), primary_key=True),
+    Column("subject", String(128), primary_key=True),
+    Column("next_at", Moment, nullable=False),
+    #: the last time: begun, ended, how, and what was said
+    Column("last_at", Moment),
+    Column("ended_at", Moment),
+    Column("is_good", Boolean, nullable=False, server_default=true()),
+    Column("said", Text, nullable=False, server_default=""),
+    #: why it runs out of turn; when that was granted last
+    Column("cause", String(200), nullable=False, server_default=""),
+    Column("caused_at", Moment),
+    Column("owner", String(64)),
+    Column("lease_until", Moment),
+)
+
+#: How far each Dataverse table was read by catch-up: change tracking's token, stored with all that it told.
+tracked_table = Table(
+    "receiver_tracked_table",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("token", Text, nullable=False, server_default=""),
+    #: when the request was sent that gave it: what changed before is known
+    Column("read_at", Moment),
+    #: where the table is not tracked: the newest modifiedon that was read
+    Column("mark", Moment),
+    #: when all of it was compared last, by keys and versions
+    Column("compared_at", Moment),
+    #: it must be compared as a whole, and why
+    Column("owed", String(200), nullable=False, server_default=""),
+    #: mappings whose filter was changed: rows inside it that nobody has looked at are new to them
+    Column("opened", JSON, nullable=False, server_default=text("'[]'")),
+    #: a look that is under way: {since, link, gone}
+    Column("position", JSON),
+    #: changes that no notification had told of, since ever; when some were found last
+    Column("found", Number, nullable=False, server_default="0"),
+    Column("found_at", Moment),
+)
+
+#: How far each mapping's local table was compared with what its couplings remember.
+local_look = Table(
+    "receiver_local_look",
+    metadata,
+    Column("mapping", String(20), primary_key=True),
+    #: the last key that was looked at; empty: a round begins
+    Column("after", String(100), nullable=False, server_default=""),
+    Column("round_at", Moment),
+    #: when the last round that came to its end began
+    Column("read_at", Moment),
+)
+
+#: Local records that could not be brought in step: each is asked for again once it says something else.
+unsettled = Table(
+    "receiver_unsettled",
+    metadata,
+    Column("mapping", String(20), primary_key=True),
+    Column("local_id", String(100), primary_key=True),
+    #: SHA-256 of what it said
+    Column("digest", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+)

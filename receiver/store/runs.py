@@ -23,10 +23,10 @@ PAGE = 500
 FAILED = "FAILED"
 
 
-def keys_after(connection: Connection, mapping: TableMapping, after: str) -> list[str]:
+def keys_after(connection: Connection, mapping: TableMapping, after: str, count: int = PAGE) -> list[str]:
     """The next keys of the mapping's local table, ascending."""
     key = _key_of(mapping)
-    return list(connection.execute(select(key).where(key > after).order_by(key).limit(PAGE)).scalars())
+    return list(connection.execute(select(key).where(key > after).order_by(key).limit(count)).scalars())
 
 
 def gone_after(connection: Connection, mapping: TableMapping, after: str) -> list[str]:
@@ -36,6 +36,16 @@ def gone_after(connection: Connection, mapping: TableMapping, after: str) -> lis
         coupling.c.mapping == mapping.name, coupling.c.local_id > after, ~coupling.c.is_skipped, ~is_there
     )
     return list(connection.execute(query.order_by(coupling.c.local_id).limit(PAGE)).scalars())
+
+
+def gone_pairs_after(connection: Connection, mapping: TableMapping, after: str) -> list[tuple[str, str]]:
+    """As `gone_after`, with the row's id, and without what failed on its last way out."""
+    is_there = exists().where(_key_of(mapping) == coupling.c.local_id)
+    own = (coupling.c.mapping == mapping.name, coupling.c.local_id > after, ~coupling.c.is_skipped, ~is_there)
+    query = select(coupling.c.local_id, coupling.c.dataverse_id).where(*own, coupling.c.to_result != Result.FAILURE)
+    return [
+        (row.local_id, row.dataverse_id) for row in connection.execute(query.order_by(coupling.c.local_id).limit(PAGE))
+    ]
 
 
 def failed_rows_after(connection: Connection, mapping: TableMapping, after: str) -> list[str]:
@@ -99,12 +109,13 @@ def coupled_rows_after(connection: Connection, mapping: TableMapping, after: str
     return list(connection.execute(query.order_by(row_id).limit(PAGE)).scalars())
 
 
-def coupled_of(connection: Connection, mapping: TableMapping, row_ids: Sequence[str]) -> list[str]:
-    """Which of these rows the mapping couples."""
-    query = select(coupling.c.dataverse_id).where(
-        coupling.c.mapping == mapping.name, Among(coupling.c.dataverse_id, "rows")
-    )
-    return list(connection.execute(query.order_by(coupling.c.dataverse_id), {"rows": list(row_ids)}).scalars())
+def coupled_of(
+    connection: Connection, mapping: TableMapping, ids: Sequence[str], toward: Direction = Direction.FROM
+) -> list[str]:
+    """Which of these rows, or toward Dataverse of these local records, the mapping couples."""
+    named = coupling.c.local_id if toward is Direction.TO else coupling.c.dataverse_id
+    query = select(named).where(coupling.c.mapping == mapping.name, Among(named, "ids")).order_by(named)
+    return list(connection.execute(query, {"ids": list(ids)}).scalars())
 
 
 def in_step(connection: Connection, mapping: TableMapping, versions: Mapping[str, int | None]) -> set[str]:

@@ -22,7 +22,8 @@ from receiver.sandbox.web_api.asked import Asked
 
 _LARGEST_PAGE = 5000
 _KEPT_COOKIES = 1000
-_TOKEN_LIFETIME = timedelta(days=7)
+#: how long a token is good for, where the organization does not say
+_USUAL_DAYS = 7
 _TOKEN = re.compile(r"(\d+)!(\d{4}-\d{2}-\d{2}T[\d:]+Z)(?:!(\d+))?")
 _DROPPED = ("$skiptoken", "$deltatoken")
 
@@ -71,7 +72,7 @@ def changes(organization: Organization, table: Table, token: str) -> Remaining:
     if found is None or int(found[3] or 0) != organization.store.history:
         raise invalid_argument(f"The delta token '{token}' is invalid.")
     at = datetime.fromisoformat(found[2])
-    if organization.settings.now().astimezone(UTC) - at > _TOKEN_LIFETIME:
+    if organization.settings.now().astimezone(UTC) - at > _lifetime(organization):
         raise ApiError(
             400,
             "0x80044352",
@@ -81,6 +82,13 @@ def changes(organization: Organization, table: Table, token: str) -> Remaining:
     context = f"#{table.set_name}/$deletedEntity"
     deletions = tuple({"@odata.context": context, "id": row_id, "reason": "deleted"} for row_id in sorted(gone))
     return Remaining((*rows, *deletions), _token(organization, version))
+
+
+def _lifetime(organization: Organization) -> timedelta:
+    """As the organization's own row says."""
+    own = organization.store.row("organization", organization.settings.organization_id)
+    days = own.get("expirechangetrackingindays") if own else None
+    return timedelta(days=_USUAL_DAYS if days is None else days)
 
 
 def _token(organization: Organization, version: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response
 
-from receiver.sandbox.errors import invalid_argument, row_missing, unknown_property
+from receiver.sandbox.errors import invalid_argument, not_tracked, row_missing, unknown_property
 from receiver.sandbox.organization import Organization
 from receiver.sandbox.seed import BUSINESS_UNIT
 from receiver.sandbox.storage import Row
@@ -97,7 +97,7 @@ def few(asked: Asked, table: Table, found: list[Row]) -> Response:
 
 def _refuse_with_tracking(asked: Asked, table: Table) -> None:
     if not table.tracks_changes or table.name in asked.organization.untracked:
-        raise invalid_argument(f"Change tracking is not enabled for {table.name}.")
+        raise not_tracked(table.name)
     for option in _NOT_WITH_TRACKING:
         if asked.option(option):
             raise invalid_argument(f"The query option {option} is not supported with change tracking.")

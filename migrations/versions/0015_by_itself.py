@@ -1,0 +1,73 @@
+"""What runs by itself: when, how far each table was read, and what could not be brought in step."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from receiver.store.types import Moment, Number
+
+revision = "0015"
+down_revision = "0014"
+
+TABLES = ("schedule", "due", "tracked_table", "local_look", "unsettled")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "receiver_schedule",
+        sa.Column("what", sa.String(40), nullable=False),
+        sa.Column("cron", sa.String(100), nullable=False, server_default=""),
+        sa.Column("is_paused", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.PrimaryKeyConstraint("what", name="pk_receiver_schedule"),
+    )
+    op.create_table(
+        "receiver_due",
+        sa.Column("what", sa.String(40), nullable=False),
+        sa.Column("subject", sa.String(128), nullable=False),
+        sa.Column("next_at", Moment, nullable=False),
+        sa.Column("last_at", Moment),
+        sa.Column("ended_at", Moment),
+        sa.Column("is_good", sa.Boolean, nullable=False, server_default=sa.true()),
+        sa.Column("said", sa.Text, nullable=False, server_default=""),
+        sa.Column("cause", sa.String(200), nullable=False, server_default=""),
+        sa.Column("caused_at", Moment),
+        sa.Column("owner", sa.String(64)),
+        sa.Column("lease_until", Moment),
+        sa.PrimaryKeyConstraint("what", "subject", name="pk_receiver_due"),
+    )
+    op.create_table(
+        "receiver_tracked_table",
+        sa.Column("name", sa.String(128), nullable=False),
+        sa.Column("token", sa.Text, nullable=False, server_default=""),
+        sa.Column("read_at", Moment),
+        sa.Column("mark", Moment),
+        sa.Column("compared_at", Moment),
+        sa.Column("owed", sa.String(200), nullable=False, server_default=""),
+        sa.Column("opened", sa.JSON, nullable=False, server_default=sa.text("'[]'")),
+        sa.Column("position", sa.JSON),
+        sa.Column("found", Number, nullable=False, server_default="0"),
+        sa.Column("found_at", Moment),
+        sa.PrimaryKeyConstraint("name", name="pk_receiver_tracked_table"),
+    )
+    op.create_table(
+        "receiver_local_look",
+        sa.Column("mapping", sa.String(20), nullable=False),
+        sa.Column("after", sa.String(100), nullable=False, server_default=""),
+        sa.Column("round_at", Moment),
+        sa.Column("read_at", Moment),
+        sa.PrimaryKeyConstraint("mapping", name="pk_receiver_local_look"),
+    )
+    op.create_table(
+        "receiver_unsettled",
+        sa.Column("mapping", sa.String(20), nullable=False),
+        sa.Column("local_id", sa.String(100), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("at", Moment, nullable=False),
+        sa.PrimaryKeyConstraint("mapping", "local_id", name="pk_receiver_unsettled"),
+    )
+
+
+def downgrade() -> None:
+    for name in reversed(TABLES):
+        op.drop_table(f"receiver_{name}")

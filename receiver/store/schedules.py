@@ -1,0 +1,136 @@
+"""When what runs by itself runs next, and who runs it now. Rows of `receiver_schedule` and `receiver_due`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from receiver.errors import LeaseLostError
+from receiver.store.models import due, schedule
+
+#: one that has just run is not run again for a cause: what caused it was there already
+JUST_NOW = timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a person set; an empty `cron` is the shipped one."""
+
+    what: str
+    cron: str = ""
+    is_paused: bool = False
+
+
+@dataclass(frozen=True)
+class Due:
+    """One thing that runs by itself, for one table or mapping: when next, and how it was the last time."""
+
+    what: str
+    subject: str
+    next_at: datetime
+    last_at: datetime | None = None
+    ended_at: datetime | None = None
+    is_good: bool = True
+    said: str = ""
+    #: why it runs out of turn; when that was granted last
+    cause: str = ""
+    caused_at: datetime | None = None
+    owner: str | None = None
+    lease_until: datetime | None = None
+
+
+def settings(connection: Connection) -> dict[str, Setting]:
+    """By what runs; what nobody changed is not there."""
+    return {row.what: Setting(**row._mapping) for row in connection.execute(select(schedule))}  # noqa: SLF001  # SQLAlchemy's public name
+
+
+def change(connection: Connection, setting: Setting) -> None:
+    """Keep what a person set; as it is shipped, it needs no row."""
+    connection.execute(delete(schedule).where(schedule.c.what == setting.what))
+    if setting.cron or setting.is_paused:
+        connection.execute(insert(schedule).values(**vars(setting)))
+
+
+def listed(connection: Connection) -> list[Due]:
+    """All of them, in the order of their names."""
+    query = select(due).order_by(due.c.what, due.c.subject)
+    return [Due(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001  # SQLAlchemy's public name
+
+
+def keep(connection: Connection, wanted: Sequence[Due]) -> None:
+    """Rows for these, where there are none yet; those of anything else go."""
+    there = {(row.what, row.subject) for row in connection.execute(select(due.c.what, due.c.subject))}
+    named = {(one.what, one.subject) for one in wanted}
+    for what, subject in sorted(there - named):
+        connection.execute(delete(due).where(due.c.what == what, due.c.subject == subject))
+    missing = [vars(one) for one in wanted if (one.what, one.subject) not in there]
+    if missing:
+        inserting = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(due)
+        connection.execute(inserting.on_conflict_do_nothing(), missing)
+
+
+def plan(connection: Connection, what: str, subject: str, next_at: datetime) -> None:
+    connection.execute(update(due).where(due.c.what == what, due.c.subject == subject).values(next_at=next_at))
+
+
+def hasten(
+    connection: Connection,
+    now: datetime,
+    cause: str,
+    whats: Collection[str],
+    subjects: Collection[str] | None = None,
+    not_after: datetime | None = None,
+) -> int:
+    """Have these run out of turn, now, and say why; how many will. One that runs this moment runs once more.
+
+    *not_after*: only those for which that was granted before it, and not since.
+    """
+    own = [due.c.what.in_(sorted(whats)), or_(due.c.last_at.is_(None), due.c.last_at < now - JUST_NOW)]
+    if subjects is not None:
+        own.append(due.c.subject.in_(sorted(subjects)))
+    if not_after is not None:
+        own.append(or_(due.c.caused_at.is_(None), due.c.caused_at < not_after))
+    values = {"next_at": now, "cause": cause[:200], "caused_at": now}
+    return connection.execute(update(due).where(*own, due.c.cause == "").values(values)).rowcount
+
+
+def lease(
+    connection: Connection, owner: str, now: datetime, seconds: float, paused: Collection[str], known: Collection[str]
+) -> Due | None:
+    """Take what has been due longest and nobody holds, of what this version knows and nobody paused."""
+    is_free = or_(due.c.lease_until.is_(None), due.c.lease_until < now)
+    ready = and_(due.c.next_at <= now, is_free, due.c.what.in_(sorted(known)), due.c.what.not_in(sorted(paused)))
+    first = select(due.c.what, due.c.subject).where(ready).order_by(due.c.next_at, due.c.what, due.c.subject)
+    found = connection.execute(first.limit(1).with_for_update(skip_locked=True)).first()
+    if found is None:
+        return None
+    own = (due.c.what == found.what, due.c.subject == found.subject)
+    row = connection.execute(select(due).where(*own)).one()
+    values = {"owner": owner, "lease_until": now + timedelta(seconds=seconds), "last_at": now, "cause": ""}
+    connection.execute(update(due).where(*own).values(values))
+    return Due(**{**row._mapping, **values, "cause": row.cause})  # noqa: SLF001  # SQLAlchemy's public name
+
+
+def is_any_due(connection: Connection, now: datetime) -> bool:
+    return connection.execute(select(due.c.what).where(due.c.next_at <= now).limit(1)).first() is not None
+
+
+def hold(connection: Connection, held: Due, until: datetime) -> None:
+    """Hold it longer. Raises: LeaseLostError when another has taken it; the caller's transaction is rolled back."""
+    if connection.execute(update(due).where(*_ours(held)).values(lease_until=until)).rowcount != 1:
+        raise LeaseLostError
+
+
+def finish(connection: Connection, held: Due, now: datetime, next_at: datetime, said: str, *, is_good: bool) -> None:
+    """It has run; a cause that came meanwhile keeps it due. Another that took it over goes on undisturbed."""
+    values = {"ended_at": now, "said": said, "is_good": is_good, "owner": None, "lease_until": None}
+    connection.execute(update(due).where(*_ours(held), due.c.cause == "").values(next_at=next_at))
+    connection.execute(update(due).where(*_ours(held)).values(values))
+
+
+def _ours(held: Due) -> tuple[ColumnElement[bool], ...]:
+    return due.c.what == held.what, due.c.subject == held.subject, due.c.owner == held.owner

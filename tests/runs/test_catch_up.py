@@ -1,0 +1,157 @@
+"""Catch-up: what no notification told of is found by itself, and costs next to nothing where nothing was missed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from company import Company
+from scenarios.pairs import couple
+from sqlalchemy import event, func, select
+
+from receiver.core.mapping import DeletionConflict
+from receiver.runs import schedule
+from receiver.store.models import conclusion, inbox, job, task
+
+CUSTOMER = {"name": "Firm", "customertypecode": 3}
+
+
+def coupled(company: Company, count: int = 1) -> list[tuple[str, str]]:
+    """Customers and their accounts, in step, and read by catch-up once."""
+    pairs = []
+    for number in range(count):
+        row = str(company.sandbox.create("account", {**CUSTOMER, "name": f"Firm {number}"}, deliver=False))
+        key = company.insert_local("customer", name=f"Firm {number}")
+        couple(company, "CUSTOMER", key, row)
+        pairs.append((key, row))
+    company.work()
+    company.catch_up()
+    return pairs
+
+
+def asked_for(company: Company, before: int, path: str) -> list[str]:
+    """What was asked of the Web API of a table since so many requests."""
+    return [f"{one.method} {one.path}" for one in company.sandbox.requests[before:] if path in one.path]
+
+
+def count(company: Company, table: Any) -> int:
+    with company.services.database.reading() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def test_a_change_that_no_notification_told_of_is_found(company: Company) -> None:
+    ((key, row),) = coupled(company)
+    company.sandbox.update("account", row, {"name": "Firm & Sons"}, deliver=False)
+    company.catch_up()
+    found = company.local("customer", key)
+    assert found is not None
+    assert found["name"] == "Firm & Sons"
+    assert company.looked("catch-up", "account").said == "1 change(s) that no notification had told of."
+
+
+def test_a_new_row_that_no_notification_told_of_comes_in(company: Company) -> None:
+    company.open_for_all("CUSTOMER")
+    coupled(company)
+    row = str(company.sandbox.create("account", {**CUSTOMER, "name": "New"}, deliver=False))
+    company.catch_up()
+    assert company.coupled_record("CUSTOMER", row)["name"] == "New"
+
+
+def test_what_was_there_before_the_first_look_is_brought_in_by_nobody_but_a_person(company: Company) -> None:
+    row = str(company.sandbox.create("account", CUSTOMER, deliver=False))
+    company.open_for_all("CUSTOMER")
+    company.catch_up()
+    company.catch_up()
+    assert company.coupling("CUSTOMER", row) is None
+
+
+def test_a_new_row_that_only_coupled_keeps_out_is_offered_later(company: Company) -> None:
+    coupled(company)
+    company.sandbox.create("account", {**CUSTOMER, "name": "New"}, deliver=False)
+    company.catch_up()
+    from receiver.commands.mappings.change_mapping import figures
+
+    assert figures(company.services)["CUSTOMER"]["passed_over"] == 1
+
+
+def test_a_deletion_that_no_notification_told_of_is_read_by_its_id_and_decided(company: Company) -> None:
+    pairs = coupled(company, 3)
+    company.set("CUSTOMER", resolve_deletion_conflicts=DeletionConflict.DELETE_COUPLING)
+    company.sandbox.delete("account", pairs[0][1], deliver=False)
+    before = len(company.sandbox.requests)
+    company.catch_up()
+    assert company.coupling("CUSTOMER", pairs[0][1]) is None
+    assert company.coupling("CUSTOMER", pairs[1][1]) is not None
+    assert any(pairs[0][1] in one for one in asked_for(company, before, "accounts")) or any(
+        "$batch" in one.path for one in company.sandbox.requests[before:]
+    )
+
+
+def test_many_deletions_at_once_wait_for_a_person(company: Company) -> None:
+    pairs = coupled(company, 12)
+    company.set("CUSTOMER", resolve_deletion_conflicts=DeletionConflict.DELETE_COUPLING)
+    for _, row in pairs[:8]:
+        company.sandbox.delete("account", row, deliver=False)
+    company.catch_up()
+    assert all(company.coupling("CUSTOMER", row) is not None for _, row in pairs)
+    assert count(company, conclusion) == 8
+    company.catch_up()
+    assert count(company, conclusion) == 8
+    assert count(company, task) == 1
+
+
+def test_what_was_notified_is_found_by_nobody_else(company: Company) -> None:
+    ((key, row),) = coupled(company)
+    company.sandbox.update("account", row, {"name": "Told"})
+    company.work()
+    company.change_local("customer", key, name="Told back")
+    company.catch_up()
+    company.work()
+    jobs, notifications = count(company, job), count(company, inbox)
+    company.catch_up()
+    assert company.looked("catch-up", "account").said == "Nothing was missed."
+    assert (count(company, job), count(company, inbox)) == (jobs, notifications)
+    assert company.sandbox.row("account", row)["name"] == "Told back"  # type: ignore[index]  # it is there
+
+
+def test_a_look_without_news_is_one_request_a_table_and_writes_nothing_but_how_far_it_read(company: Company) -> None:
+    coupled(company, 3)
+    before = len(company.sandbox.requests)
+    statements: list[str] = []
+    event.listen(
+        company.services.database.engine,
+        "before_cursor_execute",
+        lambda _c, _k, statement, *_: statements.append(statement),
+    )
+    company.catch_up([schedule.CATCH_UP])
+    made = company.sandbox.requests[before:]
+    tables = {one.path.split("/")[-1].split("?")[0] for one in made}
+    assert len(made) == len(tables)
+    written = [one for one in statements if one.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE"))]
+    assert {one.split("receiver_")[1].split()[0].strip('"(') for one in written} <= {"due", "schedule", "tracked_table"}
+
+
+@pytest.mark.parametrize("why", ["expired", "restored"])
+def test_a_token_that_is_refused_costs_one_comparison_and_no_reading_of_all(company: Company, why: str) -> None:
+    pairs = coupled(company, 4)
+    if why == "restored":
+        backup = company.sandbox.backup()
+        company.sandbox.update("account", pairs[0][1], {"name": "Lost by the restore"})
+        company.work()
+        company.sandbox.restore_backup(backup)
+        expected = "the environment was restored, copied or reset"
+    else:
+        company.sandbox.put_row("organization", company.sandbox.organization_id, {"expirechangetrackingindays": 0})
+        company.change_local("customer", pairs[0][0], name="Firm 0")
+        time.sleep(1.1)  # a token has whole seconds
+        expected = "its change tracking token has expired"
+    before = len(company.sandbox.requests)
+    company.catch_up([schedule.CATCH_UP])
+    said = company.looked("catch-up", "account").said
+    assert said.startswith("Compared as a whole, since")
+    assert expected in said
+    found = company.local("customer", pairs[0][0])
+    assert found is not None
+    assert found["name"] == "Firm 0"
+    read = [one for one in asked_for(company, before, "/accounts") if "name" in one]
+    assert len(read) <= 1
