@@ -10,7 +10,7 @@ from receiver.store.types import Moment, Number
 revision = "0015"
 down_revision = "0014"
 
-TABLES = ("schedule", "due", "tracked_table", "local_look", "unsettled")
+TABLES = ("schedule", "due", "tracked_table", "local_look", "unsettled", "door_refusal")
 
 
 def upgrade() -> None:
@@ -66,8 +66,25 @@ def upgrade() -> None:
         sa.Column("at", Moment, nullable=False),
         sa.PrimaryKeyConstraint("mapping", "local_id", name="pk_receiver_unsettled"),
     )
+    op.create_table(
+        "receiver_door_refusal",
+        sa.Column("reason", sa.String(40), nullable=False),
+        sa.Column("count", Number, nullable=False),
+        sa.Column("since", Moment, nullable=False),
+        sa.Column("last_at", Moment, nullable=False),
+        sa.PrimaryKeyConstraint("reason", name="pk_receiver_door_refusal"),
+    )
+    op.execute(
+        "INSERT INTO receiver_door_refusal (reason, count, since, last_at) "
+        "SELECT 'key', refused_keys, COALESCE(tested_at, CURRENT_TIMESTAMP), COALESCE(tested_at, CURRENT_TIMESTAMP) "
+        "FROM receiver_connection WHERE refused_keys > 0"
+    )
+    with op.batch_alter_table("receiver_connection") as changed:
+        changed.drop_column("refused_keys")
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("receiver_connection") as changed:
+        changed.add_column(sa.Column("refused_keys", Number, nullable=False, server_default="0"))
     for name in reversed(TABLES):
         op.drop_table(f"receiver_{name}")

@@ -13,7 +13,7 @@ DIRECTIONS = ("to", "from", "both")
 
 
 @mappings.command("run")
-@click.argument("mapping")
+@click.argument("mapping", required=False, default="")
 @click.option(
     "--direction", type=click.Choice(DIRECTIONS), default="both", show_default=True, help="To or from Dataverse."
 )
@@ -26,7 +26,7 @@ DIRECTIONS = ("to", "from", "both")
 def run_mapping(
     mapping: str, direction: str, full: bool, unconditional: bool, is_preview: bool, here: bool, is_json: bool
 ) -> None:
-    """Run a mapping: Synchronize Modified Records, or a full synchronization."""
+    """Run a mapping, or all of them: Synchronize Modified Records, or a full synchronization."""
     from receiver.commands.synchronizing import run_mapping as run
     from receiver.core.mapping import Direction
     from receiver.runs.run_pages import Scope
@@ -36,9 +36,16 @@ def run_mapping(
     scope = Scope.UNCONDITIONAL if unconditional else Scope.FULL if full else Scope.MODIFIED
     toward = {"to": Direction.TO, "from": Direction.FROM, "both": None}[direction]
     if is_preview:
-        print_result(run.preview(services(), mapping, WHO, toward, scope), "What would be done", is_json=is_json)
-        return
-    started(lambda: run.start(services(), mapping, WHO, toward, scope), is_here=here, is_json=is_json)
+        would = (
+            run.preview(services(), mapping, WHO, toward, scope)
+            if mapping
+            else run.preview_all(services(), WHO, toward, scope)
+        )
+        print_result(would, "What would be done", is_json=is_json)
+    elif mapping:
+        started(lambda: run.start(services(), mapping, WHO, toward, scope), is_here=here, is_json=is_json)
+    else:
+        started(lambda: run.start_all(services(), WHO, toward, scope), is_here=here, is_json=is_json)
 
 
 @click.command("full-synchronization")

@@ -12,6 +12,7 @@ from receiver.runs.tasks import Procedure
 
 PROCEDURES: Mapping[str, Procedure] = {
     run_task.COMMAND: run_mapping.carry_out,
+    run_mapping.ALL: run_mapping.carry_out_all,
     gone.COMMAND: gone.carry_out,
     full_synchronization.COMMAND: full_synchronization.carry_out,
     uncouple_all.COMMAND: uncouple_all.carry_out,

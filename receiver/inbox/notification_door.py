@@ -22,7 +22,7 @@ from werkzeug.wsgi import get_input_stream
 
 from receiver.core.values import guid
 from receiver.errors import BusyError, StoreUnavailableError
-from receiver.inbox.key_refusals import KeyRefusals
+from receiver.inbox.refusals import AWAY, CONTENT, KEY, OTHER_ORGANIZATION, TOO_LARGE, UNREADABLE, Refusals
 from receiver.inbox.storing import Delivery, keep_refused, store
 from receiver.inbox.webhook_keys import Keys
 from receiver.schemas.execution_context import UnreadableError, read_envelope
@@ -69,7 +69,7 @@ class NotificationDoor:
         *,
         key_header: str,
         organization_id: str,
-        refusals: KeyRefusals,
+        refusals: Refusals,
     ) -> None:
         self._others = others
         self._services = services
@@ -99,26 +99,32 @@ class NotificationDoor:
         try:
             return self._taken(environ)
         except HTTPException as error:
+            is_large = isinstance(error, RequestEntityTooLarge)
+            self._refusals.add(self._services, TOO_LARGE if is_large else CONTENT)
             return problem(error.code or 400, error.name, error.description or "")
         except (StoreUnavailableError, BusyError) as error:
+            self._refusals.add(self._services, AWAY)
             return problem(503, "The notification could not be stored", f"{error} Send it again.")
         except Exception:
             log.exception("A notification could not be stored.")
+            self._refusals.add(self._services, AWAY)
             return problem(503, "The notification could not be stored", "Send it again.")
 
     def _taken(self, environ: WSGIEnvironment) -> Answer:
         offered = self._offered(environ)
         key = self._keys.recognised(map(_octets, offered))
         if not key:
-            self._refusals.add(self._services)
+            self._refusals.add(self._services, KEY)
             return Answer(401, headers=(("WWW-Authenticate", "Key"),))
         answer = self._taken_with_key(environ, offered)
         self._keys.used(key)
+        self._refusals.write_if_due(self._services)
         return answer
 
     def _taken_with_key(self, environ: WSGIEnvironment, offered: Sequence[str]) -> Answer:
         refused = _wrong_content(environ)
         if refused is not None:
+            self._refusals.add(self._services, CONTENT)
             return refused
         body = _body(environ, self._services.options.largest_body_bytes)
         delivery = Delivery(body, self._kept_headers(environ, offered), environ.get("REMOTE_ADDR", ""))
@@ -126,11 +132,13 @@ class NotificationDoor:
             envelope = read_envelope(delivery.body)
         except UnreadableError as error:
             number = keep_refused(self._services, delivery, "unreadable", str(error))
+            self._refusals.add(self._services, UNREADABLE)
             return problem(400, "Not an execution context", str(error), place=error.place, notification=number)
         ours = self._ours()
         if ours and envelope.organization_id != ours:
             said = f"It comes from organisation {envelope.organization_id}; this receiver serves {ours}."
             number = keep_refused(self._services, delivery, "refused", said)
+            self._refusals.add(self._services, OTHER_ORGANIZATION)
             return problem(403, "Another organisation", said, notification=number)
         return Answer(202, {"notification": store(self._services, delivery, envelope), "status": "waiting"})
 

@@ -223,17 +223,19 @@ class _Look:
                 own = known.get(row.id, _UNKNOWN)
                 self._seen.add(own.numbers)
                 is_new = own.seen is None or own.seen != row.version.number
-                if self._is_behind(own, row, is_new=is_new) or (is_new and self._is_news(own, row)):
+                if self._is_behind(own, row, is_new=is_new) or self._is_news(own, row, is_new=is_new):
                     wanted.append(row.id)
                     self._missed += is_new
             self._store(wanted, self._known)
 
-    def _is_news(self, known: Known, row: DataverseRow) -> bool:
+    def _is_news(self, known: Known, row: DataverseRow, *, is_new: bool) -> bool:
         """What was there before the last look was known, and stays out; a filter that was widened lets it in."""
         before, changed = self._known.read_at, row.version.modified_on
         is_later = before is not None and changed is not None and changed >= before - OVERLAP
         creating = {one.name for one in self._readers if not one.synch_only_coupled_records}
-        return self._is_inside(known, row, None if is_later else creating.intersection(self._known.opened))
+        return (is_new and is_later and self._is_inside(known, row)) or self._is_inside(
+            known, row, creating.intersection(self._known.opened)
+        )
 
     def _compared(self, why: str, token: str, mark: datetime | None) -> str:
         """The comparison is done: pairs whose row was not there are named."""

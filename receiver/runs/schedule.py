@@ -30,7 +30,7 @@ from receiver.runs import catch_up, local_look
 from receiver.services import Services
 from receiver.store import schedules, tracking
 from receiver.store.mappings import record_change
-from receiver.store.schedules import Due, Setting
+from receiver.store.schedules import LOOKS, Due, Setting
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +83,6 @@ SHIPPED: Mapping[str, Shipped] = {
         Shipped(PURGE, "H * * * *", "What is kept for a time only is deleted.", needs_connection=False),
     )
 }
-#: what is found out of turn after an outage
-LOOKS = frozenset({CATCH_UP, LOCAL_EDITS})
 
 #: carries one out for its subject, and says in a sentence what came of it
 Procedure = Callable[[Services, Due], str]
@@ -195,17 +193,6 @@ def hasten(
     """Have them run now, out of turn: after an outage, say."""
     with services.database.writing() as connection:
         schedules.hasten(connection, services.clock(), cause, whats, subjects)
-
-
-def hasten_once(services: Services, cause: str, whats: Collection[str] = LOOKS) -> None:
-    """The same for a cause that a stranger can make: at most once in the time between two regular ones."""
-    now = services.clock()
-    with services.database.writing() as connection:
-        cron = _cron(connection)
-        for what in whats:
-            first = next_time(cron[what], what, "", now)
-            apart = next_time(cron[what], what, "", first) - first
-            schedules.hasten(connection, now, cause, [what], not_after=now - apart)
 
 
 def owe(connection: Connection, tables: Collection[str], why: str, now: datetime, opened: Sequence[str] = ()) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from receiver.errors import GateClosedError, ReceiverError, SetUpError, SignInError, ThrottledError
-from receiver.store import gates
+from receiver.store import gates, schedules
 from receiver.store.database import Database
 
 #: the gate before all requests
@@ -78,6 +78,7 @@ class Gatekeeper:
         with self._database.writing() as connection:
             gates.open_(connection, names)
             gates.wake(connection, self._clock())
+            schedules.hasten(connection, self._clock(), "Dataverse can be asked again", schedules.LOOKS)
 
 
 def _closed(found: gates.Gate, now: datetime) -> GateClosedError:

@@ -470,8 +470,6 @@ connection = Table(
     Column("is_good", Boolean, nullable=False, server_default=false()),
     Column("said", Text, nullable=False, server_default=""),
     Column("organization_id", String(36), nullable=False, server_default=""),
-    #: refused for a missing or wrong key, since the start of time
-    Column("refused_keys", Number, nullable=False, server_default="0"),
 )
 
 #: What Dataverse's metadata said of each mapped table when it was read last.
@@ -560,7 +558,7 @@ due = Table(
     Column("ended_at", Moment),
     Column("is_good", Boolean, nullable=False, server_default=true()),
     Column("said", Text, nullable=False, server_default=""),
-    #: why it runs out of turn; when that was granted last
+    #: why it runs out of turn; when that was granted, until its next regular time
     Column("cause", String(200), nullable=False, server_default=""),
     Column("caused_at", Moment),
     Column("owner", String(64)),
@@ -611,4 +609,15 @@ unsettled = Table(
     #: SHA-256 of what it said
     Column("digest", String(64), nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+#: What the door refused: lost, unless catch-up finds it.
+door_refusal = Table(
+    "receiver_door_refusal",
+    metadata,
+    Column("reason", String(40), primary_key=True),
+    Column("count", Number, nullable=False),
+    #: the first and the newest of the last spell
+    Column("since", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
 )

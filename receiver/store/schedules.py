@@ -12,6 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from receiver.errors import LeaseLostError
 from receiver.store.models import due, schedule
 
+#: what is looked at out of turn after an outage: both sides of every mapping
+LOOKS = frozenset({"catch-up", "local-edits"})
 #: one that has just run is not run again for a cause: what caused it was there already
 JUST_NOW = timedelta(seconds=5)
 
@@ -36,7 +38,7 @@ class Due:
     ended_at: datetime | None = None
     is_good: bool = True
     said: str = ""
-    #: why it runs out of turn; when that was granted last
+    #: why it runs out of turn; when that was granted, until its next regular time
     cause: str = ""
     caused_at: datetime | None = None
     owner: str | None = None
@@ -83,17 +85,18 @@ def hasten(
     cause: str,
     whats: Collection[str],
     subjects: Collection[str] | None = None,
-    not_after: datetime | None = None,
+    *,
+    is_once: bool = False,
 ) -> int:
     """Have these run out of turn, now, and say why; how many will. One that runs this moment runs once more.
 
-    *not_after*: only those for which that was granted before it, and not since.
+    *is_once*: only those that did not since their last regular time, so that no stranger makes them run on and on.
     """
     own = [due.c.what.in_(sorted(whats)), or_(due.c.last_at.is_(None), due.c.last_at < now - JUST_NOW)]
     if subjects is not None:
         own.append(due.c.subject.in_(sorted(subjects)))
-    if not_after is not None:
-        own.append(or_(due.c.caused_at.is_(None), due.c.caused_at < not_after))
+    if is_once:
+        own.append(due.c.caused_at.is_(None))
     values = {"next_at": now, "cause": cause[:200], "caused_at": now}
     return connection.execute(update(due).where(*own, due.c.cause == "").values(values)).rowcount
 
@@ -111,6 +114,7 @@ def lease(
     own = (due.c.what == found.what, due.c.subject == found.subject)
     row = connection.execute(select(due).where(*own)).one()
     values = {"owner": owner, "lease_until": now + timedelta(seconds=seconds), "last_at": now, "cause": ""}
+    values |= {} if row.cause else {"caused_at": None}
     connection.execute(update(due).where(*own).values(values))
     return Due(**{**row._mapping, **values, "cause": row.cause})  # noqa: SLF001  # SQLAlchemy's public name
 

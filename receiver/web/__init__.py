@@ -9,8 +9,8 @@ from __future__ import annotations
 from flask import Flask
 
 from receiver.config import Settings
-from receiver.inbox.key_refusals import KeyRefusals
 from receiver.inbox.notification_door import NotificationDoor
+from receiver.inbox.refusals import Refusals
 
 #: of a form; the server waits for so much before it gives a thread to it, and more is refused unread
 LARGEST_BODY_BYTES = 1024 * 1024
@@ -22,7 +22,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     from receiver.web.open_link import doors
 
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES, MAX_FORM_MEMORY_SIZE=LARGEST_BODY_BYTES)
-    refusals = app.extensions["receiver_key_refusals"] = KeyRefusals()
+    refusals = app.extensions["receiver_refusals"] = Refusals()
     compressed.init_app(app)
     app.register_blueprint(doors)
     app.register_blueprint(health)

@@ -10,9 +10,10 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
 from receiver.errors import SchemaError, StoreUnavailableError
+from receiver.inbox.refusals import KEY
 from receiver.lanes.ready import depth
 from receiver.services import Services
-from receiver.store import schema
+from receiver.store import door_refusals, schema
 from receiver.store.models import connection as connection_state
 from receiver.store.models import worker
 from receiver.web import application
@@ -34,7 +35,7 @@ def ready() -> ResponseReturnValue:
     services = application.services()
     checks = {"database": _database_check(services)}
     if checks["database"]["ok"]:
-        current_app.extensions["receiver_key_refusals"].write(services)
+        current_app.extensions["receiver_refusals"].write(services)
         checks |= {"worker": _worker_check(services), "dataverse": _connection_check(services)}
     is_well = all(check["ok"] for check in checks.values())
     return jsonify(status="ready" if is_well else "not ready", checks=checks), 200 if is_well else 503
@@ -62,7 +63,8 @@ def _worker_check(services: Services) -> dict[str, Any]:
 def _connection_check(services: Services) -> dict[str, Any]:
     with services.database.reading() as connection:
         row = connection.execute(select(connection_state)).first()
-    refused = {"refused_keys": row.refused_keys if row else 0}
+        keys = door_refusals.listed(connection).get(KEY)
+    refused = {"refused_keys": keys.count if keys else 0}
     if row is None or row.tested_at is None:
         never = "The connection was never tested; a worker does it when it starts."
         none = "No connection to Dataverse is set up. Run: receiver connect"

@@ -74,7 +74,7 @@ def test_each_refusal_for_a_key_is_counted(door: Door) -> None:
 
 def test_refusals_while_the_database_is_away_are_counted_afterwards(door: Door) -> None:
     url = door.services.database.engine.url
-    door.app.extensions["receiver_key_refusals"].every_seconds = 0.0
+    door.app.extensions["receiver_refusals"].every_seconds = 0.0
     door.services.database.engine.dispose()
     from sqlalchemy import create_engine
 

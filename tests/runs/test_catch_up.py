@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from sqlalchemy import event, func, select
 
 from receiver.core.mapping import DeletionConflict
 from receiver.runs import schedule
+from receiver.sandbox import Answer
+from receiver.sandbox.faults import ALWAYS
 from receiver.store.models import conclusion, inbox, job, task
 
 CUSTOMER = {"name": "Firm", "customertypecode": 3}
@@ -155,3 +158,61 @@ def test_a_token_that_is_refused_costs_one_comparison_and_no_reading_of_all(comp
     assert found["name"] == "Firm 0"
     read = [one for one in asked_for(company, before, "/accounts") if "name" in one]
     assert len(read) <= 1
+
+
+def test_a_filter_that_was_widened_is_looked_at_once_and_whole(company: Company) -> None:
+    company.open_for_all("CUSTOMER")
+    coupled(company)
+    row = str(company.sandbox.create("account", {"name": "Prospect", "customertypecode": 8}))
+    company.work()
+    assert company.coupling("CUSTOMER", row) is None
+    company.set("CUSTOMER", dataverse_filter_text="customertypecode = 3 or customertypecode = 8")
+    company.catch_up()
+    assert company.coupled_record("CUSTOMER", row)["name"] == "Prospect"
+    said = company.looked("catch-up", "account").said
+    assert said.startswith("Compared as a whole, since the filter of CUSTOMER was changed.")
+    company.catch_up()
+    assert company.looked("catch-up", "account").said == "Nothing was missed."
+
+
+def test_a_table_without_change_tracking_is_read_by_when_it_changed(company: Company) -> None:
+    company.sandbox.organization.untracked.add("account")
+    pairs = coupled(company, 2)
+    company.sandbox.update("account", pairs[0][1], {"name": "Firm & Sons"}, deliver=False)
+    before = len(company.sandbox.requests)
+    company.catch_up([schedule.CATCH_UP])
+    found = company.local("customer", pairs[0][0])
+    assert found is not None
+    assert found["name"] == "Firm & Sons"
+    assert "modifiedon" in asked_for(company, before, "/accounts")[0]
+
+
+def test_a_local_edit_that_nobody_told_of_goes_out(company: Company) -> None:
+    ((key, row),) = coupled(company)
+    company.change_local("customer", key, name="Edited here")
+    company.catch_up([schedule.LOCAL_EDITS])
+    assert company.sandbox.row("account", row)["name"] == "Edited here"  # type: ignore[index]  # it is there
+
+
+def test_a_record_that_was_deleted_here_is_looked_for_and_decided(company: Company) -> None:
+    pairs = coupled(company, 3)
+    company.set("CUSTOMER", resolve_deletion_conflicts=DeletionConflict.DELETE_COUPLING)
+    company.delete_local("customer", pairs[0][0])
+    company.catch_up([schedule.LOCAL_EDITS])
+    assert company.coupling("CUSTOMER", pairs[0][1]) is None
+    assert company.coupling("CUSTOMER", pairs[1][1]) is not None
+
+
+def test_what_cannot_go_out_is_met_once_and_again_once_it_says_something_else(company: Company) -> None:
+    ((key, row),) = coupled(company)
+    company.sandbox.faults.answers.append(Answer.error(400, "0x80040203", "No.", method="PATCH", times=ALWAYS))
+    company.change_local("customer", key, name="Not wanted there")
+    company.catch_up([schedule.LOCAL_EDITS])
+    failed = [one for one in company.jobs("CUSTOMER") if one["failed"]]
+    company.catch_up([schedule.LOCAL_EDITS])
+    company.catch_up([schedule.LOCAL_EDITS])
+    assert [one for one in company.jobs("CUSTOMER") if one["failed"]] == failed
+    company.sandbox.faults.answers.clear()
+    company.change_local("customer", key, name="Wanted again")
+    company.catch_up([schedule.LOCAL_EDITS])
+    assert company.sandbox.row("account", row)["name"] == "Wanted again"  # type: ignore[index]  # it is there

@@ -16,6 +16,7 @@ from receiver.dataverse.columns import TABLES as DATAVERSE_TABLES
 from receiver.engine.look_at_lane import COUNTERPART
 from receiver.errors import ChangedMeanwhileError, InvalidMappingError, NotFoundError, RefusedError
 from receiver.lanes.touch import Touch, touch
+from receiver.runs import schedule
 from receiver.services import Services, unknown_table
 from receiver.store import mappings as stored
 from receiver.store.local_tables import columns_of
@@ -104,9 +105,21 @@ def change(
         if not is_preview:
             stored.save(connection, changed, who, services.clock())
             _look_again_at_options(connection, before, changed, services.clock())
+            look_anew(connection, before, changed, services.clock())
     if not is_preview:
         services.waker.ring()
     return Change(changed, tuple(stored.differences(before, changed)), is_preview)
+
+
+def look_anew(connection: Connection, before: TableMapping | None, changed: TableMapping, now: datetime) -> None:
+    """A mapping that sees other rows than before has them looked at once, all of them, by catch-up."""
+    if not (changed.is_enabled and changed.direction.allows(Direction.FROM)) or before is None:
+        return
+    is_widened = before.dataverse_filter != changed.dataverse_filter
+    is_opened = not before.is_enabled or not before.direction.allows(Direction.FROM)
+    if is_widened or is_opened:
+        why = f"the filter of {changed.name} was changed" if is_widened else f"{changed.name} was switched on"
+        schedule.owe(connection, [changed.dataverse_table], why, now, [changed.name] if is_widened else [])
 
 
 def _look_again_at_options(connection: Connection, before: TableMapping, changed: TableMapping, now: datetime) -> None:
@@ -250,7 +263,9 @@ def _save(
     services: Services, connection: Connection, mapping: TableMapping, who: str, coming: frozenset[str] = frozenset()
 ) -> None:
     _check(connection, mapping, coming)
+    before = stored.load(connection).get(mapping.name)
     stored.save(connection, mapping, who, services.clock())
+    look_anew(connection, before, mapping, services.clock())
 
 
 def _check(connection: Connection, mapping: TableMapping, coming: frozenset[str] = frozenset()) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from receiver.catalogue.described import described
-from receiver.commands.mappings.change_mapping import LAST_CHANGES
+from receiver.commands.mappings.change_mapping import LAST_CHANGES, look_anew
 from receiver.core.dependencies import CycleError, ordered
 from receiver.core.mapping import TableMapping
 from receiver.core.mapping_problems import placed_problems
@@ -108,7 +108,7 @@ def import_mappings(services: Services, folder: Path, who: str, *, is_preview: b
         changed = {name: one for name, one in wanted.items() if _changes(before, one)}
         changes = tuple(change for one in changed.values() for change in _changes(before, one))
         if not is_preview:
-            _save(connection, services, changed.values(), who)
+            _save(connection, services, before, changed, who)
     return Imported(changes, (*notes, *_notes(before, changed, wanted)), is_preview)
 
 
@@ -212,9 +212,10 @@ def _changed_since(connection: Connection, files: list[_File], before: Mappings)
             yield FileProblem(one.name, one.found.line("version"), f"{said} {remedy}")
 
 
-def _save(connection: Connection, services: Services, changed: Iterable[TableMapping], who: str) -> None:
-    for mapping in changed:
+def _save(connection: Connection, services: Services, before: Mappings, changed: Mappings, who: str) -> None:
+    for name, mapping in changed.items():
         stored.save(connection, mapping, who, services.clock())
+        look_anew(connection, before.get(name), mapping, services.clock())
 
 
 def _notes(before: Mappings, changed: Mappings, wanted: Mappings) -> Iterator[str]:

@@ -1,0 +1,46 @@
+"""What the door refused, by reason. Rows of `receiver_door_refusal`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, case, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from receiver.store.models import door_refusal
+
+#: refusals with less than that between them are one spell
+SPELL = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """How often something was refused since ever, and the last spell of it."""
+
+    reason: str
+    count: int
+    since: datetime
+    last_at: datetime
+
+    def is_standing(self, now: datetime) -> bool:
+        return now - self.last_at < SPELL
+
+
+def add(connection: Connection, counted: Mapping[str, int], now: datetime) -> None:
+    statement = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(door_refusal)
+    known = door_refusal.c
+    changed = {
+        "count": known.count + statement.excluded.count,
+        "since": case((known.last_at < now - SPELL, now), else_=known.since),
+        "last_at": now,
+    }
+    rows = [{"reason": reason, "count": count, "since": now, "last_at": now} for reason, count in counted.items()]
+    connection.execute(statement.on_conflict_do_update(index_elements=["reason"], set_=changed), rows)
+
+
+def listed(connection: Connection) -> dict[str, Refused]:
+    """By reason."""
+    rows = connection.execute(select(door_refusal).order_by(door_refusal.c.reason))
+    return {row.reason: Refused(**row._mapping) for row in rows}  # noqa: SLF001  # SQLAlchemy's public name
