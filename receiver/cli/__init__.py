@@ -33,6 +33,7 @@ from receiver.cli import (
     sandbox,
     schedule,
     solution,
+    status,
     steps,
     tasks,
     verify,
@@ -42,6 +43,7 @@ from receiver.cli.shared import ReceiverGroup
 
 MODULES = (
     programs,
+    status,
     connection,
     sandbox,
     database,

@@ -50,9 +50,11 @@ def look(services: Services, held: Due) -> str:
     if mapping is None or not mapping.is_enabled:
         return "The mapping is switched off."
     gone = _name_gone(services, held, mapping)
-    if is_told:
-        return _and(gone, "A trigger tells of edits.")
     began = services.clock()
+    if is_told:
+        with services.database.writing() as connection:
+            tracking.keep_local(connection, LocalLook(mapping.name, read_at=began))
+        return _and(gone, "A trigger tells of edits.")
     with services.database.reading() as connection:
         keys = stored_runs.keys_after(connection, mapping, known.after, PAGE)
     done, left = _asked(services, held, mapping, keys) if keys else (0, 0)
