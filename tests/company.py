@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -107,29 +106,15 @@ class Company:
                 if one.what in whats:
                     schedules.plan(connection, one.what, one.subject, self.now())
         only = {name: one for name, one in AT_SET_TIMES.items() if name in whats}
-        with self._only_due(whats):
-            while schedule.run_next(self.services, only):
-                pass
+        while schedule.run_next(self.services, only):
+            pass
         with self.services.database.reading() as connection:
             bad = [one for one in schedules.listed(connection) if one.what in whats and not one.is_good]
         assert not bad, bad
         self.work()
-        self.carry_out_tasks()
+        self.finish_tasks()
 
-    @contextmanager
-    def _only_due(self, whats: Iterable[str]) -> Iterator[None]:
-        """The others are not due, whatever the clock says."""
-        others = sorted(schedule.SHIPPED.keys() - set(whats))
-        with self.services.database.writing() as connection:
-            before = schedules.settings(connection)
-            for what in others:
-                schedules.change(connection, replace(before.get(what, schedules.Setting(what)), is_paused=True))
-        yield
-        with self.services.database.writing() as connection:
-            for what in others:
-                schedules.change(connection, before.get(what, schedules.Setting(what)))
-
-    def carry_out_tasks(self) -> None:
+    def finish_tasks(self) -> None:
         """What waits as a task is carried out."""
         while carry_out_next(self.services, PROCEDURES, threading.Event()):
             assert self.sandbox.settle()

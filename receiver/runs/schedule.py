@@ -140,7 +140,7 @@ def keep_rows(services: Services) -> None:
 def run_next(services: Services, procedures: Mapping[str, Procedure]) -> bool:
     """Carry out what has been due longest; whether there was anything. Raises: StoreUnavailableError."""
     now, owner = services.clock(), lanes.new_owner()
-    known = [one.what for one in SHIPPED.values() if services.client is not None or not one.needs_connection]
+    known = [what for what in procedures if services.client is not None or not SHIPPED[what].needs_connection]
     with services.database.reading() as connection:
         if not schedules.is_any_due(connection, now):
             return False

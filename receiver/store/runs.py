@@ -23,10 +23,10 @@ PAGE = 500
 FAILED = "FAILED"
 
 
-def keys_after(connection: Connection, mapping: TableMapping, after: str, count: int = PAGE) -> list[str]:
+def keys_after(connection: Connection, mapping: TableMapping, after: str, count: int = 0) -> list[str]:
     """The next keys of the mapping's local table, ascending."""
     key = _key_of(mapping)
-    return list(connection.execute(select(key).where(key > after).order_by(key).limit(count)).scalars())
+    return list(connection.execute(select(key).where(key > after).order_by(key).limit(count or PAGE)).scalars())
 
 
 def gone_after(connection: Connection, mapping: TableMapping, after: str) -> list[str]:

@@ -36,6 +36,7 @@ from receiver.core.mapping import DeletionConflict, Direction, UpdateConflict
 from receiver.dataverse import client
 from receiver.engine import settle as settlement
 from receiver.lanes import held as held_lanes
+from receiver.runs import catch_up, local_look
 from receiver.runs import mapping_run as runs
 from receiver.runs.run_pages import Scope
 from receiver.sandbox import Sandbox, SandboxSettings
@@ -456,6 +457,36 @@ def test_at_rest_both_sides_agree_and_nothing_is_lost_or_doubled(stage, kind):
         return BothSides(stage)
 
     run_state_machine_as_test(both_sides, settings=chosen_settings)
+
+
+class Deaf(BothSides):
+    """Every notification is lost. What a changed mapping makes of what did not change is a person's run, and left out."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self.world.is_deaf = True
+        self.world.catch_up()  # what was there before the first look is brought in by a person
+
+    def mapping_is_changed(self) -> None: ...
+
+    def field(self) -> None: ...
+
+    def filter(self) -> None: ...
+
+
+@pytest.mark.timeout(400 + max(EXAMPLES.values()) * 40)
+def test_with_every_notification_lost_catch_up_alone_brings_both_sides_to_agree(stage, kind, monkeypatch):
+    """The same promises, and no run that a person starts."""
+    for module, name, count in ((local_look, "PAGE", 2), (catch_up, "TOGETHER", 2)):
+        monkeypatch.setattr(module, name, count)
+    chosen_settings = settings(
+        settings.get_profile("steady"),
+        max_examples=EXAMPLES[kind],
+        stateful_step_count=STEPS,
+        derandomize=ASKED is None,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(lambda: Deaf(stage), settings=chosen_settings)
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

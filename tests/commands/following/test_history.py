@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from threading import Thread
 
 import pytest
 from company import Company
@@ -16,7 +15,7 @@ from receiver.commands.following import history
 from receiver.commands.following.undo import undo
 from receiver.commands.synchronizing.verify import verify
 from receiver.errors import NotFoundError, RefusedError
-from receiver.server.worker import Worker
+from receiver.runs import schedule
 from receiver.store.models import history as history_rows
 
 WHO = "Anna"
@@ -187,17 +186,10 @@ def test_old_changes_are_forgotten_in_pieces(company: Company, monkeypatch: pyte
     assert history.purge(company.services, 1) == 3
 
 
-def test_the_worker_forgets_what_is_older_than_the_setting(company: Company) -> None:
+def test_what_is_older_than_the_setting_is_forgotten_by_itself(company: Company) -> None:
     couple_customer(company)
     company.pass_time(366 * 86400)
-    worker = Worker(company.services, 1)
-    heart = Thread(target=worker._beat, daemon=True)
-    heart.start()
-    while history.listed(company.services, "account", ACCOUNT):
-        worker._stopped.wait(0.1)
-    worker._stopped.set()
-    heart.join()
-
+    company.catch_up([schedule.PURGE])
     assert history.listed(company.services, "account", ACCOUNT) == []
 
 
