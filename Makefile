@@ -1,9 +1,9 @@
 PYTHON ?= python3
 
 # the long form of everything, in this order
-NIGHTLY := check fidelity test fuzz crash planted bench mutate
+NIGHTLY := check fidelity test fuzz crash outage planted bench mutate
 
-.PHONY: help run test fidelity crash fuzz mutate planted scenarios check format bench nightly lock
+.PHONY: help run test fidelity crash outage fuzz mutate planted scenarios check format bench nightly lock
 
 help: ## these targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -19,6 +19,9 @@ fidelity: ## let Microsoft's own client and its serializer's bytes prove the san
 
 crash: ## kill -9 every process at random points under load, and count what is lost; T="--kills 200" for more
 	@exec $(PYTHON) dev.py python -W ignore::UserWarning tests/crash/crash.py $(T)
+
+outage: ## receiver, database, Dataverse and steps away in turn, a foreign key, a wave of deletions; T="--couplings 500"
+	@exec $(PYTHON) dev.py python -W ignore::UserWarning tests/outage/outage.py $(T)
 
 fuzz: ## send 50 000 odd bodies through the door and the worker; T="--bodies 500000" for more
 	@exec $(PYTHON) dev.py python -W ignore::UserWarning tests/fuzz/fuzz.py $(T)

@@ -28,7 +28,7 @@ from receiver.errors import (
 from receiver.lanes import lane as lanes
 from receiver.runs import catch_up, local_look
 from receiver.services import Services
-from receiver.store import schedules, tracking
+from receiver.store import gates, schedules, tracking
 from receiver.store.mappings import record_change
 from receiver.store.schedules import LOOKS, Due, Setting
 
@@ -83,6 +83,9 @@ SHIPPED: Mapping[str, Shipped] = {
         Shipped(PURGE, "H * * * *", "What is kept for a time only is deleted.", needs_connection=False),
     )
 }
+
+#: once one of these goes well again, Dataverse is there again
+ASKS_DATAVERSE = frozenset({CATCH_UP, CONNECTION})
 
 #: carries one out for its subject, and says in a sentence what came of it
 Procedure = Callable[[Services, Due], str]
@@ -155,6 +158,8 @@ def run_next(services: Services, procedures: Mapping[str, Procedure]) -> bool:
     cron = (set_.get(held.what) or Setting(held.what)).cron or SHIPPED[held.what].cron
     regular = next_time(cron, held.what, held.subject, max(ended, held.next_at))
     with services.database.writing() as connection:
+        if is_good and not held.is_good and held.what in ASKS_DATAVERSE:
+            gates.wake_troubled(connection, ended)
         schedules.finish(connection, held, ended, min(regular, again) if again else regular, said, is_good=is_good)
     return True
 

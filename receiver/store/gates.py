@@ -81,5 +81,11 @@ def wake(connection: Connection, now: datetime) -> None:
     connection.execute(waits.values(ready_at=now, waits_for_gate=False))
 
 
+def wake_troubled(connection: Connection, now: datetime) -> None:
+    """Dataverse is there again: what backed off meanwhile need not wait any longer."""
+    waits = update(lane).where(lane.c.attempts > 0, lane.c.ready_at > now, lane.c.owner.is_(None))
+    connection.execute(waits.values(ready_at=now))
+
+
 def _insert(connection: Connection) -> Any:
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(gate)
