@@ -48,7 +48,8 @@ def create_app(environment: Mapping[str, str] | None = None, clock: Callable[[],
 
 def make_services(settings: Settings, clock: Callable[[], datetime] = _now) -> Services:
     time_outs = TimeOuts(settings.lock_timeout_seconds, settings.statement_timeout_seconds)
-    database = Database(settings.database_url, max(settings.worker_threads + 6, 16), time_outs)
+    pool_size = settings.pool_size or max(settings.worker_threads + 8, 18)
+    database = Database(settings.database_url, pool_size, time_outs)
     services = Services(
         database=database,
         client=None,

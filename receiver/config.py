@@ -25,6 +25,18 @@ def _trust(text: str) -> str:
     return text
 
 
+def _log_format(text: str) -> str:
+    if text not in {"text", "json"}:
+        raise ValueError("“text” or “json” was expected")
+    return text
+
+
+def _log_level(text: str) -> str:
+    if text.lower() not in {"debug", "info", "warning", "error"}:
+        raise ValueError("debug, info, warning or error was expected")
+    return text.lower()
+
+
 def _guid(text: str) -> str:
     found = guid(text)
     if found is None:
@@ -110,6 +122,25 @@ class Settings:
     guard_share_from: int = _setting("… of a mapping with so many couplings and more.", 5, _count)
     largest_body_bytes: int = _setting("A larger notification is answered 413.", 1024 * 1024, _count)
     history_days: int = _setting("How long changes of records are remembered.", 365, _count)
+    inbox_days: int = _setting("How long notifications that have ended are kept.", 90, _count)
+    jobs_days: int = _setting(
+        "How long jobs and their errors, ended tasks and changes of mappings are kept.", 365, _count
+    )
+    metrics_token: str = _setting(
+        "Whoever sends it (Authorization: Bearer …) gets /metrics and the details of /health/ready.", ""
+    )
+    alert_url: str = _setting(
+        "Where alerts are posted: what keeps a mapping from being in step, and its all-clear.", ""
+    )
+    alert_key: str = _setting("Signs alerts: X-Receiver-Signature is sha256= and the HMAC of the body.", "")
+    heartbeat_url: str = _setting("Asked for each minute while all runs, so that silence is noticed there.", "")
+    largest_backlog: int = _setting(
+        "More notifications waiting than this are answered 503, until some are worked off. 0: no limit.", 0, int
+    )
+    least_free_disk_mb: int = _setting("With less space than this beside SQLite's file the door answers 503.", 50, int)
+    pool_size: int = _setting("Database connections of a process; 0: as many as its threads need.", 0, int)
+    log_format: str = _setting("text: a line an event. json: an object a line.", "text", _log_format)
+    log_level: str = _setting("debug, info, warning or error.", "info", _log_level)
     tour: bool = _setting(
         "On in `make run` alone: a visitor without a session is the tour's salesperson.", False, _switch
     )
@@ -135,13 +166,17 @@ class Settings:
 OF_THE_SERVER = {
     "RECEIVER_PORT": ("Port of the doors and pages.", "8000"),
     "RECEIVER_BIND": ("Address and port instead.", ""),
+    "RECEIVER_METRICS_BIND": ("Address and port on which a worker answers /metrics and /health/ready, openly.", ""),
+    "RECEIVER_METRICS_DIR": ("Folder in which the processes of one machine count together; default one's own.", ""),
     "RECEIVER_WEB_PROCESSES": ("Processes of the server on PostgreSQL; default one a processor.", ""),
     SETTINGS_FILE: (
         "File of settings, which `receiver connect` writes; the environment wins. Empty: none.",
         "instance/settings.env",
     ),
 }
-SECRETS = frozenset({"webhook_keys", "client_secret", "admin_token", "open_token", "session_key"})
+SECRETS = frozenset(
+    {"webhook_keys", "client_secret", "admin_token", "open_token", "session_key", "metrics_token", "alert_key"}
+)
 #: what `receiver connect` asks for and keeps
 CONNECTION = ("dataverse_url", "tenant_id", "client_id", "client_secret", "client_certificate", "authority")
 

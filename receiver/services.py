@@ -57,6 +57,13 @@ class Options:
     guard_share_from: int = 5
     largest_body_bytes: int = 1024 * 1024
     history_days: int = 365
+    inbox_days: int = 90
+    jobs_days: int = 365
+    alert_url: str = ""
+    alert_key: str = field(default="", repr=False)
+    heartbeat_url: str = ""
+    largest_backlog: int = 0
+    least_free_disk_mb: int = 50
 
 
 _STAMP = select(*stored_mappings.stamp(), descriptions.newest_change())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from receiver.store.types import Moment, Number
+from receiver.store.types import Moment, Number, Packed
 
 revision = "0015"
 down_revision = "0014"
 
-TABLES = ("schedule", "due", "tracked_table", "local_look", "unsettled", "door_refusal")
+TABLES = ("schedule", "due", "tracked_table", "local_look", "unsettled", "door_refusal", "alert")
 
 
 def upgrade() -> None:
@@ -74,6 +74,16 @@ def upgrade() -> None:
         sa.Column("last_at", Moment, nullable=False),
         sa.PrimaryKeyConstraint("reason", name="pk_receiver_door_refusal"),
     )
+    op.create_table(
+        "receiver_alert",
+        sa.Column("mapping", sa.String(20), nullable=False),
+        sa.Column("kind", sa.String(20), nullable=False),
+        sa.Column("sentence", sa.Text, nullable=False),
+        sa.Column("since", Moment),
+        sa.Column("told_at", Moment, nullable=False),
+        sa.PrimaryKeyConstraint("mapping", "kind", name="pk_receiver_alert"),
+    )
+    op.add_column("receiver_inbox", sa.Column("is_packed", sa.Boolean, nullable=False, server_default=sa.false()))
     op.execute(
         "INSERT INTO receiver_door_refusal (reason, count, since, last_at) "
         "SELECT 'key', refused_keys, COALESCE(tested_at, CURRENT_TIMESTAMP), COALESCE(tested_at, CURRENT_TIMESTAMP) "
@@ -86,5 +96,18 @@ def upgrade() -> None:
 def downgrade() -> None:
     with op.batch_alter_table("receiver_connection") as changed:
         changed.add_column(sa.Column("refused_keys", Number, nullable=False, server_default="0"))
+    _unpack()
+    with op.batch_alter_table("receiver_inbox") as changed:
+        changed.drop_column("is_packed")
     for name in reversed(TABLES):
         op.drop_table(f"receiver_{name}")
+
+
+def _unpack() -> None:
+    """The version before reads bodies as they are stored."""
+    connection = op.get_bind()
+    read = sa.table("receiver_inbox", sa.column("id"), sa.column("body", Packed), sa.column("is_packed"))
+    while rows := connection.execute(sa.select(read.c.id, read.c.body).where(read.c.is_packed).limit(500)).all():
+        for row in rows:
+            changed = sa.update(read).where(read.c.id == row.id)
+            connection.execute(changed.values(body=row.body, is_packed=False))

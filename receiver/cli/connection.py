@@ -53,7 +53,7 @@ def connect(
     """
     from receiver import client_of
     from receiver.commands.connection import connect as commands
-    from receiver.settings_file import path_of
+    from receiver.settings_file import overlaid, path_of
 
     secret = None if secret_file is None else secret_file.read().strip()
     # what is kept is read by programs that may work in another folder
@@ -190,7 +190,7 @@ def _told(steps: Iterable[Step], *, is_json: bool) -> Iterable[Step]:
 
 def _setup(said: Settings) -> Any:
     from receiver.commands.connection.doctor import Setup
-    from receiver.settings_file import path_of
+    from receiver.settings_file import overlaid, path_of
 
     return Setup(
         lacking=said.lacking_for_connection,
@@ -198,6 +198,7 @@ def _setup(said: Settings) -> Any:
         public_url=said.public_url,
         certificate=Path(said.client_certificate) if said.client_certificate else None,
         settings_file=path_of(os.environ),
+        web_processes=int(overlaid(os.environ).get("RECEIVER_WEB_PROCESSES") or os.cpu_count() or 1),
     )
 
 

@@ -37,10 +37,17 @@ def tour() -> None:
 def worker() -> None:
     """Run a worker, until it is asked to stop; it finishes what it holds."""
     from receiver.server import logs
+    from receiver.server.metrics_server import answering
     from receiver.server.processes import stop_signal
     from receiver.server.worker import Worker
+    from receiver.settings_file import overlaid
+    from receiver.web import counters
 
-    logs.configure()
+    said = overlaid(os.environ)
+    logs.configure(said)
+    if said.get("RECEIVER_METRICS_DIR"):
+        counters.begin(counters.folder_of(said))
+    sink = counters.keep()
     stop = stop_signal()
     away = Away(logging.getLogger(__name__), "What the worker works on")
     while not _schema_is_known(stop, away):
@@ -48,7 +55,7 @@ def worker() -> None:
     if stop.is_set():
         return
     gc.freeze()  # what is loaded stays; to look through it for garbage would hold everything up for 70 ms
-    with services().database.worked_on_alone():
+    with services().database.worked_on_alone(), answering(said.get("RECEIVER_METRICS_BIND", ""), services(), sink):
         Worker(services(), settings().worker_threads).run(stop)
 
 

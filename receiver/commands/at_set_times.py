@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy import Connection
 
 from receiver.commands.connection import check_steps
 from receiver.commands.connection.test_connection import last_test, test_connection
-from receiver.commands.following import history
+from receiver.commands.following import alerts
 from receiver.commands.synchronizing import verification
 from receiver.errors import RefusedError
 from receiver.runs import catch_up, local_look, schedule
 from receiver.runs.tasks import under_way
 from receiver.services import Services
+from receiver.store import retention, schedules
 from receiver.store.schedules import Due
 
 log = logging.getLogger(__name__)
@@ -50,9 +55,29 @@ def _check(services: Services, _held: Due) -> str:
     return "All is registered as it is wanted."
 
 
-def _purge(services: Services, _held: Due) -> str:
-    count = history.purge(services, services.options.history_days)
-    return f"{count} change(s) of records forgotten."
+def _purge(services: Services, held: Due) -> str:
+    """Piece by piece, each in its own transaction."""
+    now, options, counted = services.clock(), services.options, dict[str, int]()
+    for kinds, days in (
+        (retention.OF_INBOX, options.inbox_days),
+        (retention.OF_JOBS, options.jobs_days),
+        (retention.OF_HISTORY, options.history_days),
+    ):
+        for what, old in kinds.items():
+            before = now - timedelta(days=days)
+            counted[what] = _in_pieces(services, held, partial(retention.forget_piece, old=old, before=before))
+    packed = _in_pieces(services, held, partial(retention.pack_piece, before=now - retention.PACKED_AFTER))
+    forgotten = ", ".join(f"{count} {what}" for what, count in counted.items() if count) or "nothing"
+    return f"Forgotten: {forgotten}. {packed} notification(s) packed."
+
+
+def _in_pieces(services: Services, held: Due, step: Callable[[Connection], int]) -> int:
+    def piece() -> int:
+        with services.database.writing() as connection:
+            schedules.hold(connection, held, services.clock() + timedelta(seconds=services.options.lease_seconds))
+            return step(connection)
+
+    return sum(retention.pieces(piece))
 
 
 AT_SET_TIMES: Mapping[str, schedule.Procedure] = {
@@ -62,4 +87,5 @@ AT_SET_TIMES: Mapping[str, schedule.Procedure] = {
     schedule.CONNECTION: _test,
     schedule.REGISTRATION: _check,
     schedule.PURGE: _purge,
+    schedule.ALERTS: lambda services, _held: alerts.tell(services),
 }

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from receiver.core import measured
 from receiver.core.away import Away
 from receiver.dataverse.answers import Answer, Asked, json_of, refusal
 from receiver.dataverse.columns import TABLES
@@ -35,6 +36,7 @@ from receiver.errors import (
     DataverseUnreachableError,
     ReceiverError,
     SetUpError,
+    ThrottledError,
 )
 
 log = logging.getLogger(__name__)
@@ -206,14 +208,19 @@ class WebApi:
     def _answer(self, call: Call) -> requests.Response:
         """Raises: as `call`."""
         gate = self._gate.enter(call.gates)
+        operation = "batch" if call.parts else call.asked.operation
+        begun = time.monotonic()
         try:
             response = self._sent(call)
         except ReceiverError as error:
+            measured.count("dataverse_calls", operation=operation, answer=_class_of(error))
             if gate:
                 self._gate.left(gate)
             self._note(error)
             self._closed_by(error)
             raise
+        measured.count("dataverse_calls", operation=operation, answer="ok")
+        measured.took("dataverse_seconds", time.monotonic() - begun, operation=operation)
         if gate:
             self._gate.passed(gate)
         self._went[call.asked.what] = time.monotonic()
@@ -348,6 +355,13 @@ class WebApi:
 def is_success(answer: Answer) -> bool:
     """A redirect leads to a sign-in or maintenance page: it is none."""
     return HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES
+
+
+def _class_of(error: ReceiverError) -> str:
+    """As a label: passing, set-up, data, throttled; unreachable where there was no answer."""
+    if isinstance(error, ThrottledError):
+        return "throttled"
+    return str(error.answer.value) if isinstance(error, DataverseError) else "unreachable"
 
 
 def within(link: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from receiver.core import measured
 from receiver.core.decision import Reason
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.message import Freshness, Version
@@ -64,12 +65,21 @@ def write(connection: Connection, services: Services, looks: Sequence[Look], sta
     wake_waiting(connection, [one.row for one in written if one.couples], started)
     settled = iter([one.settled for one in written])
     by_lane = [(look, list(islice(settled, len(look.outcomes)))) for look in looks]
+    _measure(by_lane, services.clock())
     _finish(connection, services, by_lane, started)
     _end_mended(connection, by_lane, services.clock())
     lanes.release(
         connection, [lanes.Release(one.lease, _version_seen(one), is_done=not one.ask.mapping) for one in looks]
     )
     return [own for _, own in by_lane]
+
+
+def _measure(settled: Sequence[tuple[Look, list[Settled]]], now: datetime) -> None:
+    for look, outcomes in settled:
+        for one in outcomes:
+            measured.count("applied", mapping=one.mapping, direction=one.toward.value, outcome=one.counter)
+        for read in look.read:
+            measured.took("notification_seconds", (now - read.row.received_at).total_seconds())
 
 
 def _check_still_missing(connection: Connection, looks: Sequence[Look], wanted: set[tuple[str, str]]) -> None:

@@ -20,9 +20,11 @@ from sqlalchemy import select
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
+from receiver.core import measured
 from receiver.core.values import guid
 from receiver.errors import BusyError, StoreUnavailableError
-from receiver.inbox.refusals import AWAY, CONTENT, KEY, OTHER_ORGANIZATION, TOO_LARGE, UNREADABLE, Refusals
+from receiver.inbox.refusals import AWAY, CONTENT, FULL, KEY, OTHER_ORGANIZATION, TOO_LARGE, UNREADABLE, Refusals
+from receiver.inbox.room import Room
 from receiver.inbox.storing import Delivery, keep_refused, store
 from receiver.inbox.webhook_keys import Keys
 from receiver.schemas.execution_context import UnreadableError, read_envelope
@@ -79,6 +81,7 @@ class NotificationDoor:
         self._variable = f"HTTP_{key_header.upper().replace('-', '_')}"
         self._configured = guid(organization_id) or organization_id.lower()
         self._refusals = refusals
+        self._room = Room(services)
         self._organization = ""
         self._ask_again_at = 0.0
 
@@ -86,7 +89,10 @@ class NotificationDoor:
         environ["wsgi.input"] = Input(environ["wsgi.input"])
         if environ.get("PATH_INFO") != PATH:
             return self._others(environ, start_response)
+        measured.count("notifications_received")
         answer = self._answered(environ)
+        if answer.status == HTTPStatus.ACCEPTED:
+            measured.count("notifications_acknowledged")
         body = b"" if answer.content is None else json.dumps(answer.content).encode()
         kind = "application/json" if answer.status < HTTPStatus.BAD_REQUEST else "application/problem+json"
         headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("X-Content-Type-Options", "nosniff")]
@@ -140,6 +146,9 @@ class NotificationDoor:
             number = keep_refused(self._services, delivery, "refused", said)
             self._refusals.add(self._services, OTHER_ORGANIZATION)
             return problem(403, "Another organisation", said, notification=number)
+        if lacking := self._room.lacking():
+            self._refusals.add(self._services, FULL)
+            return problem(503, "No room", f"{lacking} Send it again.", headers=(("Retry-After", "60"),))
         return Answer(202, {"notification": store(self._services, delivery, envelope), "status": "waiting"})
 
     def _offered(self, environ: WSGIEnvironment) -> list[str]:

@@ -60,7 +60,7 @@ def _mappings(services: Services) -> list[str]:
 
 
 CATCH_UP, LOCAL_EDITS, VERIFY = "catch-up", "local-edits", "verify"
-CONNECTION, REGISTRATION, PURGE = "connection", "registration", "purge"
+CONNECTION, REGISTRATION, PURGE, ALERTS = "connection", "registration", "purge", "alerts"
 
 SHIPPED: Mapping[str, Shipped] = {
     one.what: one
@@ -80,7 +80,10 @@ SHIPPED: Mapping[str, Shipped] = {
         Shipped(VERIFY, "H H(1-4) * * *", "Both sides of a mapping are compared.", _mappings, runs_at_once=False),
         Shipped(CONNECTION, "*/2 * * * *", "The connection is tested, and Dataverse's tables are described anew."),
         Shipped(REGISTRATION, "H * * * *", "Steps, images and the key are compared with what is wanted."),
-        Shipped(PURGE, "H * * * *", "What is kept for a time only is deleted.", needs_connection=False),
+        Shipped(
+            PURGE, "H * * * *", "What is kept for a time only is deleted; bodies are packed.", needs_connection=False
+        ),
+        Shipped(ALERTS, "* * * * *", "What is not well, and well again, is told outside.", needs_connection=False),
     )
 }
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
+from typing import Any
 
 from gunicorn.glogging import Logger
 
 from receiver.core.visible import visible
 from receiver.server.patient_worker import PatientWorker
 from receiver.settings_file import overlaid
+from receiver.web import counters
 
 
 class DiscreetLogger(Logger):  # type: ignore[misc]  # it ships no types
@@ -29,6 +32,20 @@ class DiscreetLogger(Logger):  # type: ignore[misc]  # it ships no types
 
 _settings = overlaid(os.environ)
 _is_embedded = _settings.get("RECEIVER_DATABASE_URL", "sqlite").startswith("sqlite")
+
+# before anything counts: the processes that are forked from here share it
+_counts = counters.folder_of(_settings)
+counters.begin(_counts)
+
+
+def child_exit(_server: object, worker: Any) -> None:
+    counters.forget_process(worker.pid)
+
+
+def on_exit(_server: object) -> None:
+    if "RECEIVER_METRICS_DIR" not in _settings:
+        shutil.rmtree(_counts, ignore_errors=True)
+
 
 bind = _settings.get("RECEIVER_BIND", f"0.0.0.0:{_settings.get('RECEIVER_PORT', '8000')}")
 worker_class = PatientWorker

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
+
+from pythonjsonlogger.json import JsonFormatter
 
 from receiver.core.visible import visible
 
@@ -30,10 +33,31 @@ class LineFormatter(logging.Formatter):
         return "\n".join(f"    {visible(line)}" for line in lines)
 
 
-def configure(level: int = logging.INFO) -> None:
-    """Our own events and whatever is worse than a warning, to standard error."""
+class JsonLineFormatter(JsonFormatter):
+    """An object a line: time, level, subject, the same words, and a traceback."""
+
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self) -> None:
+        super().__init__(
+            "%(asctime)s %(levelname)s %(name)s %(message)s",
+            rename_fields={"asctime": "time", "levelname": "level", "name": "subject"},
+            datefmt="%Y-%m-%dT%H:%M:%SZ",
+        )
+
+
+def formatter(log_format: str) -> logging.Formatter:
+    return JsonLineFormatter() if log_format == "json" else LineFormatter()
+
+
+def configure(settings: Mapping[str, str]) -> None:
+    """Our own events and whatever is worse than a warning, to standard error; *settings* are the environment's.
+
+    A setting that cannot be understood is told by whoever reads them all; until then lines are text.
+    """
     handler = logging.StreamHandler()
-    handler.setFormatter(LineFormatter())
+    handler.setFormatter(formatter(settings.get("RECEIVER_LOG_FORMAT", "")))
+    level = logging.getLevelNamesMapping().get(settings.get("RECEIVER_LOG_LEVEL", "").upper(), logging.INFO)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in CHATTER:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -74,6 +74,8 @@ class Database:
     def __init__(self, url: str, pool_size: int = 10, time_outs: TimeOuts = TimeOuts()) -> None:
         self.url = make_url(url)
         self._time_outs = time_outs.said()
+        #: what is kept, and as many again under load
+        self.most_connections = 2 * pool_size
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _engine(url, pool_size)
         self.engine.update_execution_options(**{NUMBER_BLOCKS: NumberBlocks(self.writing)})
@@ -98,6 +100,11 @@ class Database:
         """SQLite's."""
         name = self.url.database
         return Path(name).absolute() if self.is_sqlite and name and name != ":memory:" else None
+
+    @property
+    def folder(self) -> Path | None:
+        """Of SQLite's file."""
+        return self._file.parent if self._file is not None else None
 
     def make_file(self) -> None:
         """Make SQLite's file where there is none, for its owner alone."""

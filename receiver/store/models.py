@@ -9,7 +9,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
     MetaData,
     String,
     Table,
@@ -20,7 +19,7 @@ from sqlalchemy import (
     true,
 )
 
-from receiver.store.types import Moment, Number
+from receiver.store.types import Moment, Number, Packed
 
 #: named where SQLite must be told which index to use
 INBOX_BY_LANE = "ix_receiver_inbox_lane_state"
@@ -46,7 +45,9 @@ inbox = Table(
     Column("received_at", Moment, nullable=False),
     Column("remote_address", String(64), nullable=False, default=""),
     Column("headers", JSON, nullable=False),
-    Column("body", LargeBinary, nullable=False),
+    Column("body", Packed, nullable=False),
+    #: packed since it has ended
+    Column("is_packed", Boolean, nullable=False, server_default=false()),
     Column("size", Integer, nullable=False),
     #: of an accepted delivery alone: the same delivery twice is stored once
     Column("delivery", String(64), unique=True),
@@ -620,4 +621,16 @@ door_refusal = Table(
     #: the first and the newest of the last spell
     Column("since", Moment, nullable=False),
     Column("last_at", Moment, nullable=False),
+)
+
+#: What was told to whoever is alerted, and is not over yet.
+alert = Table(
+    "receiver_alert",
+    metadata,
+    #: empty: it concerns all
+    Column("mapping", String(20), primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("sentence", Text, nullable=False),
+    Column("since", Moment),
+    Column("told_at", Moment, nullable=False),
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import zlib
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Numeric, String, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, Numeric, String, TypeDecorator
 
 #: SQLite numbers rows by itself only in an INTEGER column
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -47,6 +48,32 @@ class Amount(TypeDecorator[Decimal]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002  # SQLAlchemy's
         return None if value is None else Decimal(value)
+
+
+class Packed(TypeDecorator[bytes]):
+    """Bytes that may have been packed since (`packed`); whoever reads them sees them as they came."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:  # noqa: ARG002  # SQLAlchemy's
+        if value is None or not bytes(value).startswith(_MAGIC):
+            return value if value is None else bytes(value)
+        try:  # a stranger's bytes that only look packed stay as they are, and fill no memory
+            return zlib.decompressobj().decompress(bytes(value)[len(_MAGIC) :], MOST_UNPACKED)
+        except zlib.error:
+            return bytes(value)
+
+
+def packed(body: bytes) -> bytes:
+    """The bytes as `Packed` reads them; as they are where that saves nothing."""
+    small = _MAGIC + zlib.compress(body, 6)
+    return small if len(small) < len(body) <= MOST_UNPACKED else body
+
+
+#: no notification begins so
+_MAGIC = b"\x00packed\x00"
+MOST_UNPACKED = 8 * 1024 * 1024
 
 
 def sqlite_value(value: Any) -> Any:

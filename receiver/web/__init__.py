@@ -24,6 +24,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES, MAX_FORM_MEMORY_SIZE=LARGEST_BODY_BYTES)
     refusals = app.extensions["receiver_refusals"] = Refusals()
     compressed.init_app(app)
+    app.extensions["receiver_sink"] = None
     app.register_blueprint(doors)
     app.register_blueprint(health)
     app.wsgi_app = NotificationDoor(  # type: ignore[method-assign]  # Flask's own way to stand in front

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hmac
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, current_app, jsonify
+from flask import Blueprint, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
-from receiver.errors import SchemaError, StoreUnavailableError
+from receiver.commands.following.in_step import status
+from receiver.errors import ReceiverError, SchemaError, StoreUnavailableError
 from receiver.inbox.refusals import KEY
 from receiver.lanes.ready import depth
 from receiver.services import Services
@@ -31,14 +34,42 @@ def live() -> ResponseReturnValue:
 
 @health.get("/health/ready")
 def ready() -> ResponseReturnValue:
-    """200 when database, worker and connection are well; 503 otherwise; each check says what it found."""
+    """200 when database, worker and connection are well; else 503. What each check found is for who may know it."""
     services = application.services()
+    current_app.extensions["receiver_refusals"].write(services)
+    is_well, found = looked_at(services)
+    details = found if _may_know() else {}
+    return jsonify(status="ready" if is_well else "not ready", **details), 200 if is_well else 503
+
+
+@health.get("/metrics")
+def metrics() -> ResponseReturnValue:
+    """For Prometheus, with the token of the settings."""
+    if not _may_know():
+        said = (
+            "Send RECEIVER_METRICS_TOKEN's token as Authorization: Bearer …, or ask a worker's RECEIVER_METRICS_BIND."
+        )
+        return Response(f"{said}\n", 403, content_type="text/plain; charset=utf-8")
+    from receiver.web.metrics import CONTENT_TYPE, text
+
+    return Response(text(application.services(), current_app.extensions["receiver_sink"]), content_type=CONTENT_TYPE)
+
+
+def _may_know() -> bool:
+    token = application.settings().metrics_token
+    said = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    return bool(token) and hmac.compare_digest(said.encode(), token.encode())
+
+
+def looked_at(services: Services) -> tuple[bool, dict[str, Any]]:
+    """Whether database, worker and connection are well; what each check found, and whether all is in step."""
     checks = {"database": _database_check(services)}
+    in_step: dict[str, Any] = {}
     if checks["database"]["ok"]:
-        current_app.extensions["receiver_refusals"].write(services)
         checks |= {"worker": _worker_check(services), "dataverse": _connection_check(services)}
-    is_well = all(check["ok"] for check in checks.values())
-    return jsonify(status="ready" if is_well else "not ready", checks=checks), 200 if is_well else 503
+        with suppress(ReceiverError):
+            in_step = status(services).plain()
+    return all(check["ok"] for check in checks.values()), {"checks": checks, "in_step": in_step}
 
 
 def _database_check(services: Services) -> dict[str, Any]:

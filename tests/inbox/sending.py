@@ -17,6 +17,7 @@ from receiver.services import Services
 from receiver.store.models import inbox, lane
 
 KEY, NEXT_KEY = "key-of-today-7f3a", "key-of-tomorrow-91c2"
+METRICS_TOKEN = "the-metrics-token"
 HEADER = "x-receiver-key"
 ORGANIZATION = "0d000000-0000-4000-8000-000000000001"
 ACCOUNT = "a0000000-0000-4000-8000-000000000001"
@@ -89,7 +90,7 @@ class Door:
 
     def __init__(self, database_url: str, **settings: str) -> None:
         self._ahead = timedelta()
-        keys = {"RECEIVER_WEBHOOK_KEYS": f"{KEY}, {NEXT_KEY}"}
+        keys = {"RECEIVER_WEBHOOK_KEYS": f"{KEY}, {NEXT_KEY}", "RECEIVER_METRICS_TOKEN": METRICS_TOKEN}
         self.app = create_app({"RECEIVER_DATABASE_URL": database_url, **keys, **settings}, self.now)
         self.services: Services = self.app.extensions["receiver"]
         self.client = self.app.test_client()
@@ -122,6 +123,12 @@ class Door:
         with self.services.database.reading() as connection:
             return list(connection.execute(select(lane).order_by(lane.c.key)).mappings())
 
+    def health(self) -> dict[str, Any]:
+        """What /health/ready tells those who may know it."""
+        headers = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+        found: dict[str, Any] = self.client.get("/health/ready", headers=headers).get_json()
+        return found
+
     def refusals(self) -> int:
-        checks = self.client.get("/health/ready").get_json()["checks"]
+        checks = self.health()["checks"]
         return int(checks["dataverse"].get("refused_keys", 0))

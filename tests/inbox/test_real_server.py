@@ -342,7 +342,7 @@ def test_an_unreachable_postgresql_is_503_and_the_server_starts_nevertheless(tmp
         # not 401, which would be final: a key that was made here is known to the database alone
         assert server.post(**{HEADER: WRONG}).status_code == 503
         ready = requests.get(f"http://127.0.0.1:{server.port}/health/ready", timeout=PATIENCE_SECONDS)
-        assert (ready.status_code, ready.json()["checks"]["database"]["ok"]) == (503, False)
+        assert (ready.status_code, ready.json()) == (503, {"status": "not ready"})
         assert server.stop() == 0
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from cryptography import x509
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from receiver import settings_file
 from receiver.commands.connection import button, check_steps
@@ -37,6 +37,7 @@ class Setup:
     public_url: str
     certificate: Path | None
     settings_file: Path | None
+    web_processes: int = 1
 
 
 def examine(services: Services, setup: Setup) -> Iterator[Step]:
@@ -50,6 +51,7 @@ def examine(services: Services, setup: Setup) -> Iterator[Step]:
         yield Step("Database", Verdict.FAILED, str(error), "Bring the database back, or run: receiver migrate")
         return
     yield Step("Database", Verdict.OK, "Reachable, and at this version's schema.")
+    yield from _connections(services, setup)
     yield _worker(services)
     yield from _standing_still(services)
     yield _keys(services)
@@ -101,6 +103,28 @@ def _proof(services: Services, setup: Setup) -> Iterator[Step]:
         yield Step("Certificate", Verdict.WARNING, f"It expires on {ends:%Y-%m-%d}, in {left.days} days.", remedy)
     else:
         yield Step("Certificate", Verdict.OK, f"It is good until {ends:%Y-%m-%d}.")
+
+
+def _connections(services: Services, setup: Setup) -> Iterator[Step]:
+    """Whether PostgreSQL takes as many connections as all processes may open."""
+    if services.database.is_sqlite:
+        return
+    with services.database.reading() as connection:
+        most = int(connection.execute(text("SHOW max_connections")).scalar_one())
+        kept = int(connection.execute(text("SHOW superuser_reserved_connections")).scalar_one())
+        fresh = worker.c.seen_at > services.clock() - WORKER_IS_LATE_AFTER
+        workers = connection.execute(select(func.count()).select_from(worker).where(fresh)).scalar_one()
+    pool = services.database.most_connections
+    wanted = pool * (setup.web_processes + max(workers, 1))
+    said = (
+        f"{setup.web_processes} web process(es) and {max(workers, 1)} worker(s) open {pool} connections each at most, "
+        f"{wanted} in all; PostgreSQL takes {most - kept}."
+    )
+    if wanted > most - kept:
+        remedy = "Lower RECEIVER_POOL_SIZE or RECEIVER_WEB_PROCESSES, or raise max_connections."
+        yield Step("Connections", Verdict.WARNING, said, remedy)
+    else:
+        yield Step("Connections", Verdict.OK, said)
 
 
 def _worker(services: Services) -> Step:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, select
+from sqlalchemy import RowMapping, select
 
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.values import guid
@@ -15,8 +15,6 @@ from receiver.errors import NotFoundError
 from receiver.services import Services
 from receiver.store.models import history
 
-#: entries deleted in one transaction, so that nobody waits long for the one writer
-PIECE = 1000
 
 
 @dataclass(frozen=True)
@@ -78,15 +76,3 @@ def _meant(services: Services, table: str, id_: str) -> list[TableMapping]:
 
 def _entry(row: RowMapping) -> Entry:
     return Entry(**{**row, "direction": Direction(row["direction"])})
-
-
-def purge(services: Services, older_than_days: int) -> int:
-    """Delete changes older than that, a piece at a time; how many."""
-    before, count = services.clock() - timedelta(days=older_than_days), 0
-    while True:
-        old = select(history.c.id).where(history.c.at < before).order_by(history.c.id).limit(PIECE)
-        with services.database.writing() as connection:
-            deleted = int(connection.execute(delete(history).where(history.c.id.in_(old.scalar_subquery()))).rowcount)
-        count += deleted
-        if deleted < PIECE:
-            return count

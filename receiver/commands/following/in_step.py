@@ -199,7 +199,7 @@ class _Known:
         known = self._tables.get(mapping.dataverse_table, TrackedTable(mapping.dataverse_table))
         remedy = f"receiver schedule run {CATCH_UP} {mapping.dataverse_table}"
         for one in self._door.values():
-            is_lost = one.reason in {refusals.AWAY, refusals.UNREADABLE, refusals.TOO_LARGE}
+            is_lost = one.reason in {refusals.AWAY, refusals.FULL, refusals.UNREADABLE, refusals.TOO_LARGE}
             if is_lost and (known.read_at is None or known.read_at < one.last_at):
                 said = f"Changes may have been missed from {_said(one.since)} to {_said(one.last_at)} ({one.reason})."
                 yield Hindrance("missed", said, one.since, remedy)

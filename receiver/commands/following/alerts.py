@@ -1,0 +1,117 @@
+"""Alerts that go out: what keeps a mapping, or all, from being in step, once; and that it is over, once.
+
+Each is a POST of JSON to RECEIVER_ALERT_URL. With RECEIVER_ALERT_KEY it is signed: `X-Receiver-Signature` is *sha256=*
+and the HMAC-SHA256 of the timestamp in `X-Receiver-Timestamp`, a dot, and the body. What could not be told is told
+again. RECEIVER_HEARTBEAT_URL is asked for each time, so that somebody outside notices when it is not.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import requests
+from sqlalchemy import delete, insert, select
+
+from receiver.commands.following.in_step import Hindrance, status
+from receiver.errors import ReceiverError
+from receiver.services import Services
+from receiver.store.models import alert
+
+TIME_OUT = (5.0, 10.0)
+SUCCESS = range(200, 300)
+
+
+class NotToldError(ReceiverError):
+    """Whoever is alerted could not be reached; it is told again."""
+
+    waiting_helps = True
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What an alert is about: a mapping (empty: all of them), and what kind of hindrance."""
+
+    mapping: str
+    kind: str
+
+
+def tell(services: Services) -> str:
+    """Tell what is new and what is over; in a sentence, what was told. Raises: NotToldError; StoreUnavailableError."""
+    options = services.options
+    told = cleared = 0
+    if options.alert_url:
+        standing, known = _standing(services), _known(services)
+        for cause, hindrance in standing.items():
+            if cause not in known:
+                _post(services, "alert", cause, hindrance.plain())
+                _remember(services, cause, hindrance)
+                told += 1
+        for cause in known.keys() - standing.keys():
+            _post(services, "all-clear", cause, known[cause])
+            _forget(services, cause)
+            cleared += 1
+    if options.heartbeat_url:
+        _asked(options.heartbeat_url)
+    if not (options.alert_url or options.heartbeat_url):
+        return "Nobody is told: RECEIVER_ALERT_URL and RECEIVER_HEARTBEAT_URL are not set."
+    return f"{told} told, {cleared} cleared."
+
+
+def _standing(services: Services) -> dict[Cause, Hindrance]:
+    """One of each kind for a mapping: the first that is said of it."""
+    found, causes = status(services), dict[Cause, Hindrance]()
+    of_each = [("", found.of_all), *((one.mapping, one.hindrances) for one in found.standings)]
+    for mapping, hindrances in of_each:
+        for one in hindrances:
+            causes.setdefault(Cause(mapping, one.kind), one)
+    return causes
+
+
+def _known(services: Services) -> dict[Cause, dict[str, Any]]:
+    with services.database.reading() as connection:
+        rows = connection.execute(select(alert)).all()
+    return {Cause(row.mapping, row.kind): Hindrance(row.kind, row.sentence, row.since).plain() for row in rows}
+
+
+def _remember(services: Services, cause: Cause, one: Hindrance) -> None:
+    values = {"sentence": one.sentence, "since": one.since, "told_at": services.clock()}
+    with services.database.writing() as connection:
+        connection.execute(delete(alert).where(*_is(cause)))
+        connection.execute(insert(alert).values(**vars(cause), **values))
+
+
+def _forget(services: Services, cause: Cause) -> None:
+    with services.database.writing() as connection:
+        connection.execute(delete(alert).where(*_is(cause)))
+
+
+def _is(cause: Cause) -> tuple[Any, ...]:
+    return alert.c.mapping == cause.mapping, alert.c.kind == cause.kind
+
+
+def _post(services: Services, event: str, cause: Cause, said: dict[str, Any]) -> None:
+    now: datetime = services.clock()
+    body = json.dumps({"event": event, "at": now.isoformat(), **vars(cause), **said}).encode()
+    moment = str(int(now.timestamp()))
+    headers = {"Content-Type": "application/json", "X-Receiver-Timestamp": moment}
+    if key := services.options.alert_key:
+        signed = hmac.new(key.encode(), f"{moment}.".encode() + body, sha256).hexdigest()
+        headers["X-Receiver-Signature"] = f"sha256={signed}"
+    _asked(services.options.alert_url, body, headers)
+
+
+def _asked(url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> None:
+    """Raises: NotToldError. The address is not repeated: it may hold a key."""
+    try:
+        with requests.Session() as session:
+            method = "GET" if body is None else "POST"
+            answer = session.request(method, url, data=body, headers=headers, timeout=TIME_OUT, allow_redirects=False)
+    except requests.RequestException as error:
+        raise NotToldError(f"Whoever is alerted could not be reached: {type(error).__name__}.") from None
+    if answer.status_code not in SUCCESS:
+        raise NotToldError(f"Whoever is alerted answered {answer.status_code}.")
