@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from receiver.core.values import guid
@@ -165,7 +166,7 @@ class Settings:
 #: read where the server starts (gunicorn_conf.py), before there is an application
 OF_THE_SERVER = {
     "RECEIVER_PORT": ("Port of the doors and pages.", "8000"),
-    "RECEIVER_BIND": ("Address and port instead.", ""),
+    "RECEIVER_BIND": ("Address and port instead; 127.0.0.1:8000 where a proxy on the same machine ends TLS.", ""),
     "RECEIVER_METRICS_BIND": ("Address and port on which a worker answers /metrics and /health/ready, openly.", ""),
     "RECEIVER_METRICS_DIR": ("Folder in which the processes of one machine count together; default one's own.", ""),
     "RECEIVER_WEB_PROCESSES": ("Processes of the server on PostgreSQL; default one a processor.", ""),
@@ -177,6 +178,8 @@ OF_THE_SERVER = {
 SECRETS = frozenset(
     {"webhook_keys", "client_secret", "admin_token", "open_token", "session_key", "metrics_token", "alert_key"}
 )
+#: what may stand in a file that RECEIVER_<NAME>_FILE names, as container engines hand secrets over
+IN_FILES = SECRETS | {"database_url"}
 #: what `receiver connect` asks for and keeps
 CONNECTION = ("dataverse_url", "tenant_id", "client_id", "client_secret", "client_certificate", "authority")
 
@@ -192,7 +195,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """
     found: dict[str, Any] = {}
     for one in fields(Settings):
-        text = environment.get(variable(one.name), "").strip()
+        text = environment.get(variable(one.name), "").strip() or _from_file(environment, one.name)
         if not text:
             continue
         try:
@@ -202,9 +205,23 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(**found)
 
 
+def _from_file(environment: Mapping[str, str], name: str) -> str:
+    """A secret, or the database's URL, that stands in a file of its own. Raises: SettingError."""
+    path = environment.get(f"{variable(name)}_FILE", "").strip() if name in IN_FILES else ""
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SettingError(f"{variable(name)}_FILE: {path} cannot be read: {said}.") from None
+
+
 def example() -> Iterable[str]:
     """The lines of `.env.example`."""
     yield "# Every setting of the receiver. Printed by: receiver settings"
+    names = ", ".join(variable(name) for name in sorted(IN_FILES))
+    yield f"# In place of each of these, RECEIVER_…_FILE may name a file that holds it: {names}."
     for one in fields(Settings):
         default = "" if one.default in {(), ""} else one.default
         yield f"\n# {one.metadata['meaning']}"

@@ -10,6 +10,9 @@ MEANINGS = {
     "KEY": "the key of a local record, such as C00010.",
     "GUID": "the id of a Dataverse row, such as a0000000-0000-4000-8000-000000000001.",
     "NUMBER": "its number, as `list` prints it.",
+    "WHAT": "what runs by itself, such as catch-up; `receiver schedule list` names it all.",
+    "CRON": 'cron text in UTC, such as "*/10 * * * *"; an H in the place of a number spreads what runs for many.',
+    "FOR": "a table or mapping that it runs for; all where none is named.",
     "DIR": "the folder of the files.",
     "GATE": 'a gate, such as "read account"; `receiver gates list` names those that are closed.',
 }

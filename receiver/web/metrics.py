@@ -5,6 +5,7 @@ Labels are tables, mappings, outcomes and reasons, never a record; so their numb
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from datetime import datetime
@@ -72,10 +73,8 @@ class _FromDatabase(Collector):
         yield _gauge("backlog_lanes", "Lanes with work that is due.", backlog)
         yield _gauge("troubled_lanes", "Lanes that are tried again and again.", troubled)
         yield _gauge("oldest_unapplied_seconds", "How long the oldest unapplied change waits.", _age(now, oldest))
-        if per_second:
-            yield _gauge(
-                "drain_seconds", "How long the backlog takes at the pace of five minutes.", backlog / per_second
-            )
+        pace = backlog / per_second if per_second else math.inf if backlog else 0.0
+        yield _gauge("drain_seconds", "How long the backlog takes at the pace of five minutes.", pace)
         yield _labelled("gate_closed", "Gates that keep requests from Dataverse.", "gate", closed)
         yield _labelled("workers", "Workers, by whether they were seen within a minute.", "seen", seen)
         yield _labelled("table_bytes", "Size of the receiver's own tables.", "table", sizes)
