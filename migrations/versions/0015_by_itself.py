@@ -84,6 +84,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("mapping", "kind", name="pk_receiver_alert"),
     )
     op.add_column("receiver_inbox", sa.Column("is_packed", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("receiver_finding", sa.Column("why", sa.String(20), nullable=False, server_default=""))
     op.execute(
         "INSERT INTO receiver_door_refusal (reason, count, since, last_at) "
         "SELECT 'key', refused_keys, COALESCE(tested_at, CURRENT_TIMESTAMP), COALESCE(tested_at, CURRENT_TIMESTAMP) "
@@ -99,6 +100,8 @@ def downgrade() -> None:
     _unpack()
     with op.batch_alter_table("receiver_inbox") as changed:
         changed.drop_column("is_packed")
+    with op.batch_alter_table("receiver_finding") as changed:
+        changed.drop_column("why")
     for name in reversed(TABLES):
         op.drop_table(f"receiver_{name}")
 

@@ -53,7 +53,7 @@ def connect(
     """
     from receiver import client_of
     from receiver.commands.connection import connect as commands
-    from receiver.settings_file import overlaid, path_of
+    from receiver.settings_file import path_of
 
     secret = None if secret_file is None else secret_file.read().strip()
     # what is kept is read by programs that may work in another folder

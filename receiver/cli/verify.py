@@ -58,7 +58,7 @@ def _print(found: Iterable[Verification], *, lists: bool, repairs: bool) -> None
         state = f"in step as of {said(one.started_at)}" if one.is_in_step else "NOT in step"
         say(f"{one.mapping}: {state}; {_counted(one.counts)}; digest {one.digest}")
         if lists and any(one.counts.get(kind) for kind in KINDS):
-            heads = ("FINDING", "RECORD", "DATAVERSE ROW")
+            heads = ("FINDING", "WHY", "RECORD", "DATAVERSE ROW")
             listed = findings(services(), one.id)
             while some := list(islice(listed, LISTED_TOGETHER)):
                 table(f"{one.mapping} verified", heads, [_row(row) for row in some], [_note(row) for row in some])
@@ -66,8 +66,8 @@ def _print(found: Iterable[Verification], *, lists: bool, repairs: bool) -> None
             say(f"To see what: receiver verify {one.mapping} --list; to mend it: --repair")
 
 
-def _row(one: Finding) -> tuple[str, str, str]:
-    return one.kind, one.local_id or EMPTY, one.dataverse_id or EMPTY
+def _row(one: Finding) -> tuple[str, str, str, str]:
+    return one.kind, one.why or EMPTY, one.local_id or EMPTY, one.dataverse_id or EMPTY
 
 
 def _note(one: Finding) -> str:

@@ -10,7 +10,7 @@ from collections import Counter
 from receiver.errors import ReceiverError
 from receiver.services import Services
 from receiver.store import door_refusals, schedules
-from receiver.store.database import OF_NOTE
+from receiver.store.database import OF_REFUSALS
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Refusals:
         log.warning("Requests refused at the door: %s.", said)
         now = services.clock()
         try:
-            with services.database.writing(OF_NOTE) as connection:
+            with services.database.writing(OF_REFUSALS) as connection:
                 door_refusals.add(connection, counted, now)
                 is_ours = bool(counted.keys() & {AWAY, FULL})
                 cause = "notifications could not be stored" if is_ours else "notifications were refused"

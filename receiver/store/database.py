@@ -66,6 +66,8 @@ OF_MIGRATION = TimeOuts(statement=0)
 OF_DOOR = TimeOuts(lock=2.0, statement=10.0)
 #: what the door notes beside that may fail
 OF_NOTE = TimeOuts(lock=0.01, statement=1.0)
+#: what it refused, which several processes count in the same rows now and then
+OF_REFUSALS = TimeOuts(lock=0.5, statement=2.0)
 
 
 class Database:

@@ -414,6 +414,8 @@ finding = Table(
     Column("fields", JSON, nullable=False),
     #: {local column: which rule lets the difference be}
     Column("reasons", JSON, nullable=False, server_default=text("'{}'")),
+    #: missed, waiting, failed, skipped, guarded, direction, cut, rule
+    Column("why", String(20), nullable=False, server_default=""),
 )
 
 #: Who changed what, from what, to what.

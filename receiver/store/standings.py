@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, union
 
 from receiver.core.coupling import Result
+from receiver.store.among import Among
 from receiver.store.models import coupling, inbox, lane, worker
 
 #: so many notifications of a table tell what is usual
@@ -41,6 +42,14 @@ def parked(connection: Connection) -> Mapping[str, tuple[int, datetime | None, s
     columns = (func.count(), func.min(lane.c.troubled_since), func.max(lane.c.last_error))
     query = select(lane.c.table_name, *columns).where(lane.c.attempts > 0).group_by(lane.c.table_name)
     return {name: (count, since, said) for name, count, since, said in connection.execute(query)}
+
+
+def waiting_rows(connection: Connection, table: str, row_ids: Sequence[str]) -> set[str]:
+    """Which of these rows have work in their lane, due or put off."""
+    keys = [f"{table}:{id_}" for id_ in row_ids]
+    news = select(inbox.c.row_id).where(Among(inbox.c.lane, "keys"), inbox.c.state.in_(("waiting", "working")))
+    due = select(lane.c.row_id).where(Among(lane.c.key, "keys"), lane.c.ready_at.is_not(None))
+    return set(connection.execute(union(news, due), {"keys": keys}).scalars())
 
 
 def longest_silence(connection: Connection, table: str, since: datetime) -> timedelta | None:

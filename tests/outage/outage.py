@@ -299,10 +299,14 @@ def phases(run: Trial, sandbox: Sandbox, changes: int, deletions: int, wave: int
 
     run.register("somebody else's")
     run.change(changes // 10)
-    foreign = run.await_step(Phase("a foreign key", changes // 10, 0))
-    said = run.status()
-    if said["is_in_step"] or not any(one["kind"] == "keys" for one in said["hindrances"]):
-        foreign.wrong.append(f"status says nothing of the keys: {json.dumps(said)[:1000]}")
+    foreign = run.await_step(
+        Phase("a foreign key", changes // 10, 0),
+        lambda said: (
+            not said["is_in_step"]
+            and any(one["kind"] == "keys" for one in said["hindrances"])
+            and not any(_busy(one) for one in said["mappings"])
+        ),
+    )
     yield foreign
     run.register()
 

@@ -72,6 +72,16 @@ class Pair:
         runs = (self.coupling.last_to, self.coupling.last_from)
         return next((run.error for run in runs if run.result is Result.FAILURE), "")
 
+    def mapping_directions(self, column: str) -> set[Direction]:
+        """The directions in which a column, of either side, travels."""
+        named = [row.number for row in self.mapping.fields if column in (row.local_column, row.dataverse_column)]
+        return {
+            toward
+            for toward in (Direction.TO, Direction.FROM)
+            if self.mapping.direction.allows(toward)
+            if any(one.number in named for one in self.mapping.transfers(toward))
+        }
+
     def line(self, decision: str, counter: str, sentence: str, remedy: str = "") -> Line:
         return Line(self.mapping.name, self.key, self.coupling.dataverse_id, decision, counter, "", sentence, remedy)
 

@@ -16,7 +16,6 @@ from receiver.services import Services
 from receiver.store.models import history
 
 
-
 @dataclass(frozen=True)
 class Entry:
     """One change of a coupled record. `fields` is {column of the destination: [before, after]}, as JSON keeps them."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from receiver.catalogue.described import described
+from receiver.commands.mappings import schedule_file
 from receiver.commands.mappings.change_mapping import LAST_CHANGES, look_anew
 from receiver.core.dependencies import CycleError, ordered
 from receiver.core.mapping import TableMapping
@@ -25,6 +26,7 @@ from receiver.services import Services
 from receiver.store import mappings as stored
 from receiver.store.local_tables import columns_of
 from receiver.store.mappings import Mappings
+from receiver.store.schedules import Setting
 from receiver.tables import BY_NAME
 
 STEPS = (
@@ -89,7 +91,9 @@ def export_mappings(services: Services, folder: Path) -> list[Path]:
         path = folder / f"{mapping.name}.yaml"
         path.write_text(written(mapping), encoding="utf-8", newline="\n")
         paths.append(path)
-    return paths
+    path = folder / schedule_file.NAME
+    path.write_text(schedule_file.written(services), encoding="utf-8", newline="\n")
+    return [*paths, path]
 
 
 def import_mappings(services: Services, folder: Path, who: str, *, is_preview: bool = False) -> Imported:
@@ -98,6 +102,8 @@ def import_mappings(services: Services, folder: Path, who: str, *, is_preview: b
     Raises: MappingFilesError with all problems of all files, then nothing was changed.
     """
     files, problems = _read(folder)
+    runs, wrong = _schedule(services, folder)
+    problems += [FileProblem(schedule_file.NAME, 1, said) for said in wrong]
     described, notes = _columns(services, {one.found.mapping.dataverse_table for one in files if one.found.mapping})
     with services.database.writing() as connection:
         before = stored.load(connection)
@@ -109,13 +115,24 @@ def import_mappings(services: Services, folder: Path, who: str, *, is_preview: b
         changes = tuple(change for one in changed.values() for change in _changes(before, one))
         if not is_preview:
             _save(connection, services, before, changed, who)
+    if runs is not None:
+        changes += tuple(MappingChange("schedule", *told) for told in schedule_file.differences(services, runs))
+        if not is_preview:
+            schedule_file.take(services, runs, who)
     return Imported(changes, (*notes, *_notes(before, changed, wanted)), is_preview)
+
+
+def _schedule(services: Services, folder: Path) -> tuple[dict[str, Setting] | None, list[str]]:
+    """What its file says, None where there is none; and what is wrong with it."""
+    path = folder / schedule_file.NAME
+    return schedule_file.read(services, path) if path.exists() else (None, [])
 
 
 def _read(folder: Path) -> tuple[list[_File], list[FileProblem]]:
     """The folder's files with their form checked, and what is wrong with that."""
     files, problems, names = list[_File](), list[FileProblem](), dict[str, str]()
-    paths = sorted(path for path in folder.glob("*") if path.suffix in {".yaml", ".yml"})
+    named = (path for path in folder.glob("*") if path.suffix in {".yaml", ".yml"})
+    paths = sorted(path for path in named if path.name != schedule_file.NAME)
     if not paths:
         problems.append(FileProblem(str(folder), 0, "There is no mapping here: no file ends in .yaml."))
     for path in paths:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -16,12 +16,13 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 
 from receiver.commands.coupling.pairs import PAGE, Pair, mapping_named, pairs_of, with_records
+from receiver.commands.synchronizing import why
 from receiver.commands.synchronizing.compare import Comparison, Differences, compared, digest_of
 from receiver.core.mapping import Direction, TableMapping
 from receiver.dataverse.rows import DataverseRow
 from receiver.errors import NotFoundError, RefusedError
 from receiver.services import Services, read_columns
-from receiver.store import couplings, verifications
+from receiver.store import couplings, standings, tracking, verifications
 from receiver.store.models import finding, verification
 
 #: verifications of a mapping that are kept with their findings
@@ -47,6 +48,8 @@ class Finding:
     fields: Differences = field(default_factory=dict)
     #: {column: by which rule}, of an explained one
     reasons: dict[str, str] = field(default_factory=dict)
+    #: in one word, as `why.py` has them; empty of what is not coupled
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def findings(services: Services, number: int) -> Iterator[Finding]:
             return
         after = page[-1].id
         for row in page:
-            yield Finding(row.kind, row.local_id, row.dataverse_id, row.fields, row.reasons)
+            yield Finding(row.kind, row.local_id, row.dataverse_id, row.fields, row.reasons, row.why)
 
 
 class _Run:
@@ -203,13 +206,25 @@ class _Run:
         found = self._compared(pairs)
         doubtful = [pair.coupling for pair, own in found if any(one.kind != "explained" for one in own)]
         sure = {id(pair.coupling) for pair, _ in found} - {id(one) for one in doubtful}
-        self._keep([one for pair, own in found if id(pair.coupling) in sure for one in own])
+        self._keep(self._told(found, sure))
         if not doubtful:
             return
         with self._services.database.reading() as connection:
             now = couplings.of_records(connection, self._mapping.name, [one.local_id for one in doubtful])
         again = pairs_of(self._services, self._mapping, list(now.values()), self._columns)
-        self._keep([one for _, own in self._compared(again) for one in own])
+        found = self._compared(again)
+        self._keep(self._told(found, {id(pair.coupling) for pair, _ in found}))
+
+    def _told(self, found: Sequence[tuple[Pair, list[Finding]]], which: set[int]) -> list[Finding]:
+        """What was found of these couplings, each with the word for why."""
+        told = [(pair, one) for pair, own in found if id(pair.coupling) in which for one in own]
+        if not told:
+            return []
+        with self._services.database.reading() as connection:
+            guarded = tracking.kept_back(connection, self._mapping.name)
+            ids = [pair.coupling.dataverse_id for pair, _ in told]
+            waiting = standings.waiting_rows(connection, self._mapping.dataverse_table, ids)
+        return [replace(one, why=_why(pair, one, waiting, guarded)) for pair, one in told]
 
     def _compared(self, pairs: Sequence[Pair]) -> list[tuple[Pair, list[Finding]]]:
         whole = [pair for pair in pairs if pair.is_whole]
@@ -224,6 +239,12 @@ class _Run:
         rows = [{"verification": self._number, **vars(one)} for one in found]
         with self._services.database.writing() as connection:
             connection.execute(insert(finding), rows)
+
+
+def _why(pair: Pair, found: Finding, waiting: set[str], guarded: set[str]) -> str:
+    if found.kind == "explained":
+        return why.of_rule(found.reasons.values())
+    return why.why(pair, found.kind, found.fields, waiting, guarded)
 
 
 def _findings_of(pair: Pair, found: Comparison) -> list[Finding]:

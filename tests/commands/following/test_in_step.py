@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from company import KEY, Company
+from company import Company
 from requests import post
 from scenarios.pairs import couple_customer
 from sqlalchemy import insert, update
@@ -203,4 +203,3 @@ def test_what_was_never_looked_through_or_verified_says_so(company: Company) -> 
     said = [one.sentence for one in hindrances(company)]
     assert "Dataverse has not been looked through yet." in said
     assert "It was never verified." in said
-    assert KEY

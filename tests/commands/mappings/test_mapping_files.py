@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from receiver.core.mapping import (
     UpdateConflict,
 )
 from receiver.core.values import from_plain, to_plain
+from receiver.runs import schedule
 from receiver.schemas.mapping_file import json_schema
 from receiver.schemas.mapping_yaml import read, written
 from receiver.store.mappings import differences
@@ -69,6 +71,7 @@ def test_what_was_exported_changes_nothing_when_it_is_imported(company: Company,
         "CUSTOMER.yaml",
         "VENDOR.yaml",
         "CONTACT.yaml",
+        "schedule.yaml",
     ]
     assert (found.changes, found.notes) == ((), ())
     before = [path.read_text() for path in paths]
@@ -310,7 +313,7 @@ def run(company: Company, *words: str) -> tuple[int, str, str]:
 
 def test_the_terminal_exports_compares_and_imports(small_company: Company, tmp_path: Path) -> None:
     code, said, _ = run(small_company, "mappings", "export", str(tmp_path))
-    assert (code, len(said.splitlines())) == (0, 5)
+    assert (code, len(said.splitlines())) == (0, 6)
     assert "the same" in run(small_company, "mappings", "diff", str(tmp_path))[1]
     edit(tmp_path, "VENDOR", "name: VENDOR", "name: VENDOR\nenabled: false")
 
@@ -349,3 +352,45 @@ def test_what_yaml_1_1_takes_for_no_text_stands_in_quotes(company: Company, text
 
     assert f'city: "{text}"\n' in written(mapping)
     assert read(written(mapping)).mapping.local_template == {"city": text}
+
+
+# -- what runs by itself -------------------------------------------------------------------------------------------
+
+
+def test_what_runs_by_itself_is_exported_and_imported_with_the_mappings(company: Company, tmp_path: Path) -> None:
+    schedule.set_(company.services, "verify", "Ann", cron="0 3 * * *", is_paused=True)
+    export_mappings(company.services, tmp_path)
+    schedule.set_(company.services, "verify", "Ann", cron="", is_paused=False)
+    path = tmp_path / "schedule.yaml"
+    path.write_text(path.read_text() + "catch-up:\n  cron: '*/2 * * * *'\n")
+
+    would = import_mappings(company.services, tmp_path, "Ann", is_preview=True)
+    done = import_mappings(company.services, tmp_path, "Ann")
+
+    assert would.changes == done.changes
+    assert [(one.what, one.after) for one in done.changes] == [
+        ("catch-up", "*/2 * * * *"),
+        ("verify", "0 3 * * *, paused"),
+    ]
+    found = {(one.due.what, one.cron, one.is_paused) for one in schedule.listed(company.services)}
+    assert {("catch-up", "*/2 * * * *", False), ("verify", "0 3 * * *", True)} <= found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nothing: {cron: '* * * * *'}", "Nothing called nothing runs by itself"),
+        ("verify: {cron: 'at night'}", "cannot be understood"),
+        ("verify: {paused: 7}", "true or false was expected"),
+        ("verify: {often: true}", "cron and paused were expected"),
+        ("- verify", "was expected"),
+        ("verify: [", "The file cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_the_schedule_changes_nothing(
+    small_company: Company, tmp_path: Path, text: str, said: str
+) -> None:
+    export_mappings(small_company.services, tmp_path)
+    (tmp_path / "schedule.yaml").write_text(text)
+    with pytest.raises(MappingFilesError, match=re.escape(said)):
+        import_mappings(small_company.services, tmp_path, "Ann")

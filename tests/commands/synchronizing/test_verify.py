@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from company import Company
@@ -13,7 +14,13 @@ from receiver.cli import receiver
 from receiver.commands.synchronizing import verify as commands
 from receiver.commands.synchronizing.repair import repair
 from receiver.commands.synchronizing.verify import Finding, Verification, verify
+from receiver.core.mapping import Direction
 from receiver.errors import NotFoundError, RefusedError
+from receiver.runs import schedule
+from receiver.sandbox import Answer
+from receiver.sandbox.faults import ALWAYS
+from receiver.store import conclusions
+from receiver.store.conclusions import Conclusion
 from receiver.store.models import coupling
 from receiver.store.verifications import Seen
 
@@ -70,9 +77,9 @@ def test_each_kind_of_finding_is_found_and_nothing_is_changed(company: Company) 
 
     fax = company.sandbox.row("account", ACCOUNT)["fax"]
     assert {one.kind: one for one in found(company, verified)} == {
-        "different": Finding("different", keys[0], ACCOUNT, {"fax_no": ["1111", fax]}),
-        "missing": Finding("missing", keys[1], SECOND_ACCOUNT),
-        "extra": Finding("extra", keys[2], THIRD_ACCOUNT),
+        "different": Finding("different", keys[0], ACCOUNT, {"fax_no": ["1111", fax]}, why="missed"),
+        "missing": Finding("missing", keys[1], SECOND_ACCOUNT, why="waiting"),  # its notification has come
+        "extra": Finding("extra", keys[2], THIRD_ACCOUNT, why="missed"),
     }
     uncoupled = found(company, verified, "uncoupled")
     assert [one.local_id for one in uncoupled if one.local_id] == [alone]
@@ -81,6 +88,57 @@ def test_each_kind_of_finding_is_found_and_nothing_is_changed(company: Company) 
     assert not verified.is_in_step
     assert company.sandbox.row("account", ACCOUNT)["fax"] == fax
     assert verify(company.services, "CUSTOMER").counts == verified.counts
+
+
+def _told_and_not_worked_on(company: Company, _key: str) -> None:
+    company.sandbox.update("account", ACCOUNT, {"name": "Told"})
+    assert company.sandbox.settle()
+
+
+def _untold(company: Company, _key: str) -> None:
+    company.sandbox.update("account", ACCOUNT, {"name": "Untold"}, deliver=False)
+
+
+def _failed(company: Company, key: str) -> None:
+    company.sandbox.faults.answers.append(Answer.error(400, "0x80040203", "No.", method="PATCH", times=ALWAYS))
+    company.change_local("customer", key, name="Not wanted there")
+    company.catch_up([schedule.LOCAL_EDITS])
+
+
+def _skipped(company: Company, key: str) -> None:
+    _failed(company, key)
+    with company.services.database.writing() as connection:
+        connection.execute(update(coupling).values(is_skipped=True))
+
+
+def _guarded(company: Company, key: str) -> None:
+    _untold(company, key)
+    with company.services.database.writing() as connection:
+        one = Conclusion("CUSTOMER", "blank name", ACCOUNT, key, Direction.FROM, is_kept=True)
+        conclusions.note(connection, [one], company.now())
+
+
+def _one_way(company: Company, key: str) -> None:
+    company.set("CUSTOMER", direction=Direction.TO)
+    _untold(company, key)
+
+
+@pytest.mark.parametrize(
+    ("befalls", "why"),
+    [
+        (_untold, "missed"),
+        (_told_and_not_worked_on, "waiting"),
+        (_failed, "failed"),
+        (_skipped, "skipped"),
+        (_guarded, "guarded"),
+        (_one_way, "direction"),
+    ],
+)
+def test_a_word_says_why_a_pair_is_not_in_step(
+    company: Company, befalls: Callable[[Company, str], None], why: str
+) -> None:
+    befalls(company, couple_customer(company))
+    assert [one.why for one in found(company, verify(company.services, "CUSTOMER"))] == [why]
 
 
 def test_a_pair_whose_row_left_the_filter_is_compared_too(company: Company) -> None:
