@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 
 import pytest
 
-from receiver.server.logs import LineFormatter
+from receiver.server.logs import CHATTER, LineFormatter, configure, formatter
 
 HEAD = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z "
 
@@ -37,3 +38,34 @@ def test_no_line_of_an_errors_own_words_begins_like_a_line_of_ours() -> None:
     assert re.match(HEAD, first)
     assert others
     assert all(line.startswith("    ") and line.isprintable() for line in others)
+
+
+def test_as_json_a_line_is_an_object_with_the_same_facts() -> None:
+    record = logging.LogRecord(
+        "receiver.engine", logging.WARNING, "", 0, "Lane %s", ("a\n\x1b[2Jforged",), (ValueError, ValueError("x"), None)
+    )
+    line = formatter("json").format(record)
+    found = json.loads(line)
+    assert line.isprintable()
+    assert (found["level"], found["subject"], found["message"]) == (
+        "WARNING",
+        "receiver.engine",
+        "Lane a\n\x1b[2Jforged",
+    )
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", found["time"])
+    assert "ValueError: x" in found["exc_info"]
+
+
+@pytest.mark.parametrize(("level", "expected"), [("debug", 10), ("error", 40), ("", 20), ("nonsense", 20)])
+def test_the_level_is_a_setting(level: str, expected: int) -> None:
+    root = logging.getLogger()
+    before, handlers = root.level, list(root.handlers)
+    chatter = {name: logging.getLogger(name).level for name in CHATTER}
+    try:
+        configure({"RECEIVER_LOG_LEVEL": level, "RECEIVER_LOG_FORMAT": "json"})
+        assert root.level == expected
+    finally:
+        root.setLevel(before)
+        root.handlers[:] = handlers
+        for name, was in chatter.items():
+            logging.getLogger(name).setLevel(was)
