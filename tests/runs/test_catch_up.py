@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from company import Company
 from scenarios.pairs import couple
 from sqlalchemy import event, func, select
 
+from receiver.commands.at_set_times import AT_SET_TIMES
 from receiver.core.mapping import DeletionConflict
 from receiver.runs import schedule
 from receiver.sandbox import Answer
@@ -132,6 +134,22 @@ def test_a_look_without_news_is_one_request_a_table_and_writes_nothing_but_how_f
     assert len(made) == len(tables)
     written = [one for one in statements if one.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE"))]
     assert {one.split("receiver_")[1].split()[0].strip('"(') for one in written} <= {"due", "schedule", "tracked_table"}
+
+
+def test_an_idle_hour_costs_a_request_each_five_minutes_and_table(company: Company) -> None:
+    coupled(company, 3)
+    only = {what: AT_SET_TIMES[what] for what in (schedule.CATCH_UP, schedule.LOCAL_EDITS)}
+    while schedule.run_next(company.services, only):
+        pass
+    before, jobs = len(company.sandbox.requests), count(company, job)
+    for _ in range(120):
+        company.pass_time(30)
+        while schedule.run_next(company.services, only):
+            pass
+    made = [one.path.split("/")[-1].split("?")[0] for one in company.sandbox.requests[before:]]
+    assert set(made) == {"accounts", "contacts", "systemusers"}
+    assert all(11 <= made.count(table) <= 13 for table in set(made)), Counter(made)
+    assert count(company, job) == jobs
 
 
 @pytest.mark.parametrize("why", ["expired", "restored"])

@@ -311,12 +311,15 @@ def test_a_fault_is_seen_while_it_lasts_and_its_end_is_seen_too(
         assert len(told) == 1
         assert told[0]["sentence"]
         assert told[0]["remedy"]
+        lines = [one.getMessage() for one in caplog.records if one.name.endswith("alerts")]
+        assert len([one for one in lines if f"({kind}): {told[0]['sentence']}" in one]) == 1
 
     beat(watched)
     assert kinds(watched) - {"late"} == set(), status(watched.services)
     alerts.tell(watched.services)
     cleared = [one for one in pager.told if (one["event"], one["kind"]) == ("all-clear", kind)]
     assert len(cleared) == 1
+    assert any(f"({kind}): this is over" in one.getMessage() for one in caplog.records)
     assert pager.beats >= 4
 
 
@@ -330,5 +333,10 @@ def test_what_could_not_be_told_is_told_again(watched: Company, pager: Pager) ->
         assert [one["kind"] for one in pager.told] == ["worker"]
 
 
-def test_nobody_is_told_where_no_address_is_set(in_step: Company) -> None:  # noqa: F811  # the fixture
-    assert alerts.tell(in_step.services).startswith("Nobody is told")
+def test_the_log_alone_is_told_where_no_address_is_set(
+    in_step: Company,  # noqa: F811  # the fixture
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with _no_worker(in_step):
+        assert "The log alone is told" in alerts.tell(in_step.services)
+    assert "All (worker): No worker runs." in caplog.text

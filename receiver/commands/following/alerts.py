@@ -1,4 +1,4 @@
-"""Alerts that go out: what keeps a mapping, or all, from being in step, once; and that it is over, once.
+"""Alerts, in the log and going out: what keeps a mapping, or all, from being in step, once; and that it is over, once.
 
 Each is a POST of JSON to RECEIVER_ALERT_URL. With RECEIVER_ALERT_KEY it is signed: `X-Receiver-Signature` is *sha256=*
 and the HMAC-SHA256 of the timestamp in `X-Receiver-Timestamp`, a dot, and the body. What could not be told is told
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -21,6 +22,8 @@ from receiver.commands.following.in_step import Hindrance, status
 from receiver.errors import ReceiverError
 from receiver.services import Services
 from receiver.store.models import alert
+
+log = logging.getLogger(__name__)
 
 TIME_OUT = (5.0, 10.0)
 SUCCESS = range(200, 300)
@@ -39,27 +42,29 @@ class Cause:
     mapping: str
     kind: str
 
+    @property
+    def said(self) -> str:
+        """As a log line begins with it."""
+        return f"{self.mapping or 'All'} ({self.kind})"
+
 
 def tell(services: Services) -> str:
     """Tell what is new and what is over; in a sentence, what was told. Raises: NotToldError; StoreUnavailableError."""
-    options = services.options
-    told = cleared = 0
-    if options.alert_url:
-        standing, known = _standing(services), _known(services)
-        for cause, hindrance in standing.items():
-            if cause not in known:
-                _post(services, "alert", cause, hindrance.plain())
-                _remember(services, cause, hindrance)
-                told += 1
-        for cause in known.keys() - standing.keys():
-            _post(services, "all-clear", cause, known[cause])
-            _forget(services, cause)
-            cleared += 1
+    options, standing, known = services.options, _standing(services), _known(services)
+    new = [cause for cause in standing if cause not in known]
+    for cause in new:
+        _post(services, "alert", cause, standing[cause].plain())
+        _remember(services, cause, standing[cause])
+        log.warning("%s: %s", cause.said, standing[cause].sentence)
+    over = [cause for cause in known if cause not in standing]
+    for cause in over:
+        _post(services, "all-clear", cause, known[cause])
+        _forget(services, cause)
+        log.warning("%s: this is over: %s", cause.said, known[cause]["sentence"])
     if options.heartbeat_url:
         _asked(options.heartbeat_url)
-    if not (options.alert_url or options.heartbeat_url):
-        return "Nobody is told: RECEIVER_ALERT_URL and RECEIVER_HEARTBEAT_URL are not set."
-    return f"{told} told, {cleared} cleared."
+    nobody = "" if options.alert_url else " The log alone is told: RECEIVER_ALERT_URL is not set."
+    return f"{len(new)} told, {len(over)} cleared.{nobody}"
 
 
 def _standing(services: Services) -> dict[Cause, Hindrance]:
@@ -95,6 +100,8 @@ def _is(cause: Cause) -> tuple[Any, ...]:
 
 
 def _post(services: Services, event: str, cause: Cause, said: dict[str, Any]) -> None:
+    if not services.options.alert_url:
+        return
     now: datetime = services.clock()
     body = json.dumps({"event": event, "at": now.isoformat(), **vars(cause), **said}).encode()
     moment = str(int(now.timestamp()))
