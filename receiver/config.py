@@ -113,6 +113,12 @@ class Settings:
     )
     longest_back_off_seconds: float = _setting("Cap of the back-off after transient errors.", 900.0, float)
     longest_pause_seconds: float = _setting("Cap of a pause that Dataverse asks for by Retry-After.", 900.0, float)
+    requests_of_runs: int = _setting(
+        "Requests that all workers together make for runs and catch-up in five minutes; Dataverse allows 6000 a user. "
+        "0: no limit.",
+        3000,
+        int,
+    )
     guard_records: int = _setting(
         "More conclusions of one kind at once (gone, a column blanked), and more than the next, wait for a person.",
         25,

@@ -64,6 +64,7 @@ class Options:
     heartbeat_url: str = ""
     largest_backlog: int = 0
     least_free_disk_mb: int = 50
+    requests_of_runs: int = 3000
 
 
 _STAMP = select(*stored_mappings.stamp(), descriptions.newest_change())
@@ -130,7 +131,8 @@ class Services:
 
     @property
     def gatekeeper(self) -> Gatekeeper:
-        return Gatekeeper(self.database, self.clock, self.options.longest_pause_seconds)
+        options = self.options
+        return Gatekeeper(self.database, self.clock, options.longest_pause_seconds, options.requests_of_runs)
 
     def check_gate(self) -> None:
         """Raises: GateClosedError while nothing may be sent to Dataverse at all."""

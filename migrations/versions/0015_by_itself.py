@@ -10,7 +10,7 @@ from receiver.store.types import Moment, Number, Packed
 revision = "0015"
 down_revision = "0014"
 
-TABLES = ("schedule", "due", "tracked_table", "local_look", "unsettled", "door_refusal", "alert")
+TABLES = ("schedule", "due", "tracked_table", "local_look", "unsettled", "door_refusal", "alert", "budget")
 
 
 def upgrade() -> None:
@@ -82,6 +82,15 @@ def upgrade() -> None:
         sa.Column("since", Moment),
         sa.Column("told_at", Moment, nullable=False),
         sa.PrimaryKeyConstraint("mapping", "kind", name="pk_receiver_alert"),
+    )
+    op.create_table(
+        "receiver_budget",
+        sa.Column("id", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("window_at", Moment, nullable=False),
+        sa.Column("used", sa.Integer, nullable=False),
+        sa.Column("allowed", sa.Integer, nullable=False),
+        sa.Column("halved_at", Moment),
+        sa.PrimaryKeyConstraint("id", name="pk_receiver_budget"),
     )
     op.add_column("receiver_inbox", sa.Column("is_packed", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("receiver_finding", sa.Column("why", sa.String(20), nullable=False, server_default=""))

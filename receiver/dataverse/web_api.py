@@ -15,8 +15,10 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -198,7 +200,8 @@ class WebApi:
                     if following in seen:
                         raise BrokenAnswerError("Dataverse's next page was read already; it is asked again.")
                     seen.add(following)
-                    coming = ahead.submit(self.call, "GET", following, headers=headers)
+                    asked = partial(self.call, "GET", following, headers=headers)
+                    coming = ahead.submit(copy_context().run, asked)  # in the background, where this is
                     yield answer
                     answer = _page(coming.result())
                 yield answer

@@ -142,7 +142,7 @@ def run_part(services: Services, part: Part, position: Position | None = None) -
         except (ThrottledError, GateClosedError) as error:
             if _needs_a_person(error):
                 raise
-            yield from _pauses(services, now)
+            yield from _pauses(services, now, [error])
     message = yield from _concluded(services, counted, now)
     with services.database.writing() as connection:
         if part.toward is Direction.FROM and (mark := _read_up_to(now)) is not None:
@@ -238,7 +238,7 @@ def _decided(services: Services, wanted: Sequence[Wanted], now: Position) -> Ite
             return
         if stop := next((one.error for one in again if _needs_a_person(one.error)), None):
             raise stop  # it is said once, not of each record
-        yield from _pauses(services, now)
+        yield from _pauses(services, now, [one.error for one in again])
         wanted = [one.wanted for one in again]
 
 
@@ -281,9 +281,10 @@ def _needs_a_person(error: ReceiverError | None) -> bool:
     return is_closed or isinstance(error, SetUpError | SignInError)
 
 
-def _pauses(services: Services, now: Position) -> Iterator[Progress]:
+def _pauses(services: Services, now: Position, met: Iterable[ReceiverError | None]) -> Iterator[Progress]:
     """Wait until the gate opens, or a moment; a progress each second, so that who watches can end it."""
-    until = services.clock() + timedelta(seconds=LOOK_AGAIN_SECONDS)
+    ends = [one.until for one in met if isinstance(one, GateClosedError)]
+    until = max(services.clock() + timedelta(seconds=LOOK_AGAIN_SECONDS), *ends)
     while True:
         try:
             services.check_gate()

@@ -14,6 +14,7 @@ from sqlalchemy import delete
 from receiver.commands.at_set_times import AT_SET_TIMES
 from receiver.commands.procedures import PROCEDURES
 from receiver.core.away import Away
+from receiver.core.background import in_background
 from receiver.engine.process import process, process_read, process_together
 from receiver.errors import BusyError, ReceiverError, SchemaError, StoreUnavailableError
 from receiver.lanes import lane as lanes
@@ -141,7 +142,8 @@ class Worker:
 
     def _carry_out_tasks(self) -> None:
         """One long command at a time; notifications go on beside it."""
-        self._go_on(lambda: tasks.carry_out_next(self._services, PROCEDURES, self._stopped), "tasks")
+        with in_background():
+            self._go_on(lambda: tasks.carry_out_next(self._services, PROCEDURES, self._stopped), "tasks")
 
     def _run_by_itself(self) -> None:
         """What has set times; after an outage of ours, or of the database, what may have been missed is looked for."""
@@ -164,7 +166,8 @@ class Worker:
                 owed = "the database was away"
                 raise
 
-        self._go_on(step, "what runs by itself")
+        with in_background():
+            self._go_on(step, "what runs by itself")
 
     def _sleep(self, rings: int) -> None:
         with self._ready:

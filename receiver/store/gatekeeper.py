@@ -6,24 +6,37 @@ pauses, by one request of anybody's at a time; the first that goes through opens
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
+from receiver.core.background import is_in_background
 from receiver.errors import GateClosedError, ReceiverError, SetUpError, SignInError, ThrottledError
-from receiver.store import gates, schedules
+from receiver.store import budget, gates, schedules
 from receiver.store.database import Database
 
 #: the gate before all requests
 EVERYTHING = "everything"
+#: requests of runs that are taken from the budget together
+TAKEN_TOGETHER = 10
+RUNS_PAUSE = "Runs have made as many requests as they may in five minutes; clicks and notifications go on."
 
 
 class Gatekeeper:
     """One process's; what it knows stands in the database, so all processes keep the same gates."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], longest_pause_seconds: float) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], longest_pause_seconds: float, most_of_runs: int = 0
+    ) -> None:
         self._database = database
         self._clock = clock
         self._longest = longest_pause_seconds
+        #: requests of runs in five minutes; 0: as many as they like
+        self._most = most_of_runs
+        self._lock = threading.Lock()
+        #: requests taken and not made yet, and until when they count
+        self._taken = 0
+        self._until: datetime | None = None
 
     def check(self, names: Collection[str] = (EVERYTHING,)) -> None:
         """Raises: GateClosedError while one of these gates is closed."""
@@ -38,6 +51,8 @@ class Gatekeeper:
         Raises: GateClosedError.
         """
         now = self._clock()
+        if self._most and is_in_background():
+            self._take(now)
         with self._database.reading() as connection:
             found = gates.found(connection, names)
         if not found:
@@ -49,6 +64,19 @@ class Gatekeeper:
                 raise _closed(found[0], now)  # another looks already
         return found[0].name
 
+    def _take(self, now: datetime) -> None:
+        """One request of a run's, of the few that are taken together. Raises: GateClosedError until the window ends."""
+        with self._lock:
+            if self._taken and self._until is not None and now < self._until:
+                self._taken -= 1
+                return
+            with self._database.writing() as connection:
+                taken, until = budget.take(connection, now, TAKEN_TOGETHER, self._most)
+            self._taken, self._until = max(taken - 1, 0), until
+        if not taken:
+            seconds = max((until - now).total_seconds(), 0.0)
+            raise GateClosedError(until, RUNS_PAUSE, is_set_up=False, seconds=seconds)
+
     def refused(self, error: ReceiverError) -> None:
         """Close what the answer says: everybody waits for as long as Dataverse asks, or until a person has acted."""
         now = self._clock()
@@ -59,6 +87,8 @@ class Gatekeeper:
                 reason += f" (It asked for {error.retry_after:.0f} seconds; we wait {seconds:.0f} at most.)"
             with self._database.writing() as connection:
                 gates.pause(connection, EVERYTHING, now, now + timedelta(seconds=seconds), reason)
+                if self._most:
+                    budget.halve(connection, now, self._most)
         elif isinstance(error, SetUpError | SignInError):
             name = error.gate if isinstance(error, SetUpError) else EVERYTHING
             with self._database.writing() as connection:

@@ -636,3 +636,15 @@ alert = Table(
     Column("since", Moment),
     Column("told_at", Moment, nullable=False),
 )
+
+#: One row: the requests of runs in this window of five minutes, and how many they may be.
+budget = Table(
+    "receiver_budget",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("window_at", Moment, nullable=False),
+    Column("used", Integer, nullable=False),
+    Column("allowed", Integer, nullable=False),
+    #: when Dataverse asked for a pause last, and it was halved
+    Column("halved_at", Moment),
+)
