@@ -33,6 +33,7 @@ def described(table: str, stored: TableFacts | None) -> Description:
         not_created=frozenset(name for name, one in there.items() if not may(one, "c")),
         secured=frozenset(name for name, one in there.items() if one.get("secured")),
         not_updated=frozenset(name for name, one in there.items() if not may(one, "u")),
+        quiet=frozenset(name for name, one in there.items() if one.get("source")),
     )
 
 

@@ -29,6 +29,8 @@ class Description:
 
     #: only who has the right for it may read, create or change their values
     secured: frozenset[str] = frozenset()
+    #: calculated, rollup and formula columns: they change without a notification, and without a version
+    quiet: frozenset[str] = frozenset()
 
     @property
     def unseen(self) -> frozenset[str]:

@@ -24,7 +24,7 @@ from receiver.registration.rows import Action, Delete, Wanted, carry_out, plan
 from receiver.registration.solution import SOLUTION, plan_solution
 from receiver.registration.steps import ENDPOINTS, STEPS, Place, endpoint
 from receiver.services import Services, image_columns
-from receiver.store import registrations
+from receiver.store import registrations, schedules, tracking
 from receiver.store import webhook_keys as stored_keys
 from receiver.store.mappings import Mappings, record_change
 
@@ -86,6 +86,8 @@ def _carry_out(
     with services.database.writing() as connection:
         aliases = aliases_today(services.mappings(connection))
         registrations.finish(connection, aliases, unheard, services.clock())
+        if unheard:
+            schedules.hasten(connection, services.clock(), "steps were registered", schedules.LOOKS)
         if key:
             stored_keys.note_registered(connection, webhook_keys.fingerprint(key), services.clock())
         if actions:
@@ -135,9 +137,14 @@ def outdated_tables(services: Services) -> list[str]:
 
 
 def due_for_catch_up(services: Services) -> list[str]:
-    """Mappings whose steps were off, lacking or new, and which no run has brought up to date since."""
+    """Mappings whose steps were off, lacking or new, and which neither catch-up nor a run has brought up to date."""
     with services.database.reading() as connection:
-        unheard = [one for one in registrations.tables(connection).values() if one.unheard_since is not None]
+        read = {name: one.read_at for name, one in tracking.tables(connection).items() if one.read_at is not None}
+        unheard = [
+            one
+            for one in registrations.tables(connection).values()
+            if one.unheard_since is not None and read.get(one.table_name, one.unheard_since) < one.registered_at
+        ]
         mappings = services.mappings(connection)
         return [
             name

@@ -43,8 +43,15 @@ def misfits_of(mapping: TableMapping, description: Description) -> Iterator[str]
             f"{_unseen(table, name, description)} The Integration Table Filter needs it: nothing of {mapping.name} is "
             f"synchronized until then, or until the filter is changed. {SEEN_AGAIN}."
         )
-    for row in mapping.fields:
-        if row.is_enabled and row.dataverse_column is not None:
+    enabled = [row for row in mapping.fields if row.is_enabled]
+    quiet = sorted({row.dataverse_column for row in enabled if row.dataverse_column} & description.quiet)
+    if quiet:
+        yield (
+            f"{table}.{', '.join(quiet)}: calculated or rolled up by Dataverse, so no notification and no catch-up "
+            f"tells when it changes. The nightly verification finds it: receiver verify {mapping.name} --repair"
+        )
+    for row in enabled:
+        if row.dataverse_column is not None:
             yield from _misfits_of_field(row, row.dataverse_column, table, description)
 
 
