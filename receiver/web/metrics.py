@@ -20,7 +20,7 @@ from receiver.commands.synchronizing.verify import last
 from receiver.errors import ReceiverError
 from receiver.runs import schedule
 from receiver.services import Services
-from receiver.store import door_refusals, figures, gates, tracking
+from receiver.store import door_refusals, gates, standings, tracking
 from receiver.web.counters import FOLDER, PREFIX, PrometheusSink
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -59,17 +59,19 @@ class _FromDatabase(Collector):
         found = status(services)
         yield from _of_status(found)
         with services.database.reading() as connection:
-            yield _labelled("inbox_notifications", "Notifications in the inbox.", "state", figures.by_state(connection))
             yield _labelled(
-                "lanes_waiting", "Lanes that wait for a row of a table.", "table", figures.waits(connection)
+                "inbox_notifications", "Notifications in the inbox.", "state", standings.by_state(connection)
             )
-            backlog, oldest, per_second = figures.backlog(connection, now)
-            troubled = figures.troubled(connection)
+            yield _labelled(
+                "lanes_waiting", "Lanes that wait for a row of a table.", "table", standings.waits(connection)
+            )
+            backlog, oldest, per_second = standings.backlog(connection, now)
+            troubled = standings.troubled(connection)
             tables, refused = tracking.tables(connection), door_refusals.listed(connection)
             closed = {one.name: 1 for one in gates.found(connection)}
-            couplings = figures.couplings(connection)
-            seen = figures.workers(connection, now)
-            sizes = figures.sizes(connection)
+            couplings = standings.couplings(connection)
+            seen = standings.workers(connection, now)
+            sizes = standings.sizes(connection)
         yield _gauge("backlog_lanes", "Lanes with work that is due.", backlog)
         yield _gauge("troubled_lanes", "Lanes that are tried again and again.", troubled)
         yield _gauge("oldest_unapplied_seconds", "How long the oldest unapplied change waits.", _age(now, oldest))

@@ -23,6 +23,7 @@ from receiver.registration.registered import Registered, custom_api_takes_steps,
 from receiver.registration.rows import Action, Delete, Wanted, carry_out, plan
 from receiver.registration.solution import SOLUTION, plan_solution
 from receiver.registration.steps import ENDPOINTS, STEPS, Place, endpoint
+from receiver.runs.schedule import REGISTRATION
 from receiver.services import Services, image_columns
 from receiver.store import registrations, schedules, tracking
 from receiver.store import webhook_keys as stored_keys
@@ -86,6 +87,7 @@ def _carry_out(
     with services.database.writing() as connection:
         aliases = aliases_today(services.mappings(connection))
         registrations.finish(connection, aliases, unheard, services.clock())
+        schedules.plan(connection, REGISTRATION, "", services.clock())  # what the last check found is out of date
         if unheard:
             schedules.hasten(connection, services.clock(), "steps were registered", schedules.LOOKS)
         if key:

@@ -225,7 +225,7 @@ class _Known:
         for kept in self._kept:
             if kept.mapping == name:
                 yield _guarded(kept)
-        failed, skipped = self._couplings.get(name, (0, 0))
+        failed, skipped = (self._couplings.get((name, state), 0) for state in ("failed", "skipped"))
         others = [one for one in self._failed if one.mapping == name]
         if failed or others:
             since = min((one.failed_on for one in others), default=None)
