@@ -3,7 +3,7 @@ PYTHON ?= python3
 # the long form of everything, in this order
 NIGHTLY := check fidelity test fuzz crash outage planted bench mutate
 
-.PHONY: help run test fidelity crash outage fuzz mutate planted scenarios check format bench nightly lock
+.PHONY: help run test fidelity crash outage fuzz mutate planted scenarios check format bench nightly sbom lock
 
 help: ## these targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,7 +49,11 @@ nightly: ## all of these in their long forms, for hours; fresh installs with eve
 	RECEIVER_TEST_FLOOD=100000 RECEIVER_TEST_EXAMPLES=200 RECEIVER_TEST_PIPS=all $(MAKE) --no-print-directory $$target T= || failed="$$failed $$target"; \
 	done; if [ -n "$$failed" ]; then echo "Failed:$$failed"; exit 1; fi
 
+sbom: ## list what is delivered: sbom.json (CycloneDX), and the licence of each component
+	@exec $(PYTHON) dev.py sbom
+
 lock: ## write the lock files anew from requirements*.in (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements.in -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements.lock requirements.in requirements-dev.in -o requirements-dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements-dev.lock requirements.in requirements-dev.in requirements-fidelity.in -o requirements-fidelity.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements-sbom.in -o requirements-sbom.lock

@@ -7,6 +7,7 @@ Standard library only, so that it runs on any Python 3.11+ before anything is in
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 BIN = VENV / "bin"
 FIDELITY = HERE / ".venv-fidelity"  # apart, because Microsoft's client and what it needs are large
+RUN, SBOM = HERE / ".venv-run", HERE / ".venv-sbom"  # what is delivered and nothing else, and what lists it
 LOCKS = {
     "run": HERE / "requirements.lock",
     "dev": HERE / "requirements-dev.lock",
@@ -42,7 +44,7 @@ SIDE_BY_SIDE = ("-n", "auto")
 
 
 def main(arguments: list[str]) -> int:
-    """Run *arguments*: `run`, `test [pytest's own]`, `fidelity`, `check`, `format`, `bench`, or a program."""
+    """Run *arguments*: `run`, `test [pytest's own]`, `fidelity`, `sbom`, `check`, `format`, `bench`, or a program."""
     if sys.version_info < OLDEST:
         return stop(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.")
     command, *rest = arguments or ["help"]
@@ -56,6 +58,8 @@ def main(arguments: list[str]) -> int:
     if command == "fidelity":
         prepare("fidelity", FIDELITY)
         return call("pytest", "tests/fidelity", *rest, venv=FIDELITY)
+    if command == "sbom":
+        return list_components()
     prepare("dev")
     if command == "test":
         return call("pytest", *(rest or SIDE_BY_SIDE))
@@ -86,6 +90,29 @@ def prepare(kind: str, venv: Path = VENV) -> None:
     pip(venv, "install", "-qq", "--no-deps", "--no-build-isolation", "--no-index", "-e", str(HERE))
     pip(venv, "check")  # not quiet, or it would not say what is missing
     done.write_text(wanted[kind])
+
+
+def list_components() -> int:
+    """Write sbom.json (CycloneDX) of what is installed to run the receiver, and print each component's licence."""
+    prepare("run", RUN)
+    lock = HERE / "requirements-sbom.lock"
+    done, wanted = SBOM / "installed", hashlib.sha256(lock.read_bytes()).hexdigest()
+    if not done.exists() or done.read_text() != wanted:
+        make_environment(SBOM)
+        pip(SBOM, "install", "--quiet", *AS_LOCKED, "-r", str(lock))
+        done.write_text(wanted)
+    made = HERE / "sbom.json"
+    tool = ("cyclonedx-py", "environment", "--gather-license-texts", "--output-reproducible", "-o", str(made), str(RUN))
+    if failed := call(*tool, venv=SBOM):
+        return failed
+    for one in sorted(json.loads(made.read_text())["components"], key=lambda one: one["name"]):
+        named = [
+            found.get("license", {}).get("id") or found.get("license", {}).get("name") or found.get("expression")
+            for found in one.get("licenses", ())
+        ]
+        said = ", ".join(dict.fromkeys(name.partition("\n")[0] for name in named if name)) or "not said"
+        print(f"{one['name']} {one['version']}: {said}")
+    return 0
 
 
 def stamp(lock: Path) -> str:

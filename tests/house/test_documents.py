@@ -22,7 +22,7 @@ FOLDERS = ("", "receiver/", "tests/", "migrations/")
 NAMED = re.compile(
     r"(?<![\w./*-])((?:[\w-]+/)*[\w-]+\.py|(?:receiver|tests|docs|benchmarks|migrations)/[\w./-]*[\w/])(?![\w*/])"
 )
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-fidelity.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-fidelity.lock", "requirements-sbom.lock")
 
 
 def test_the_rules_page_is_what_the_code_prints() -> None:
