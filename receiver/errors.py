@@ -148,6 +148,10 @@ class GateClosedError(ReceiverError):
         self.seconds = seconds
 
 
+class RunsPauseError(GateClosedError):
+    """Runs have made as many requests as they may for now; clicks and notifications go on."""
+
+
 class AnswerClass(StrEnum):
     """Whose fault an answer of Dataverse's is, and so who can do something about it."""
 

@@ -113,6 +113,8 @@ class Services:
     options: Options = field(default_factory=Options)
     cache: MappingCache = field(default_factory=MappingCache)
     left_behind: LeftBehind = field(default_factory=LeftBehind)
+    #: alerts that this process has logged, and could not tell yet
+    logged: set[tuple[str, str, str]] = field(default_factory=set, compare=False)
 
     @property
     def dataverse(self) -> DataverseClient:

@@ -94,6 +94,10 @@ def upgrade() -> None:
     )
     op.add_column("receiver_inbox", sa.Column("is_packed", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("receiver_finding", sa.Column("why", sa.String(20), nullable=False, server_default=""))
+    few = sa.text("attempts > 0")
+    op.create_index(
+        "ix_receiver_lane_troubled", "receiver_lane", ["table_name"], sqlite_where=few, postgresql_where=few
+    )
     op.execute(
         "INSERT INTO receiver_door_refusal (reason, count, since, last_at) "
         "SELECT 'key', refused_keys, COALESCE(tested_at, CURRENT_TIMESTAMP), COALESCE(tested_at, CURRENT_TIMESTAMP) "
@@ -106,6 +110,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     with op.batch_alter_table("receiver_connection") as changed:
         changed.add_column(sa.Column("refused_keys", Number, nullable=False, server_default="0"))
+    op.drop_index("ix_receiver_lane_troubled", table_name="receiver_lane")
     _unpack()
     with op.batch_alter_table("receiver_inbox") as changed:
         changed.drop_column("is_packed")

@@ -20,8 +20,9 @@ def schedule_group() -> None:
 @with_application
 def list_schedule(is_json: bool) -> None:
     """List what runs by itself: when it ran last, how, and when it runs next (UTC)."""
-    from receiver.runs.schedule import listed
+    from receiver.runs.schedule import keep_rows, listed
 
+    keep_rows(services())
     found, now = listed(services()), services().clock()
     if is_json:
         hidden = {"owner", "lease_until"}
@@ -75,7 +76,7 @@ def run_schedule(what: str, subject: str) -> None:
     from receiver.runs.schedule import run_now
     from receiver.runs.tasks import is_any_worker
 
-    count = run_now(services(), what, WHO, subject)
+    count = run_now(services(), what, subject)
     goes = "A worker does it now" if is_any_worker(services()) else "No worker is running: start one (receiver worker)"
     say(f"{what}: {count} due. {goes}; what came of it: receiver schedule list")
 
@@ -99,7 +100,7 @@ def resume_schedule(what: str) -> None:
     from receiver.runs.schedule import run_now, set_
 
     set_(services(), what, WHO, is_paused=False)
-    run_now(services(), what, WHO)
+    run_now(services(), what)
     say(f"{what} runs again, the first time now.")
 
 

@@ -21,9 +21,10 @@ def status(is_json: bool) -> None:
         print_json(found.plain())
     else:
         for one in found.of_all:
-            _print("All", one.sentence, one.since, one.remedy)
+            _print(f"All ({one.kind})", one.sentence, one.since, one.remedy)
         for standing in found.standings:
-            say(f"{standing.mapping}: {standing.sentence}")
+            as_of = standing.sentence if not found.of_all else standing.but_for_all
+            say(f"{standing.mapping}: {as_of}")
             for one in standing.hindrances:
                 _print(f"  {one.kind}", one.sentence, one.since, one.remedy)
     if not found.is_in_step:

@@ -13,7 +13,7 @@ from receiver.commands.connection import check_steps
 from receiver.commands.connection.test_connection import last_test, test_connection
 from receiver.commands.following import alerts
 from receiver.commands.synchronizing import verification
-from receiver.errors import RefusedError
+from receiver.errors import ReceiverError, RefusedError
 from receiver.runs import catch_up, local_look, schedule
 from receiver.runs.tasks import under_way
 from receiver.services import Services
@@ -22,6 +22,12 @@ from receiver.store.schedules import Due
 
 log = logging.getLogger(__name__)
 WHO = "schedule"
+
+
+class NotConnectedWellError(ReceiverError):
+    """The test of the connection failed; it is made again shortly."""
+
+    waiting_helps = True
 
 
 def _verify(services: Services, held: Due) -> str:
@@ -42,7 +48,7 @@ def _test(services: Services, _held: Due) -> str:
     if found.is_good and before.at is not None and not before.is_good:
         schedule.hasten(services, "the connection works again")
     if not found.is_good:
-        raise RefusedError(found.said)
+        raise NotConnectedWellError(found.said)
     return found.said
 
 

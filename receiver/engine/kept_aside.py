@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Delete, Select, bindparam, delete, select
 
-from receiver.core.decision import Fail, IgnoreUnchanged, Reason, Record, Skip
+from receiver.core.decision import Fail, IgnoreUnchanged, Reason, Record, RemoveCoupling, Skip
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.values import to_plain_values
 from receiver.engine.written import Written
@@ -108,21 +108,30 @@ def note_conclusions(connection: Connection, written: Sequence[Written], clock: 
 def note_unsettled(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
     """Local records that could not go out: nobody asks for them by himself until they say something else.
 
-    One that waits for its parent is asked for again, since nobody else would notice that the parent is there.
+    One that waits for its parent is asked for again, since nobody else would notice that the parent is there. One whose
+    row was deleted is not made anew there by itself either, where a rule lets it go.
     """
     rows = [
-        {"mapping": now.mapping.name, "local_id": now.source.id, "digest": said(now.mapping, now.source), "at": clock}
+        {"mapping": now.mapping.name, "local_id": record.id, "digest": said(now.mapping, record), "at": clock}
         for one in written
         for now in (one.outcome.now,)
-        if now.toward is Direction.TO and now.source.exists and not one.settled.waits
-        if isinstance(one.outcome.decision, Fail | Skip)
+        for record in (_left_here(one),)
+        if record is not None
     ]
     if rows:
         tracking.remember_unsettled(connection, rows)
 
 
+def _left_here(one: Written) -> Record | None:
+    now, decision = one.outcome.now, one.outcome.decision
+    if now.toward is Direction.FROM:
+        return now.destination if isinstance(decision, RemoveCoupling) else None
+    is_left = isinstance(decision, Fail | Skip) and now.source.exists and not one.settled.waits
+    return now.source if is_left else None
+
+
 def said(mapping: TableMapping, record: Record) -> str:
-    """A digest of what a mapping, as it is now, would send of a local record."""
+    """A digest of what a mapping would send of a local record."""
     columns = sorted({one.source for one in mapping.transfers(Direction.TO) if one.source})
     plain = to_plain_values({name: record.values.get(name) for name in columns})
-    return sha256(json.dumps([mapping.version, plain], sort_keys=True, default=str).encode()).hexdigest()
+    return sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()

@@ -103,7 +103,7 @@ def process_read(services: Services, leases: Sequence[Lease]) -> list[Lease]:
             ids = [one.id for one in asked if one.table == table]
             found = services.dataverse.look_up(table, ids, read_columns(mappings, table))
             rows |= {(table, id_): row for id_, row in found.items()}
-    except ReceiverError as error:
+    except Exception as error:  # noqa: BLE001  # whatever it is, the lane that it belongs to meets it again and records it
         log.debug("%d rows are read one by one: %s", len(asked), error)
         return list(leases)
     return [one for one in leases if one not in asked] + _together(services, asked, rows)
@@ -132,7 +132,7 @@ def _together(services: Services, leases: Sequence[Lease], rows: Mapping[tuple[s
                     work.rows_read_at = started
                     work.know(lease.table, lease.id, rows[lease.table, lease.id])
                 looked_at.append(look_at(work, lease, read, started, NOTHING_ASKED))
-            except NotAtOnceError:
+            except (NotAtOnceError, DataverseError):
                 alone.append(lease)
         with services.database.writing() as connection:
             write(connection, services, looked_at, started)

@@ -15,7 +15,7 @@ from receiver.store.database import OF_REFUSALS
 log = logging.getLogger(__name__)
 
 WRITE_EVERY_SECONDS = 5.0
-#: reasons; the first two are our own
+#: reasons; the first one nobody outside can bring about
 AWAY, FULL, KEY, UNREADABLE, TOO_LARGE, CONTENT, OTHER_ORGANIZATION = (
     "away", "full", "key", "unreadable", "too large", "content", "other organisation"
 )  # fmt: skip
@@ -56,7 +56,7 @@ class Refusals:
         try:
             with services.database.writing(OF_REFUSALS) as connection:
                 door_refusals.add(connection, counted, now)
-                is_ours = bool(counted.keys() & {AWAY, FULL})
+                is_ours = AWAY in counted
                 cause = "notifications could not be stored" if is_ours else "notifications were refused"
                 if counted.keys() - {OTHER_ORGANIZATION}:
                     schedules.hasten(connection, now, cause, schedules.LOOKS, is_once=not is_ours)

@@ -32,7 +32,8 @@ class Room:
         most = self._services.options.largest_backlog
         if not most:
             return ""
-        waiting = select(func.count()).select_from(inbox).where(inbox.c.state == "waiting")
+        some = select(inbox.c.id).where(inbox.c.state == "waiting").limit(most).subquery()
+        waiting = select(func.count()).select_from(some)
         with self._services.database.reading() as connection:
             count = connection.execute(waiting).scalar_one()
         return f"{count} notifications wait, and RECEIVER_LARGEST_BACKLOG is {most}." if count >= most else ""

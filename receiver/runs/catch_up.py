@@ -24,7 +24,7 @@ from receiver.lanes.touch import Touch, touch
 from receiver.runs.run_pages import OVERLAP
 from receiver.services import Services, mappings_of
 from receiver.store import runs as stored_runs
-from receiver.store import schedules, tracking
+from receiver.store import schedules, standings, tracking
 from receiver.store import tasks as stored_tasks
 from receiver.store.schedules import Due
 from receiver.store.tracking import Known, TrackedTable
@@ -89,6 +89,9 @@ class _Look:
         self._why_whole = ""
         self._missed = 0
         self._seen = Seen()
+        self._held_at = self._since
+        #: pairs that were made since are not looked for
+        self._last_coupling = 0
 
     def carry_out(self) -> str:
         if not self._readers:
@@ -129,14 +132,18 @@ class _Look:
                 else:
                     self._store(found.rows, self._read(token=page.token), gone)
         except DataverseError as error:
-            if not error.waiting_helps and at["link"]:  # a page's link lives shorter than the token
-                self._forget_position()
-            raise
+            if error.waiting_helps or not at["link"]:
+                raise
+            # a page's link lives shorter than the token: begin anew at that
+            self._known, self._since = replace(self._known, position=None), self._services.clock()
+            return self._changes()
         return self._said()
 
     def _whole(self) -> str:
         """All of the table by keys and versions, where there is no token: what differs is looked at, not all read."""
         why = self._known.owed or self._why_whole
+        with self._services.database.reading() as connection:
+            self._last_coupling = tracking.last_coupling(connection)
         try:
             pages = self._tracked("")
             first = next(pages)
@@ -184,12 +191,13 @@ class _Look:
             some = rows[start : start + TOGETHER]
             with self._services.database.reading() as connection:
                 known = tracking.known_rows(connection, self._known.name, [one.id for one in some])
+                told = standings.waiting_rows(connection, self._known.name, [one.id for one in some])
             for row in some:
                 own = known.get(row.id, _UNKNOWN)
                 is_new = own.seen is None or own.seen != row.version.number
                 if self._is_behind(own, row, is_new=is_new) or (is_new and self._is_inside(own, row)):
                     wanted.append(row.id)
-                    missed += is_new
+                    missed += is_new and row.id not in told
         ids = sorted(deleted)
         for mapping in self._readers if ids else ():
             with self._services.database.reading() as connection:
@@ -240,19 +248,24 @@ class _Look:
     def _compared(self, why: str, token: str, mark: datetime | None) -> str:
         """The comparison is done: pairs whose row was not there are named."""
         gone = {one.name: self._absent(one) for one in self._readers}
-        read = replace(self._read(token, mark), compared_at=self._since, owed="", opened=())
+        read = replace(self._read(token, mark), compared_at=self._since)
         self._missed += sum(map(len, gone.values()))
-        self._store((), read, gone)
+        self._store((), read, gone, pays=True)
         return f"Compared as a whole{f', since {why}' if why else ''}. {self._said()}"
 
     def _absent(self, mapping: TableMapping) -> list[str]:
         absent, after = list[str](), 0
         with self._services.database.reading() as connection:
             kept = tracking.kept_back(connection, mapping.name)
-            while page := tracking.coupled_rows(connection, mapping.name, after, TOGETHER):
-                after = page[-1][0]
-                absent += [id_ for number, id_ in page if number not in self._seen and id_ not in kept]
-        return sorted(absent)
+        while True:
+            with self._services.database.reading() as connection:
+                page = tracking.coupled_rows(connection, mapping.name, after, TOGETHER)
+            if not page:
+                return sorted(absent)
+            after = page[-1][0]
+            known = [(number, id_) for number, id_ in page if number <= self._last_coupling]
+            absent += [id_ for number, id_ in known if number not in self._seen and id_ not in kept]
+            self._hold_on()
 
     # -- what is stored --------------------------------------------------------------------------------------------
 
@@ -268,26 +281,46 @@ class _Look:
             found_at=found_at,
         )
 
-    def _store(self, rows: Sequence[str], read: TrackedTable, gone: Mapping[str, Sequence[str]] | None = None) -> None:
+    def _store(
+        self,
+        rows: Sequence[str],
+        read: TrackedTable,
+        gone: Mapping[str, Sequence[str]] | None = None,
+        *,
+        pays: bool = False,
+    ) -> None:
         """The work that was found, and how far it was found, in one transaction: neither is known without the other."""
         now = self._services.clock()
         named = {name: sorted(set(ids)) for name, ids in (gone or {}).items() if ids}
-        if not rows and read == self._known:
+        if not rows and read == self._known and not pays:
+            self._hold_on()
             return
+        in_order = sorted(rows)  # all who touch many lanes do so in one order
         with self._services.database.writing() as connection:
-            schedules.hold(connection, self._held, now + timedelta(seconds=self._services.options.lease_seconds))
-            for start in range(0, len(rows), TOGETHER):
-                touch(connection, [Touch(read.name, id_, now, WISH) for id_ in rows[start : start + TOGETHER]])
+            schedules.hold(connection, self._held, self._until(now))
+            for start in range(0, len(in_order), TOGETHER):
+                touch(connection, [Touch(read.name, id_, now, WISH) for id_ in in_order[start : start + TOGETHER]])
             for mapping, ids in named.items():
                 asked = {"mapping": mapping, "toward": Direction.FROM, "ids": ids}
                 stored_tasks.create(connection, GONE, asked, WHO, now)
             tracking.keep_table(connection, read)
+            if pays:
+                tracking.pay(connection, self._known)
+        self._held_at = now
         if rows or named:
             self._services.waker.ring()
 
-    def _forget_position(self) -> None:
+    def _hold_on(self) -> None:
+        """A long look with nothing to store is still ours. Raises: LeaseLostError."""
+        now = self._services.clock()
+        if now - self._held_at < timedelta(seconds=self._services.options.lease_seconds / 4):
+            return
         with self._services.database.writing() as connection:
-            tracking.keep_table(connection, replace(self._known, position=None))
+            schedules.hold(connection, self._held, self._until(now))
+        self._held_at = now
+
+    def _until(self, now: datetime) -> datetime:
+        return now + timedelta(seconds=self._services.options.lease_seconds)
 
     def _said(self) -> str:
         if not self._missed:

@@ -14,12 +14,13 @@ from sqlalchemy import Connection
 from receiver.core.mapping import Direction, TableMapping
 from receiver.engine.coalesce import Ask
 from receiver.engine.kept_aside import said
+from receiver.errors import ReceiverError
 from receiver.runs.carry_out import carry_out
 from receiver.runs.catch_up import GONE, WHO
 from receiver.runs.run_pages import Part, Scope, wanted_of_records
 from receiver.services import Services
+from receiver.store import couplings, schedules, tracking, triggers
 from receiver.store import runs as stored_runs
-from receiver.store import schedules, tracking, triggers
 from receiver.store import tasks as stored_tasks
 from receiver.store.local_tables import LocalTable
 from receiver.store.schedules import Due
@@ -52,27 +53,32 @@ def look(services: Services, held: Due) -> str:
     gone = _name_gone(services, held, mapping)
     began = services.clock()
     if is_told:
-        with services.database.writing() as connection:
-            tracking.keep_local(connection, LocalLook(mapping.name, read_at=began))
+        _keep(services, held, LocalLook(mapping.name, read_at=began))
         return _and(gone, "A trigger tells of edits.")
     with services.database.reading() as connection:
         keys = stored_runs.keys_after(connection, mapping, known.after, PAGE)
-    done, left = _asked(services, held, mapping, keys) if keys else (0, 0)
-    if left:
-        return _and(
-            gone, f"{done} record(s) looked at; {left} could not be decided now, and the page is looked at again."
-        )
+    is_first = known.read_at is None
+    done, left = _asked(services, held, mapping, keys, is_first=is_first) if keys else (0, 0)
     is_last = len(keys) < PAGE
-    round_at = known.round_at or began
-    after = LocalLook(
-        mapping.name,
-        "" if is_last else keys[-1],
-        None if is_last else round_at,
-        round_at if is_last else known.read_at,
-    )
-    with services.database.writing() as connection:
-        tracking.keep_local(connection, after)
+    # what could not be decided now is asked for in the next round; this one does not say that all is known
+    round_at = None if left else began if not known.after else known.round_at
+    read_at = (round_at or known.read_at) if is_last else known.read_at
+    _keep(services, held, LocalLook(mapping.name, "" if is_last else keys[-1], round_at, read_at))
+    if left:
+        raise UndecidedError(f"{done} record(s) looked at; {left} could not be decided now, and are asked for again.")
     return _and(gone, f"{len(keys)} record(s) compared, {done} had something to say.")
+
+
+class UndecidedError(ReceiverError):
+    """Some records could not be decided now."""
+
+    waiting_helps = True
+
+
+def _keep(services: Services, held: Due, look: LocalLook) -> None:
+    with services.database.writing() as connection:
+        schedules.hold(connection, held, services.clock() + timedelta(seconds=services.options.lease_seconds))
+        tracking.keep_local(connection, look)
 
 
 def _is_told(services: Services, connection: Connection, mapping: TableMapping) -> bool:
@@ -108,18 +114,40 @@ def _name_gone(services: Services, held: Due, mapping: TableMapping) -> int:
     return len(named)
 
 
-def _asked(services: Services, held: Due, mapping: TableMapping, keys: Sequence[str]) -> tuple[int, int]:
+def _stay_here(services: Services, mapping: TableMapping, keys: Sequence[str], *, is_first: bool) -> set[str]:
+    """Records that are not coupled, and were there before the mapping made any there: a person brings them in.
+
+    They are remembered as they are: each is asked for once it says something else, as one that could not go out.
+    """
+    if not is_first and not mapping.synch_only_coupled_records:
+        return set()
+    with services.database.reading() as connection:
+        coupled = couplings.of_records(connection, mapping.name, keys)
+        free = [key for key in keys if key not in coupled]
+        records = LocalTable(connection, BY_NAME[mapping.local_table]).get_all(free)
+    now = services.clock()
+    rows = [{"mapping": mapping.name, "local_id": one.id, "digest": said(mapping, one), "at": now} for one in records]
+    if rows:
+        with services.database.writing() as connection:
+            tracking.remember_unsettled(connection, rows)
+    return {one.id for one in records}
+
+
+def _asked(
+    services: Services, held: Due, mapping: TableMapping, keys: Sequence[str], *, is_first: bool
+) -> tuple[int, int]:
     """How many of these records were looked at, since they have something to say, and how many not, for now."""
     part = Part(mapping, Direction.TO, Scope.MODIFIED, Ask(why=WHO, is_by_itself=True))
     with services.database.reading() as connection:
         met = tracking.unsettled_of(connection, mapping.name, keys)
         records = LocalTable(connection, BY_NAME[mapping.local_table]).get_all(list(met))
     still = {one.id for one in records if said(mapping, one) == met[one.id]}
+    still |= _stay_here(services, mapping, [key for key in keys if key not in met], is_first=is_first)
     wanted = wanted_of_records(services, part, [key for key in keys if key not in still])
     left = 0
     for start in range(0, len(wanted), TOGETHER):
         done = carry_out(services, wanted[start : start + TOGETHER])
-        left += sum(one.error is not None and one.error.waiting_helps for one in done)
+        left += sum(one.error is not None for one in done)
         with services.database.writing() as connection:
             schedules.hold(connection, held, services.clock() + timedelta(seconds=services.options.lease_seconds))
     return len(wanted) - left, left

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from croniter import CroniterError, croniter
 from sqlalchemy import Connection
 
+from receiver.core.background import in_background
 from receiver.errors import (
     BusyError,
     GateClosedError,
@@ -22,6 +24,7 @@ from receiver.errors import (
     NotFoundError,
     ReceiverError,
     RefusedError,
+    RunsPauseError,
     SchemaError,
     StoreUnavailableError,
 )
@@ -52,6 +55,8 @@ class Shipped:
     needs_connection: bool = True
     #: it runs at once where nobody knows when it ran last
     runs_at_once: bool = True
+    #: it is short, waits for nothing long, and what it asks of Dataverse is not counted with runs
+    is_short: bool = False
 
 
 def _mappings(services: Services) -> list[str]:
@@ -78,12 +83,25 @@ SHIPPED: Mapping[str, Shipped] = {
             local_look.mappings,
         ),
         Shipped(VERIFY, "H H(1-4) * * *", "Both sides of a mapping are compared.", _mappings, runs_at_once=False),
-        Shipped(CONNECTION, "*/2 * * * *", "The connection is tested, and Dataverse's tables are described anew."),
-        Shipped(REGISTRATION, "H * * * *", "Steps, images and the key are compared with what is wanted."),
+        Shipped(
+            CONNECTION,
+            "*/2 * * * *",
+            "The connection is tested, and Dataverse's tables are described anew.",
+            is_short=True,
+        ),
+        Shipped(
+            REGISTRATION, "H * * * *", "Steps, images and the key are compared with what is wanted.", is_short=True
+        ),
         Shipped(
             PURGE, "H * * * *", "What is kept for a time only is deleted; bodies are packed.", needs_connection=False
         ),
-        Shipped(ALERTS, "* * * * *", "What is not well, and well again, is told outside.", needs_connection=False),
+        Shipped(
+            ALERTS,
+            "* * * * *",
+            "What is not well, and well again, is told outside.",
+            needs_connection=False,
+            is_short=True,
+        ),
     )
 }
 
@@ -148,10 +166,10 @@ def run_next(services: Services, procedures: Mapping[str, Procedure]) -> bool:
     now, owner = services.clock(), lanes.new_owner()
     known = [what for what in procedures if services.client is not None or not SHIPPED[what].needs_connection]
     with services.database.reading() as connection:
-        if not schedules.is_any_due(connection, now):
-            return False
         set_ = schedules.settings(connection)
-    paused = [one.what for one in set_.values() if one.is_paused]
+        paused = [one.what for one in set_.values() if one.is_paused]
+        if not schedules.is_any_due(connection, now, paused, known):
+            return False
     with services.database.writing() as connection:
         held = schedules.lease(connection, owner, now, services.options.lease_seconds, paused, known)
     if held is None:
@@ -175,7 +193,10 @@ def _carried_out(
     Raises: StoreUnavailableError and the like: the lease then says when another takes it.
     """
     try:
-        return procedures[held.what](services, held), True, None
+        with nullcontext() if SHIPPED[held.what].is_short else in_background():
+            return procedures[held.what](services, held), True, None
+    except RunsPauseError as error:
+        return held.said, held.is_good, error.until  # it goes on then
     except (StoreUnavailableError, SchemaError, BusyError):
         raise
     except LeaseLostError as error:
@@ -213,8 +234,7 @@ def owe(connection: Connection, tables: Collection[str], why: str, now: datetime
 
 
 def listed(services: Services) -> list[Line]:
-    """All that runs by itself."""
-    keep_rows(services)
+    """All that runs by itself, as it was planned last."""
     with services.database.reading() as connection:
         set_, cron, found = schedules.settings(connection), _cron(connection), schedules.listed(connection)
     return [
@@ -259,19 +279,25 @@ def _in_words(one: Setting) -> str:
     return f"{one.cron or SHIPPED[one.what].cron}{', paused' if one.is_paused else ''}"
 
 
-def run_now(services: Services, what: str, who: str, subject: str = "") -> int:
-    """Have it run now, for all it runs for or for one *subject*; how many will. Raises: NotFoundError."""
+def run_now(services: Services, what: str, subject: str = "") -> int:
+    """Have it run now, for all it runs for or for one *subject*; how many will.
+
+    Raises: NotFoundError; RefusedError while it is paused.
+    """
     _named(what)
     keep_rows(services)
     with services.database.reading() as connection:
         subjects = {one.subject.lower(): one.subject for one in schedules.listed(connection) if one.what == what}
     if subject and subject.lower() not in subjects:
         raise NotFoundError(f"{what} does not run for {subject}. `receiver schedule list` names what it runs for.")
-    named = [subjects[subject.lower()]] if subject else None
+    named = [subjects[subject.lower()]] if subject else list(subjects.values())
     with services.database.writing() as connection:
-        count = schedules.hasten(connection, services.clock(), f"asked for by {who}", [what], named)
+        if what in (set_ := schedules.settings(connection)) and set_[what].is_paused:
+            raise RefusedError(f"{what} is paused, and runs for nobody. To go on: receiver schedule resume {what}")
+        for one in named:
+            schedules.plan(connection, what, one, services.clock())
     services.waker.ring()
-    return count
+    return len(named)
 
 
 def _named(what: str) -> Shipped:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from sqlalchemy import delete
@@ -59,7 +59,8 @@ class Worker:
             self._threads.append(threading.Thread(target=self._hear_local_changes, name="local changes"))
         self._threads += [
             threading.Thread(target=self._carry_out_tasks, name="tasks"),
-            threading.Thread(target=self._run_by_itself, name="schedule"),
+            threading.Thread(target=self._run_long, name="schedule"),
+            threading.Thread(target=self._run_short, name="tests and alerts"),
             threading.Thread(target=self._listen, name="listen"),
             threading.Thread(target=self._beat, name="beat"),
         ]
@@ -145,10 +146,11 @@ class Worker:
         with in_background():
             self._go_on(lambda: tasks.carry_out_next(self._services, PROCEDURES, self._stopped), "tasks")
 
-    def _run_by_itself(self) -> None:
-        """What has set times; after an outage of ours, or of the database, what may have been missed is looked for."""
+    def _run_long(self) -> None:
+        """What has set times and may take long; after an outage, ours or the database's, it looks what was missed."""
         kept = -ROWS_KEPT_SECONDS
         owed = "the worker was started"
+        long = {what: one for what, one in AT_SET_TIMES.items() if not schedule.SHIPPED[what].is_short}
 
         def step() -> bool:
             nonlocal kept, owed
@@ -159,15 +161,22 @@ class Worker:
                 schedule.hasten(self._services, owed)
                 owed = ""
             try:
-                if not schedule.run_next(self._services, AT_SET_TIMES):
-                    self._stopped.wait(LOOK_AGAIN_SECONDS)  # it does not look each time a notification rings
-                return True
+                return self._run_next(long)
             except (StoreUnavailableError, SchemaError):
                 owed = "the database was away"
                 raise
 
-        with in_background():
-            self._go_on(step, "what runs by itself")
+        self._go_on(step, "what runs by itself")
+
+    def _run_short(self) -> None:
+        """What must not wait for a long look: the test of the connection, and what is told outside."""
+        short = {what: one for what, one in AT_SET_TIMES.items() if schedule.SHIPPED[what].is_short}
+        self._go_on(lambda: self._run_next(short), "what is tested and told")
+
+    def _run_next(self, procedures: Mapping[str, schedule.Procedure]) -> bool:
+        if not schedule.run_next(self._services, procedures):
+            self._stopped.wait(LOOK_AGAIN_SECONDS)  # it does not look each time a notification rings
+        return True
 
     def _sleep(self, rings: int) -> None:
         with self._ready:

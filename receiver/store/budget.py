@@ -27,7 +27,7 @@ def take(connection: Connection, now: datetime, count: int, most: int) -> tuple[
         values = {"window_at": now, "used": count, "allowed": allowed}
         connection.execute(update(budget).values(values))
         return min(count, allowed), now + WINDOW
-    taken = max(min(count, row.allowed - row.used), 0)
+    taken = max(min(count, min(most, row.allowed) - row.used), 0)
     if taken:
         connection.execute(update(budget).values(used=budget.c.used + taken))
     return taken, row.window_at + WINDOW

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, case, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from receiver.store import webhook_keys
 from receiver.store.models import door_refusal
 
 #: refusals with less than that between them are one spell
@@ -26,6 +27,14 @@ class Refused:
 
     def is_standing(self, now: datetime) -> bool:
         return now - self.last_at < SPELL
+
+
+def key_since(connection: Connection, now: datetime) -> datetime | None:
+    """Since when keys are refused, and none of ours has come; None where that is not so."""
+    refused, used = listed(connection).get("key"), webhook_keys.last_use(connection)
+    if refused is None or not refused.is_standing(now) or (used is not None and used >= refused.last_at):
+        return None
+    return refused.since
 
 
 def add(connection: Connection, counted: Mapping[str, int], now: datetime) -> None:

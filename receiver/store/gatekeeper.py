@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from receiver.core.background import is_in_background
-from receiver.errors import GateClosedError, ReceiverError, SetUpError, SignInError, ThrottledError
+from receiver.errors import GateClosedError, ReceiverError, RunsPauseError, SetUpError, SignInError, ThrottledError
 from receiver.store import budget, gates, schedules
 from receiver.store.database import Database
 
@@ -75,7 +76,7 @@ class Gatekeeper:
             self._taken, self._until = max(taken - 1, 0), until
         if not taken:
             seconds = max((until - now).total_seconds(), 0.0)
-            raise GateClosedError(until, RUNS_PAUSE, is_set_up=False, seconds=seconds)
+            raise RunsPauseError(until, RUNS_PAUSE, seconds=seconds)
 
     def refused(self, error: ReceiverError) -> None:
         """Close what the answer says: everybody waits for as long as Dataverse asks, or until a person has acted."""
@@ -106,9 +107,12 @@ class Gatekeeper:
     def open_(self, names: Sequence[str]) -> None:
         """Open these gates; what waited for them is looked at now."""
         with self._database.writing() as connection:
+            was_set_up = any(one.is_set_up for one in gates.found(connection, names))
             gates.open_(connection, names)
             gates.wake(connection, self._clock())
-            schedules.hasten(connection, self._clock(), "Dataverse can be asked again", schedules.LOOKS)
+        if was_set_up:  # a pause loses nothing
+            with suppress(ReceiverError), self._database.writing() as connection:
+                schedules.hasten(connection, self._clock(), "Dataverse can be asked again", schedules.LOOKS)
 
 
 def _closed(found: gates.Gate, now: datetime) -> GateClosedError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.store.models import gate, lane
@@ -77,14 +77,19 @@ def open_(connection: Connection, names: Sequence[str]) -> int:
 
 def wake(connection: Connection, now: datetime) -> None:
     """A gate is open: every lane that waited for one is ready, whenever its own time would come."""
-    waits = update(lane).where(lane.c.waits_for_gate, lane.c.ready_at > now)
-    connection.execute(waits.values(ready_at=now, waits_for_gate=False))
+    waits = _in_order(lane.c.waits_for_gate, lane.c.ready_at > now)
+    connection.execute(update(lane).where(lane.c.key.in_(waits)).values(ready_at=now, waits_for_gate=False))
 
 
 def wake_troubled(connection: Connection, now: datetime) -> None:
     """Dataverse is there again: what backed off meanwhile need not wait any longer."""
-    waits = update(lane).where(lane.c.attempts > 0, lane.c.ready_at > now, lane.c.owner.is_(None))
-    connection.execute(waits.values(ready_at=now))
+    waits = _in_order(lane.c.attempts > 0, lane.c.ready_at > now, lane.c.owner.is_(None))
+    connection.execute(update(lane).where(lane.c.key.in_(waits)).values(ready_at=now))
+
+
+def _in_order(*which: ColumnElement[bool]) -> Select[tuple[str]]:
+    """Lanes locked in the order in which all lock them: two who wake and release cannot block each other."""
+    return select(lane.c.key).where(*which).order_by(lane.c.key).with_for_update()
 
 
 def _insert(connection: Connection) -> Any:

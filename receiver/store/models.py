@@ -103,6 +103,13 @@ lane = Table(
     Column("modified_on", Moment),
     #: a read told the version, not an image alone: only then is anything late
     Column("version_was_read", Boolean, nullable=False, server_default=false()),
+    #: the few that are tried again
+    Index(
+        "ix_receiver_lane_troubled",
+        "table_name",
+        sqlite_where=text("attempts > 0"),
+        postgresql_where=text("attempts > 0"),
+    ),
     #: the order in which lanes are leased: with thousands ready, none is sorted, and those asleep are not passed by
     Index(
         "ix_receiver_lane_order",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, bindparam, delete, exists, literal, or_, select, update
 
-from receiver.store.models import change, coupling, history, inbox, job, lane, task, tombstone, unsettled
+from receiver.store.models import change, coupling, history, inbox, job, lane, task, tombstone
 from receiver.store.tasks import ENDED as ENDED_TASKS
 from receiver.store.types import packed
 
@@ -39,7 +39,6 @@ OF_JOBS: Mapping[str, Old] = {
     "jobs": (job.c.id, lambda before: job.c.finished_at < before),
     "tasks": (task.c.id, lambda before: and_(task.c.state.in_(sorted(ENDED_TASKS)), task.c.finished_at < before)),
     "changes of mappings": (change.c.id, lambda before: change.c.at < before),
-    "unsettled records": (unsettled.c.local_id, lambda before: unsettled.c.at < before),
 }
 OF_HISTORY: Mapping[str, Old] = {"changes of records": (history.c.id, lambda before: history.c.at < before)}
 
@@ -54,7 +53,12 @@ def forget_piece(connection: Connection, old: Old, before: datetime) -> int:
 
 def pack_piece(connection: Connection, before: datetime) -> int:
     """Pack the bodies of the next notifications that ended before it; how many."""
-    ended = and_(inbox.c.state.in_(ENDED), ~inbox.c.is_packed, or_(inbox.c.finished_at < before, _never(before)))
+    # those before the newest that is packed were looked at: one that ended late stays as it is
+    packed_to = connection.execute(
+        select(inbox.c.id).where(inbox.c.is_packed).order_by(inbox.c.id.desc()).limit(1)
+    ).scalar()
+    is_old = or_(inbox.c.finished_at < before, _never(before))
+    ended = and_(inbox.c.id > (packed_to or 0), inbox.c.state.in_(ENDED), ~inbox.c.is_packed, is_old)
     rows = connection.execute(select(inbox.c.id, inbox.c.body).where(ended).order_by(inbox.c.id).limit(PIECE)).all()
     if rows:
         changed = update(inbox).where(inbox.c.id == bindparam("is_id"))

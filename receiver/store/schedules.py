@@ -105,9 +105,11 @@ def lease(
     connection: Connection, owner: str, now: datetime, seconds: float, paused: Collection[str], known: Collection[str]
 ) -> Due | None:
     """Take what has been due longest and nobody holds, of what this version knows and nobody paused."""
-    is_free = or_(due.c.lease_until.is_(None), due.c.lease_until < now)
-    ready = and_(due.c.next_at <= now, is_free, due.c.what.in_(sorted(known)), due.c.what.not_in(sorted(paused)))
-    first = select(due.c.what, due.c.subject).where(ready).order_by(due.c.next_at, due.c.what, due.c.subject)
+    first = (
+        select(due.c.what, due.c.subject)
+        .where(_is_ready(now, paused, known))
+        .order_by(due.c.next_at, due.c.what, due.c.subject)
+    )
     found = connection.execute(first.limit(1).with_for_update(skip_locked=True)).first()
     if found is None:
         return None
@@ -119,8 +121,14 @@ def lease(
     return Due(**{**row._mapping, **values, "cause": row.cause})  # noqa: SLF001  # SQLAlchemy's public name
 
 
-def is_any_due(connection: Connection, now: datetime) -> bool:
-    return connection.execute(select(due.c.what).where(due.c.next_at <= now).limit(1)).first() is not None
+def is_any_due(connection: Connection, now: datetime, paused: Collection[str], known: Collection[str]) -> bool:
+    """Whether `lease` would find anything."""
+    return connection.execute(select(due.c.what).where(_is_ready(now, paused, known)).limit(1)).first() is not None
+
+
+def _is_ready(now: datetime, paused: Collection[str], known: Collection[str]) -> ColumnElement[bool]:
+    is_free = or_(due.c.lease_until.is_(None), due.c.lease_until < now)
+    return and_(due.c.next_at <= now, is_free, due.c.what.in_(sorted(known)), due.c.what.not_in(sorted(paused)))
 
 
 def hold(connection: Connection, held: Due, until: datetime) -> None:

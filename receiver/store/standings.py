@@ -14,6 +14,8 @@ from receiver.store.models import coupling, inbox, lane, metadata, wait, worker
 
 #: so many notifications of a table tell what is usual
 USUAL_FROM = 10
+#: notifications, the newest, that are looked through: no index is kept for it, which the door would pay for
+LOOKED_AT = 20_000
 PACE = timedelta(minutes=5)
 SEEN_WITHIN = timedelta(seconds=60)
 
@@ -46,22 +48,18 @@ def waiting_rows(connection: Connection, table: str, row_ids: Sequence[str]) -> 
     return set(connection.execute(union(news, due), {"keys": keys}).scalars())
 
 
-def longest_silence(connection: Connection, table: str, since: datetime) -> timedelta | None:
-    """Between two notifications of a table; None where they are too few to tell what is usual."""
-    own = (inbox.c.table_name == table, inbox.c.received_at >= since)
-    query = select(inbox.c.received_at).where(*own).order_by(inbox.c.received_at)
-    moments = list(connection.execute(query).scalars())
+def received(connection: Connection, table: str, since: datetime) -> list[datetime]:
+    """When the notifications of a table came, of the newest that are looked at; oldest first."""
+    newest = select(inbox.c.table_name, inbox.c.received_at).order_by(inbox.c.id.desc()).limit(LOOKED_AT).subquery()
+    own = (newest.c.table_name == table, newest.c.received_at >= since)
+    return sorted(connection.execute(select(newest.c.received_at).where(*own)).scalars())
+
+
+def longest_silence(moments: Sequence[datetime]) -> timedelta | None:
+    """Between two of these; None where they are too few to tell what is usual."""
     if len(moments) < USUAL_FROM:
         return None
-    longest: timedelta = max(after - before for before, after in pairwise(moments))
-    return longest
-
-
-def newest_notification(connection: Connection, table: str) -> datetime | None:
-    """When a notification of a Dataverse table came last."""
-    query = select(func.max(inbox.c.received_at)).where(inbox.c.table_name == table)
-    found: datetime | None = connection.execute(query).scalar()
-    return found
+    return max(after - before for before, after in pairwise(moments))
 
 
 def worker_seen(connection: Connection) -> datetime | None:
@@ -74,8 +72,9 @@ def worker_seen(connection: Connection) -> datetime | None:
 
 
 def by_state(connection: Connection) -> dict[str, int]:
-    """How many notifications are in each state."""
-    rows = connection.execute(select(inbox.c.state, func.count()).group_by(inbox.c.state))
+    """How many notifications are in each state but for those that are well and done."""
+    which = inbox.c.state.in_(("waiting", "working", "failed", "unreadable", "refused"))
+    rows = connection.execute(select(inbox.c.state, func.count()).where(which).group_by(inbox.c.state))
     return {state: count for state, count in rows}  # noqa: C416  # a row is no pair for dict()
 
 
@@ -93,7 +92,8 @@ def backlog(connection: Connection, now: datetime) -> tuple[int, datetime | None
     ready = select(lane.c.key.label("key"), lane.c.ready_at.label("at")).where(lane.c.ready_at <= now)
     both = news.union_all(ready).subquery()
     count, oldest = connection.execute(select(func.count(both.c.key.distinct()), func.min(both.c.at))).one()
-    done = select(func.count()).select_from(inbox).where(inbox.c.finished_at > now - PACE)
+    newest = select(inbox.c.finished_at).order_by(inbox.c.id.desc()).limit(LOOKED_AT).subquery()
+    done = select(func.count()).select_from(newest).where(newest.c.finished_at > now - PACE)
     return count, oldest, connection.execute(done).scalar_one() / PACE.total_seconds()
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.core.coupling import VERSION, Result
@@ -51,15 +51,25 @@ def tables(connection: Connection) -> dict[str, TrackedTable]:
 
 
 def keep_table(connection: Connection, table: TrackedTable) -> None:
-    _upsert(connection, tracked_table, ["name"], {**vars(table), "opened": list(table.opened)})
+    """How far it was read. What is owed stays as it is: it may have been asked for since the look began."""
+    own = {name: value for name, value in vars(table).items() if name not in {"owed", "opened"}}
+    _upsert(connection, tracked_table, ["name"], own)
 
 
 def owe(connection: Connection, names: Iterable[str], why: str, opened: Sequence[str] = ()) -> None:
     """These tables are compared as a whole at their next look; mappings that were *opened* take what is new to them."""
     for name in names:
         known = table_of(connection, name)
-        both = sorted({*known.opened, *opened})
-        keep_table(connection, replace(known, owed=known.owed or why[:200], opened=both, position=None))
+        values = {"owed": why[:200], "opened": sorted({*known.opened, *opened}), "position": None}
+        _upsert(connection, tracked_table, ["name"], {"name": name, **values})
+
+
+def pay(connection: Connection, read: TrackedTable) -> None:
+    """What was owed when the look began is done; what was asked for since is still owed."""
+    now = table_of(connection, read.name)
+    if (now.owed, list(now.opened)) == (read.owed, list(read.opened)):
+        paid = update(tracked_table).where(tracked_table.c.name == read.name, tracked_table.c.owed == read.owed)
+        connection.execute(paid.values(owed="", opened=[]))
 
 
 @dataclass(frozen=True)
@@ -130,6 +140,11 @@ _REMEMBERED = select(
     coupling.c.is_skipped,
     coupling.c.from_result,
 ).where(Among(coupling.c.dataverse_id, "rows"))
+
+
+def last_coupling(connection: Connection) -> int:
+    """The number of the newest coupling."""
+    return connection.execute(select(sa.func.max(coupling.c.id))).scalar() or 0
 
 
 def coupled_rows(connection: Connection, mapping: str, after: int, count: int) -> list[tuple[int, str]]:

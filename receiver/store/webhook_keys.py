@@ -60,3 +60,9 @@ def _put(connection: Connection, fingerprint: str, now: datetime, **values: date
     else:
         statement = statement.on_conflict_do_nothing()
     connection.execute(statement)
+
+
+def last_use(connection: Connection) -> datetime | None:
+    """When a valid key was used last, as far as it is noted."""
+    used = [one.last_used_at for one in load(connection).values() if one.last_used_at is not None]
+    return max(used, default=None)

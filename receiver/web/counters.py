@@ -46,7 +46,7 @@ def folder_of(settings: Mapping[str, str]) -> Path:
 
 
 def begin(folder: Path) -> None:
-    """Before anything of prometheus_client is imported: where counts are kept. What dead processes left goes."""
+    """Before anything of prometheus_client is imported: where counts are kept."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ[FOLDER] = str(folder)
 

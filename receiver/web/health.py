@@ -36,9 +36,11 @@ def live() -> ResponseReturnValue:
 def ready() -> ResponseReturnValue:
     """200 when database, worker and connection are well; else 503. What each check found is for who may know it."""
     services = application.services()
-    current_app.extensions["receiver_refusals"].write(services)
-    is_well, found = looked_at(services)
-    details = found if _may_know() else {}
+    may_know = _may_know()
+    if may_know:
+        current_app.extensions["receiver_refusals"].write(services)
+    is_well, found = looked_at(services, with_status=may_know)
+    details = found if may_know else {}
     return jsonify(status="ready" if is_well else "not ready", **details), 200 if is_well else 503
 
 
@@ -61,14 +63,17 @@ def _may_know() -> bool:
     return bool(token) and hmac.compare_digest(said.encode(), token.encode())
 
 
-def looked_at(services: Services) -> tuple[bool, dict[str, Any]]:
-    """Whether database, worker and connection are well; what each check found, and whether all is in step."""
+def looked_at(services: Services, *, with_status: bool = True) -> tuple[bool, dict[str, Any]]:
+    """Whether database, worker and connection are well; what each check found, and whether all is in step.
+
+    The latter asks the database for much: not for everybody who comes by.
+    """
     checks = {"database": _database_check(services)}
     in_step: dict[str, Any] = {}
     if checks["database"]["ok"]:
         checks |= {"worker": _worker_check(services), "dataverse": _connection_check(services)}
         with suppress(ReceiverError):
-            in_step = status(services).plain()
+            in_step = status(services).plain() if with_status else {}
     return all(check["ok"] for check in checks.values()), {"checks": checks, "in_step": in_step}
 
 

@@ -140,7 +140,7 @@ def _of_status(found: Status) -> Iterator[Metric]:
     )
     counted: dict[tuple[str, str], int] = {}
     for one in found.standings:
-        in_step.add_metric((one.mapping,), int(one.is_in_step))
+        in_step.add_metric((one.mapping,), int(one.is_in_step and not found.of_all))
         if one.as_of is not None:
             as_of.add_metric((one.mapping,), one.as_of.timestamp())
         for hindrance in one.hindrances:

@@ -62,4 +62,4 @@ def test_a_flood_of_wrong_keys_asks_the_database_next_to_nothing(door: Door) -> 
 
     assert {status(door, f"wrong {number}") for number in range(200)} == {401}
 
-    assert len(asked) <= 4
+    assert len(asked) <= 5  # one of them has catch-up look

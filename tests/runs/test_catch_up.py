@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ from scenarios.pairs import couple
 from sqlalchemy import event, func, select
 
 from receiver.commands.at_set_times import AT_SET_TIMES
+from receiver.commands.mappings.change_mapping import set_mapping
 from receiver.core.mapping import DeletionConflict
+from receiver.lanes import lane as lanes
 from receiver.runs import schedule
 from receiver.sandbox import Answer
 from receiver.sandbox.faults import ALWAYS
+from receiver.store import tracking
 from receiver.store.models import conclusion, inbox, job, task
 
 CUSTOMER = {"name": "Firm", "customertypecode": 3}
@@ -234,3 +238,117 @@ def test_what_cannot_go_out_is_met_once_and_again_once_it_says_something_else(co
     company.change_local("customer", key, name="Wanted again")
     company.catch_up([schedule.LOCAL_EDITS])
     assert company.sandbox.row("account", row)["name"] == "Wanted again"  # type: ignore[index]  # it is there
+
+
+def test_a_comparison_that_is_asked_for_during_a_look_is_not_forgotten(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.open_for_all("CUSTOMER")
+    coupled(company)
+    row = str(company.sandbox.create("account", {"name": "Prospect", "customertypecode": 8}))
+    company.work()
+    client, once = company.services.dataverse, [True]
+    pages = client.tracked_pages
+
+    def meanwhile(table: str, *asked: Any) -> Any:
+        if table == "account" and once:
+            once.clear()
+            set_mapping(
+                company.services,
+                "CUSTOMER",
+                "Ann",
+                dataverse_filter_text="customertypecode = 3 or customertypecode = 8",
+            )
+        yield from pages(table, *asked)
+
+    monkeypatch.setattr(client, "tracked_pages", meanwhile)
+    company.catch_up()
+    company.catch_up()
+    assert company.coupled_record("CUSTOMER", row)["name"] == "Prospect"
+
+
+def test_one_odd_row_stops_none_of_those_that_are_read_with_it(company: Company) -> None:
+    pairs = coupled(company, 5)
+    for key, row in pairs:
+        company.sandbox.update("account", row, {"name": f"Changed {key}"}, deliver=False)
+
+    def odd(body: bytes) -> bytes:
+        return body.replace(f"Changed {pairs[2][0]}".encode() + b'"', b'x","modifiedon":"no moment"')
+
+    company.sandbox.faults.answers.append(Answer(200, path="accounts", change=odd, times=ALWAYS))
+    company.catch_up()
+    names = {record["name"] for record in company.locals("customer")}
+    assert {f"Changed {key}" for key, _ in pairs if key != pairs[2][0]} <= names
+    company.sandbox.faults.answers.clear()
+
+
+def test_a_record_whose_lane_is_held_is_asked_for_again_and_nobody_says_that_all_is_known(company: Company) -> None:
+    ((key, row),) = coupled(company)
+    with company.services.database.reading() as connection:
+        before = tracking.local_of(connection, "CUSTOMER").read_at
+    company.change_local("customer", key, name="Edited here")
+    with company.services.database.writing() as connection:
+        (lease,) = lanes.lease_named(connection, lanes.new_owner(), company.now(), 120, [("account", row)])
+    with pytest.raises(AssertionError, match="could not be decided now"):
+        company.catch_up([schedule.LOCAL_EDITS])
+    with company.services.database.reading() as connection:
+        assert tracking.local_of(connection, "CUSTOMER").read_at == before
+    with company.services.database.writing() as connection:
+        lanes.release(connection, [lanes.Release(lease)])
+    company.catch_up([schedule.LOCAL_EDITS])
+    assert company.sandbox.row("account", row)["name"] == "Edited here"  # type: ignore[index]  # it is there
+
+
+def test_a_link_that_has_expired_is_no_token_that_has(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("receiver.dataverse.client.PAGE", 2)
+    pairs = coupled(company, 5)
+    for key, row in pairs:
+        company.sandbox.update("account", row, {"name": f"Changed {key}"}, deliver=False)
+    with company.services.database.writing() as connection:
+        known = tracking.table_of(connection, "account")
+        at = {
+            "since": company.now().isoformat(),
+            "link": f"{company.sandbox.api_url}/api/data/v9.2/accounts?$skiptoken=gone",
+            "gone": {},
+            "missed": 0,
+        }
+        tracking.keep_table(connection, replace(known, position=at))
+    company.catch_up([schedule.CATCH_UP])
+    assert company.looked("catch-up", "account").said == "5 change(s) that no notification had told of."
+
+
+def test_records_that_were_there_before_are_made_there_by_nobody_but_a_person_until_they_change(
+    company: Company,
+) -> None:
+    key = company.insert_local("customer", name="Was there")
+    company.open_for_all("CUSTOMER")
+    company.catch_up()
+    company.catch_up()
+    assert "Was there" not in {row["name"] for row in company.sandbox.rows("account")}
+    new = company.insert_local("customer", name="Came since")
+    company.change_local("customer", key, name="Was there, and changed")
+    company.catch_up()
+    assert {"Was there, and changed", "Came since"} <= {row["name"] for row in company.sandbox.rows("account")}
+    assert new
+
+
+def test_switching_only_coupled_off_makes_nothing_there_by_itself(company: Company) -> None:
+    company.insert_local("customer", name="Kept out")
+    company.catch_up()
+    company.open_for_all("CUSTOMER")
+    company.catch_up()
+    company.catch_up()
+    assert "Kept out" not in {row["name"] for row in company.sandbox.rows("account")}
+
+
+def test_a_row_that_was_deleted_there_is_not_made_anew_by_itself(company: Company) -> None:
+    company.open_for_all("CUSTOMER")
+    pairs = coupled(company, 3)
+    company.set("CUSTOMER", resolve_deletion_conflicts=DeletionConflict.DELETE_COUPLING)
+    company.sandbox.delete("account", pairs[0][1])
+    company.work()
+    before = len(company.sandbox.rows("account"))
+    company.catch_up()
+    company.catch_up()
+    assert company.coupling("CUSTOMER", pairs[0][1]) is None
+    assert len(company.sandbox.rows("account")) == before

@@ -127,7 +127,7 @@ def test_what_does_not_exist_is_named(company: Company) -> None:
     with pytest.raises(NotFoundError, match="receiver schedule list"):
         schedule.set_(company.services, "nothing", "Ann", is_paused=True)
     with pytest.raises(NotFoundError, match="does not run for lead"):
-        schedule.run_now(company.services, "catch-up", "Ann", "lead")
+        schedule.run_now(company.services, "catch-up", "lead")
 
 
 def test_verify_is_spread_over_the_night(company: Company) -> None:

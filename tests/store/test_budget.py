@@ -10,6 +10,7 @@ from scenarios.pairs import ACCOUNT, couple_customer
 
 from receiver.core.background import in_background
 from receiver.errors import GateClosedError
+from receiver.runs import schedule
 from receiver.store import budget
 from receiver.store.gatekeeper import Gatekeeper
 
@@ -78,3 +79,21 @@ def test_a_run_waits_for_the_next_window_and_fails_nothing(company: Company, mon
     assert row["name"] == "Sent later"
     assert not any(one["failed"] for one in company.jobs("CUSTOMER"))
     assert timedelta(minutes=5) == budget.WINDOW
+
+
+def test_the_test_of_the_connection_is_not_charged_to_runs(company: Company) -> None:
+    company.services.dataverse._gate = keeper(company, 10)
+    assert asked(company.services.dataverse._gate, 50) == 10
+    company.pass_time(130)
+    company.catch_up([schedule.CONNECTION])
+    assert company.looked("connection").is_good
+
+
+def test_a_look_that_may_not_ask_now_goes_on_in_the_next_window_and_tells_of_no_trouble(company: Company) -> None:
+    company.catch_up([schedule.CATCH_UP])
+    company.services.dataverse._gate = keeper(company, 10)
+    asked(company.services.dataverse._gate, 50)
+    company.catch_up([schedule.CATCH_UP])
+    looked = company.looked("catch-up", "account")
+    assert looked.is_good
+    assert looked.next_at <= company.now() + budget.WINDOW

@@ -8,7 +8,7 @@ from receiver.inbox import webhook_keys
 from receiver.registration.drift import Drift, drifts
 from receiver.registration.registered import registered
 from receiver.services import Services
-from receiver.store import registrations
+from receiver.store import door_refusals, registrations
 from receiver.store.registrations import LastCheck
 
 
@@ -28,6 +28,14 @@ def check(services: Services) -> list[Drift]:
     found = list(drifts(place, now, described, by_table))
     if now.has_key and (given := registered_key(services)) and given not in webhook_keys.valid(services):
         words = f"The service endpoint sends the key {given[:12]}, which is not valid here any more."
+        found.append(Drift(words, mappings=tuple(one.name for one in enabled)))
+    with services.database.reading() as connection:
+        refused_since = door_refusals.key_since(connection, services.clock())
+    if now.has_key and refused_since is not None:
+        words = (
+            f"Requests without a valid key have been refused since {refused_since:%Y-%m-%d %H:%M:%S} UTC, and none "
+            "with our key has come since: the endpoint may have been given another."
+        )
         found.append(Drift(words, mappings=tuple(one.name for one in enabled)))
     plain = [{"words": one.words, "remedy": one.remedy, "mappings": list(one.mappings)} for one in found]
     with services.database.writing() as connection:

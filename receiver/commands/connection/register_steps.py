@@ -25,7 +25,7 @@ from receiver.registration.solution import SOLUTION, plan_solution
 from receiver.registration.steps import ENDPOINTS, STEPS, Place, endpoint
 from receiver.runs.schedule import REGISTRATION
 from receiver.services import Services, image_columns
-from receiver.store import registrations, schedules, tracking
+from receiver.store import door_refusals, registrations, schedules, tracking
 from receiver.store import webhook_keys as stored_keys
 from receiver.store.mappings import Mappings, record_change
 
@@ -180,7 +180,9 @@ def _reading(mappings: Mappings, table: str) -> list[str]:
 
 def _plan_endpoint(services: Services, place: Place, now: Registered, *, is_preview: bool) -> tuple[list[Action], str]:
     """What is to be done about the endpoint, and the key that it is given; empty where it keeps its own."""
-    if now.has_key and registered_key(services) in webhook_keys.valid(services):
+    with services.database.reading() as connection:
+        is_doubtful = door_refusals.key_since(connection, services.clock()) is not None
+    if now.has_key and not is_doubtful and registered_key(services) in webhook_keys.valid(services):
         return plan(now.endpoint, endpoint(place)), ""
     key = _key_of_setting(services)
     if not key and not is_preview:

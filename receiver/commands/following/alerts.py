@@ -10,8 +10,10 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -51,20 +53,57 @@ class Cause:
 def tell(services: Services) -> str:
     """Tell what is new and what is over; in a sentence, what was told. Raises: NotToldError; StoreUnavailableError."""
     options, standing, known = services.options, _standing(services), _known(services)
-    new = [cause for cause in standing if cause not in known]
-    for cause in new:
-        _post(services, "alert", cause, standing[cause].plain())
-        _remember(services, cause, standing[cause])
-        log.warning("%s: %s", cause.said, standing[cause].sentence)
-    over = [cause for cause in known if cause not in standing]
-    for cause in over:
-        _post(services, "all-clear", cause, known[cause])
-        _forget(services, cause)
-        log.warning("%s: this is over: %s", cause.said, known[cause]["sentence"])
-    if options.heartbeat_url:
-        _asked(options.heartbeat_url)
+    new = {cause: one for cause, one in standing.items() if cause not in known}
+    over = {cause: said for cause, said in known.items() if cause not in standing}
+    _log(services.logged, new, over)
+    failures = [
+        *(
+            _told(services, "alert", cause, one.plain(), partial(_remember, cause=cause, one=one))
+            for cause, one in new.items()
+        ),
+        *(_told(services, "all-clear", cause, said, partial(_forget, cause=cause)) for cause, said in over.items()),
+        _asked_well(options.heartbeat_url),
+    ]
+    if failed := next(filter(None, failures), None):
+        raise failed
     nobody = "" if options.alert_url else " The log alone is told: RECEIVER_ALERT_URL is not set."
     return f"{len(new)} told, {len(over)} cleared.{nobody}"
+
+
+def _log(
+    logged: set[tuple[str, str, str]], new: Mapping[Cause, Hindrance], over: Mapping[Cause, Mapping[str, Any]]
+) -> None:
+    """The log is told first, and once, whoever else can be reached."""
+    for cause, one in new.items():
+        if ("alert", cause.mapping, cause.kind) not in logged:
+            log.warning("%s: %s", cause.said, one.sentence)
+    for cause, said in over.items():
+        if ("all-clear", cause.mapping, cause.kind) not in logged:
+            log.info("%s: this is over: %s", cause.said, said["sentence"])
+    logged.clear()
+    logged.update(("alert", one.mapping, one.kind) for one in new)
+    logged.update(("all-clear", one.mapping, one.kind) for one in over)
+
+
+def _told(
+    services: Services, event: str, cause: Cause, said: Mapping[str, Any], done: Callable[[Services], None]
+) -> NotToldError | None:
+    """Tell one; what is in the way of it is in the way of no other."""
+    try:
+        _post(services, event, cause, said)
+    except NotToldError as error:
+        return error
+    done(services)
+    return None
+
+
+def _asked_well(url: str) -> NotToldError | None:
+    try:
+        if url:
+            _asked(url)
+    except NotToldError as error:
+        return error
+    return None
 
 
 def _standing(services: Services) -> dict[Cause, Hindrance]:
@@ -99,7 +138,7 @@ def _is(cause: Cause) -> tuple[Any, ...]:
     return alert.c.mapping == cause.mapping, alert.c.kind == cause.kind
 
 
-def _post(services: Services, event: str, cause: Cause, said: dict[str, Any]) -> None:
+def _post(services: Services, event: str, cause: Cause, said: Mapping[str, Any]) -> None:
     if not services.options.alert_url:
         return
     now: datetime = services.clock()

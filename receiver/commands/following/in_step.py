@@ -30,13 +30,13 @@ TOO_SILENT = 4
 WEEK = timedelta(days=7)
 
 DOOR_WORDS = {
-    refusals.KEY: "Requests without a valid key were refused, {count} since ever, from {since} to {last} UTC: somebody "
-    "else's, or the key in Dataverse is not ours any more.",
+    refusals.KEY: "Requests without a valid key were refused from {since} to {last} UTC, and none with ours has come "
+    "since: somebody else's, or the key in Dataverse is not ours any more; registering gives it anew.",
     refusals.OTHER_ORGANIZATION: "Another environment sends here and is refused, from {since} to {last} UTC: a copy, "
     "perhaps.",
 }
 DOOR_REMEDIES = {
-    refusals.KEY: "receiver steps check",
+    refusals.KEY: "receiver steps register",
     refusals.OTHER_ORGANIZATION: "In that environment switch the steps off, or delete the service endpoint.",
 }
 
@@ -74,6 +74,11 @@ class Standing:
             return f"in step as of {self.as_of:%Y-%m-%d %H:%M:%S} UTC"
         known = f", last known to be as of {self.as_of:%Y-%m-%d %H:%M:%S} UTC" if self.as_of else ""
         return f"NOT known to be in step{known}"
+
+    @property
+    def but_for_all(self) -> str:
+        """The same where something concerns all mappings: what was known is not known of now."""
+        return self.sentence if not self.is_in_step else self.sentence.replace("in step", "last known to be in step")
 
     def plain(self) -> dict[str, Any]:
         """As JSON."""
@@ -130,6 +135,7 @@ class _Known:
             self._local = {one.name: tracking.local_of(connection, one.name) for one in self.mappings}
             self._gates = gates.found(connection)
             self._door = door_refusals.listed(connection)
+            self._keys_since = door_refusals.key_since(connection, self.now)
             self._check = registrations.last_check(connection)
             self._unheard = registrations.tables(connection)
             self._couplings = standings.couplings(connection)
@@ -250,14 +256,12 @@ class _Known:
     def _silent(self, mapping: TableMapping) -> Iterator[Hindrance]:
         """No notification for much longer than usual, while catch-up found changes that none had told of."""
         known = self._tables.get(mapping.dataverse_table)
-        if known is None or known.found_at is None:
+        if known is None or known.found_at is None or self.now - known.found_at > WEEK:
             return
         with self._services.database.reading() as connection:
-            newest = standings.newest_notification(connection, mapping.dataverse_table)
-            if newest is None or known.found_at <= newest:
-                return
-            longest = standings.longest_silence(connection, mapping.dataverse_table, self.now - WEEK)
-        if longest is not None and self.now - newest > TOO_SILENT * longest:
+            came = standings.received(connection, mapping.dataverse_table, self.now - WEEK)
+        longest = standings.longest_silence(came)
+        if longest is not None and known.found_at > (newest := came[-1]) and self.now - newest > TOO_SILENT * longest:
             said = (
                 f"No notification of {mapping.dataverse_table} has come since {_said(newest)}, four times as long as "
                 "ever in the last week, and catch-up found changes that none had told of."
@@ -276,7 +280,9 @@ class _Known:
             yield Hindrance("worker", said, self._worker_seen, "receiver worker")
         for gate in self._gates:
             said = f"Nothing is sent to Dataverse ({gate.name}): {gate.reason}"
-            yield Hindrance("away", said, gate.closed_at, f'receiver gates open "{gate.name}"')
+            remedy = f'receiver gates open "{gate.name}"'
+            mended = f"receiver doctor names what to mend; then: {remedy}"
+            yield Hindrance("away", said, gate.closed_at, mended if gate.is_set_up else remedy)
         for what in (CONNECTION, REGISTRATION):
             line = self._lines.get((what, ""))
             if line is not None and not line.due.is_good and not line.is_paused:
@@ -284,10 +290,9 @@ class _Known:
                     "steps" if what == REGISTRATION else "away", line.due.said, line.due.last_at, "receiver doctor"
                 )
         for refused in self._door.values():
-            if refused.reason in {refusals.KEY, refusals.OTHER_ORGANIZATION} and refused.is_standing(self.now):
-                said = DOOR_WORDS[refused.reason].format(
-                    count=refused.count, since=_said(refused.since), last=_said(refused.last_at)
-                )
+            is_told = refused.reason == refusals.OTHER_ORGANIZATION and refused.is_standing(self.now)
+            if is_told or (refused.reason == refusals.KEY and self._keys_since is not None):
+                said = DOOR_WORDS[refused.reason].format(since=_said(refused.since), last=_said(refused.last_at))
                 yield Hindrance("keys", said, refused.since, DOOR_REMEDIES[refused.reason])
 
 
@@ -299,7 +304,7 @@ def _different(found: Verification) -> Hindrance:
     counted = ", ".join(
         f"{found.counts[kind]} {kind}" for kind in KINDS if found.counts.get(kind) and kind != "explained"
     )
-    said = f"The verification of {_said(found.started_at)} found {counted}."
+    said = f"The verification of {_said(found.started_at)} found {counted}; the next one says whether it still stands."
     return Hindrance("different", said, found.started_at, f"receiver verify {found.mapping} --list")
 
 

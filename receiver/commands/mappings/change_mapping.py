@@ -113,7 +113,7 @@ def change(
 
 def look_anew(connection: Connection, before: TableMapping | None, changed: TableMapping, now: datetime) -> None:
     """A mapping that sees other rows than before has them looked at once, all of them, by catch-up."""
-    if not (changed.is_enabled and changed.direction.allows(Direction.FROM)) or before is None:
+    if before is None or not (changed.is_enabled and Direction(changed.direction).allows(Direction.FROM)):
         return
     is_widened = before.dataverse_filter != changed.dataverse_filter
     is_opened = not before.is_enabled or not before.direction.allows(Direction.FROM)

@@ -44,8 +44,9 @@ def test_every_part_of_our_side_is_looked_at_and_then_the_connection(company: Co
     beat(company)
     steps = found(company, public_url=company.url)
 
+    of_postgresql = [] if company.services.database.is_sqlite else ["Connections"]
     assert list(steps) == [
-        "Settings", "Client secret", "Database", "Worker", "Keys", "Public address", "Address", "TLS", "Clock", "Sign-in",
+        "Settings", "Client secret", "Database", *of_postgresql, "Worker", "Keys", "Public address", "Address", "TLS", "Clock", "Sign-in",
         "Application user", "Organisation", "Privileges", "Change tracking", "Columns", "Local currency", "Steps", "Button",
     ]  # fmt: skip
     well = {name for name, (verdict, _, _) in steps.items() if verdict in {"ok", "note"}}

@@ -7,7 +7,6 @@ import json
 import pytest
 from company import Company
 from scenarios.pairs import ACCOUNT, DOLLAR, FROM, SECOND_ACCOUNT, account, couple_customer
-from sqlalchemy import insert
 
 from receiver.cli import receiver
 from receiver.commands.coupling.create import create_in_dataverse
@@ -16,7 +15,6 @@ from receiver.commands.following.undo import undo
 from receiver.commands.synchronizing.verify import verify
 from receiver.errors import NotFoundError, RefusedError
 from receiver.runs import schedule
-from receiver.store.models import history as history_rows
 
 WHO = "Anna"
 
@@ -169,21 +167,6 @@ def test_a_change_of_a_record_that_is_gone_or_uncoupled_is_refused(company: Comp
     create_in_dataverse(company.services, "CUSTOMER", [key], WHO)
     with pytest.raises(RefusedError, match="is no longer coupled"):
         undo(company.services, "account", ACCOUNT, WHO)
-
-
-def test_old_changes_are_forgotten_in_pieces(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    couple_customer(company)
-    company.pass_time(10 * 86400)
-    monkeypatch.setattr(history, "PIECE", 2)
-    row = {"mapping": "CUSTOMER", "local_id": "X", "dataverse_id": ACCOUNT, "direction": "", "decision": "Modify"}
-    row |= {"why": "", "fields": {}}
-    now = company.now()
-    with company.services.database.writing() as connection:
-        connection.execute(insert(history_rows), [{**row, "at": now}] * 3)
-    assert history.purge(company.services, 9) == 1
-    company.pass_time(86400 * 2)
-
-    assert history.purge(company.services, 1) == 3
 
 
 def test_what_is_older_than_the_setting_is_forgotten_by_itself(company: Company) -> None:
