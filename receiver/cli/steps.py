@@ -65,8 +65,9 @@ def register(is_preview: bool, is_catch_up: bool, is_json: bool) -> None:
     if found.catch_up and not tasks:
         after = "Afterwards" if is_preview else "Now"
         say(
-            f"Changes made in Dataverse while a step was off, lacking or new were not told. {after}: "
-            f"receiver steps register --catch-up ({', '.join(found.catch_up)})"
+            f"Changes made in Dataverse while a step was off, lacking or new were not told "
+            f"({', '.join(found.catch_up)}). A worker's catch-up finds them within minutes. {after}, at once: "
+            "receiver steps register --catch-up"
         )
 
 

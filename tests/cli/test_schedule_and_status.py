@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 from company import Company
+from scenarios.pairs import couple_customer
+from sqlalchemy import update
 
 from receiver.cli import receiver
 from receiver.config import read_settings
 from receiver.errors import SettingError
+from receiver.store import gates
+from receiver.store.models import coupling
 
 
 def run(company: Company, *words: str) -> tuple[int, str, str]:
@@ -63,3 +67,18 @@ def test_a_secret_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="RECEIVER_ADMIN_TOKEN_FILE"):
         read_settings({"RECEIVER_ADMIN_TOKEN_FILE": str(tmp_path / "none")})
     assert read_settings({"RECEIVER_SALES_URL_FILE": str(path)}).sales_url == ""
+
+
+def test_what_stands_failed_is_told_as_far_as_it_can_be_while_dataverse_is_away(company: Company) -> None:
+    couple_customer(company)
+    with company.services.database.writing() as connection:
+        connection.execute(update(coupling).values(is_skipped=True))
+        gates.close(connection, "everything", company.now(), "The secret has expired.")
+    code, said, error = run(company, "errors", "list")
+    assert code == 1
+    assert "receiver status counts them" in error
+    assert "The secret has expired." in said
+    code, said, _ = run(company, "status")
+    assert code == 1
+    assert "1 pair(s) are Skipped" in said
+    assert "All (away): " in said
