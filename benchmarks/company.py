@@ -18,9 +18,11 @@ from receiver.commands.connection.steps import steps_to_register
 from receiver.commands.connection.test_connection import test_connection
 from receiver.commands.mappings.change_mapping import set_mapping
 from receiver.inbox.storing import Delivery, store
+from receiver.runs import schedule
 from receiver.schemas.execution_context import read_envelope
 from receiver.services import Services
 from receiver.store.models import inbox, worker
+from receiver.store.schedules import LOOKS
 
 
 class Company:
@@ -71,6 +73,8 @@ def company(url: str) -> Iterator[Company]:
         if not found.is_good:
             raise SystemExit(found.said)
         set_mapping(services, "CUSTOMER", "the benchmark", synch_only_coupled_records=False)
+        for what in LOOKS:  # what is counted is what a notification and a click ask for
+            schedule.set_(services, what, "the benchmark", is_paused=True)
         yield Company(services)
     finally:
         services.close()

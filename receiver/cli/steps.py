@@ -39,16 +39,21 @@ def list_steps(is_json: bool) -> None:
 @click.option(
     "--catch-up", "is_catch_up", is_flag=True, help="Start a run of each mapping that may have missed changes."
 )
+@click.option("--take-over", "takes_over", is_flag=True, help="Replace what another installation has registered.")
 @as_json
 @with_application
-def register(is_preview: bool, is_catch_up: bool, is_json: bool) -> None:
+def register(is_preview: bool, is_catch_up: bool, takes_over: bool, is_json: bool) -> None:
     """Register service endpoint, steps and images in Dataverse, as the mappings want them."""
     from receiver.commands.connection import register_steps as command
 
     if is_preview and is_catch_up:
         raise click.UsageError("Name --preview or --catch-up, not both.")
     found = command.register(
-        services(), WHO, is_preview=is_preview, done=lambda one: None if is_json else say(one.words)
+        services(),
+        WHO,
+        is_preview=is_preview,
+        takes_over=takes_over,
+        done=lambda one: None if is_json else say(one.words),
     )
     tasks = command.catch_up(services(), WHO) if is_catch_up else []
     if is_json:

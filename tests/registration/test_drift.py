@@ -33,7 +33,7 @@ def company(sqlite_url: str, _sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("CURL_CA_BUNDLE", str(_sandbox.ca_file))
     _sandbox.faults.clear()
     with closing(Registering(sqlite_url, _sandbox)) as made:
-        register(made.services, "the test")
+        register(made.services, "the test", takes_over=True)
         yield made
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -414,3 +416,24 @@ def test_the_mappings_page_says_that_images_are_outdated_without_asking_datavers
     assert len(registered.sandbox.requests) == asked
     register(registered.services, WHO)
     assert hint(registered.services) == ""
+
+
+def test_what_another_installation_has_registered_is_replaced_only_where_a_person_takes_it_over(
+    sqlite_template: Path, tmp_path: Path, sandbox: Sandbox, no_waiting: None
+) -> None:
+    def installed(name: str) -> Registering:
+        shutil.copy(sqlite_template, tmp_path / name)
+        return Registering(f"sqlite:///{tmp_path / name}", sandbox)
+
+    with closing(installed("first")) as first, closing(installed("second")) as second:
+        register(first.services, "Ann")
+        before = sandbox.rows("serviceendpoint")
+        with pytest.raises(RefusedError, match=f"sends to {first.url}/dataverse/notifications: another installation"):
+            register(second.services, "Bob")
+        assert sandbox.rows("serviceendpoint") == before
+        assert any("another installation" in one for one in register(second.services, "Bob", is_preview=True).notes)
+        register(second.services, "Bob", takes_over=True)
+        (endpoint,) = sandbox.rows("serviceendpoint")
+        assert endpoint["url"] == f"{second.url}/dataverse/notifications"
+        said = [one.words for one in check(first.services)]
+        assert any(f"sends to {second.url}" in one for one in said)

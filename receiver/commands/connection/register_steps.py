@@ -51,15 +51,25 @@ class Registration:
 
 
 def register(
-    services: Services, who: str, *, is_preview: bool = False, done: Callable[[Action], None] = lambda _: None
+    services: Services,
+    who: str,
+    *,
+    is_preview: bool = False,
+    takes_over: bool = False,
+    done: Callable[[Action], None] = lambda _: None,
 ) -> Registration:
     """Make Dataverse's registration what is wanted; nothing is written where it is. `done` is told of each action.
+
+    What another installation has registered is replaced only where a person *takes_over*.
 
     Raises: RefusedError; what Dataverse and the database raise, then start it again: it goes on.
     """
     place = place_of(services)
     described, notes = wanted_steps(services)
     now = registered(services.dataverse, place)
+    others = _of_another_installation(services, place, now)
+    if others and not (is_preview or takes_over):
+        raise RefusedError(f"{others} Nothing was changed. To take it over: receiver steps register --take-over")
     of_endpoint, key = _plan_endpoint(services, place, now, is_preview=is_preview)
     endpoint_id = now.endpoint.id if now.endpoint else endpoint(place).id
     ids = message_ids(services.dataverse, [_named(one) for one in described])
@@ -68,7 +78,7 @@ def register(
     unheard = {one["table"] for one in described if one["filtering_attributes"]} & steps.unheard
     if not is_preview:
         _carry_out(services, who, actions, unheard, key, done)
-    notes = [*notes, *filter(None, [doubt(place)])]
+    notes = [*notes, *filter(None, [doubt(place), "" if takes_over else others])]
     due = _mappings_of(services, unheard) if is_preview else due_for_catch_up(services)
     return Registration(tuple(one.words for one in actions), tuple(notes), tuple(due), is_preview)
 
@@ -190,6 +200,19 @@ def _plan_endpoint(services: Services, place: Place, now: Registered, *, is_prev
     wanted = endpoint(place, key or "made when it is carried out")
     refuse_long(wanted)
     return plan(now.endpoint, wanted, writes_secrets=True), key
+
+
+def _of_another_installation(services: Services, place: Place, now: Registered) -> str:
+    """A sentence where the endpoint sends elsewhere, and never was registered from here; else empty."""
+    if now.endpoint is None or registered_key(services):
+        return ""
+    url = str(now.endpoint.columns.get("url") or "")
+    if url == place.url:
+        return ""
+    return (
+        f"The service endpoint {place.name} sends to {url}: another installation has registered it, and would hear "
+        "nothing any more. Two companies in one environment have an endpoint each, by RECEIVER_COMPANY_ID."
+    )
 
 
 def registered_key(services: Services) -> str:
