@@ -418,8 +418,9 @@ def test_the_mappings_page_says_that_images_are_outdated_without_asking_datavers
     assert hint(registered.services) == ""
 
 
+@pytest.mark.usefixtures("no_waiting")
 def test_what_another_installation_has_registered_is_replaced_only_where_a_person_takes_it_over(
-    sqlite_template: Path, tmp_path: Path, sandbox: Sandbox, no_waiting: None
+    sqlite_template: Path, tmp_path: Path, sandbox: Sandbox
 ) -> None:
     def installed(name: str) -> Registering:
         shutil.copy(sqlite_template, tmp_path / name)
