@@ -29,15 +29,32 @@ class Refusals:
         self._lock = threading.Lock()
         self._unwritten: Counter[str] = Counter()
         self._next = 0.0
+        self._later: threading.Timer | None = None
 
     def add(self, services: Services, reason: str) -> None:
         with self._lock:
             self._unwritten[reason] += 1
-            if time.monotonic() < self._next:
-                return
-            self._next = time.monotonic() + self.every_seconds
-        if reason != AWAY:
+            is_due = time.monotonic() >= self._next and reason != AWAY
+            if is_due:
+                self._next = time.monotonic() + self.every_seconds
+        if is_due:
             self.write(services)
+        self._write_later(services)
+
+    def _write_later(self, services: Services) -> None:
+        """What is left is written a little later, though no other request should come."""
+        with self._lock:
+            if not self._unwritten or self._later is not None:
+                return
+            self._later = threading.Timer(self.every_seconds, self._written_later, (services,))
+            self._later.daemon = True
+            self._later.start()
+
+    def _written_later(self, services: Services) -> None:
+        with self._lock:
+            self._later = None
+        self.write(services)
+        self._write_later(services)
 
     def write_if_due(self, services: Services) -> None:
         """After a request that went through: what could not be written while the database was away is."""

@@ -218,10 +218,12 @@ def hasten(
     cause: str,
     whats: Collection[str] = LOOKS,
     subjects: Collection[str] | None = None,
+    *,
+    is_news: bool = True,
 ) -> None:
     """Have them run now, out of turn: after an outage, say."""
     with services.database.writing() as connection:
-        schedules.hasten(connection, services.clock(), cause, whats, subjects)
+        schedules.hasten(connection, services.clock(), cause, whats, subjects, is_news=is_news)
 
 
 def owe(connection: Connection, tables: Collection[str], why: str, now: datetime, opened: Sequence[str] = ()) -> None:

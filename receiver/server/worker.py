@@ -34,6 +34,7 @@ HEARTBEAT_SECONDS = 10.0
 STANDS_STILL_SECONDS = 5.0
 #: how many lanes share a transaction; more gain little and keep the first record waiting longer
 LANES_TOGETHER = 100
+STARTED = "the worker was started"
 #: how often it is looked whether what runs by itself runs for other tables and mappings
 ROWS_KEPT_SECONDS = 10.0
 FORGET_WORKERS_AFTER = timedelta(days=1)
@@ -149,7 +150,7 @@ class Worker:
     def _run_long(self) -> None:
         """What has set times and may take long; after an outage, ours or the database's, it looks what was missed."""
         kept = -ROWS_KEPT_SECONDS
-        owed = "the worker was started"
+        owed = STARTED
         long = {what: one for what, one in AT_SET_TIMES.items() if not schedule.SHIPPED[what].is_short}
 
         def step() -> bool:
@@ -158,7 +159,7 @@ class Worker:
                 schedule.keep_rows(self._services)
                 kept = time.monotonic()
             if owed:
-                schedule.hasten(self._services, owed)
+                schedule.hasten(self._services, owed, is_news=owed != STARTED)
                 owed = ""
             try:
                 return self._run_next(long)

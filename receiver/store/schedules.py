@@ -87,12 +87,16 @@ def hasten(
     subjects: Collection[str] | None = None,
     *,
     is_once: bool = False,
+    is_news: bool = True,
 ) -> int:
     """Have these run out of turn, now, and say why; how many will. One that runs this moment runs once more.
 
-    *is_once*: only those that did not since their last regular time, so that no stranger makes them run on and on.
+    *is_once*: only those that did not since their last regular time, so that no stranger makes them run on and on. What
+    *is_news* came just now; what is none (a worker started, as twenty others did) was there when one ran a moment ago.
     """
-    own = [due.c.what.in_(sorted(whats)), or_(due.c.last_at.is_(None), due.c.last_at < now - JUST_NOW)]
+    own: list[ColumnElement[bool]] = [due.c.what.in_(sorted(whats))]
+    if not is_news:
+        own.append(or_(due.c.last_at.is_(None), due.c.last_at < now - JUST_NOW))
     if subjects is not None:
         own.append(due.c.subject.in_(sorted(subjects)))
     if is_once:

@@ -36,6 +36,7 @@ from crash.crash import Child, Postgresql, Sqlite, company_steps, free_port, pre
 
 from receiver.commands.synchronizing.verify import verify
 from receiver.core.mapping import DeletionConflict
+from receiver.inbox.webhook_keys import READ_EVERY_SECONDS
 from receiver.runs import schedule
 from receiver.sandbox import Sandbox, ServiceEndpoint, Step
 from receiver.sandbox.faults import ALWAYS
@@ -302,6 +303,7 @@ def phases(run: Trial, sandbox: Sandbox, changes: int, deletions: int, wave: int
     yield run.await_step(Phase("everything away in turn", changes, deletions))
 
     run.register("somebody else's")
+    time.sleep(READ_EVERY_SECONDS + 1)  # until then servers that lost the database cannot tell, and answer 503
     run.change(changes // 10)
     foreign = run.await_step(
         Phase("a foreign key", changes // 10, 0),

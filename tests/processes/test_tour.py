@@ -160,7 +160,10 @@ def get_signed_in(link: str) -> str:
 
 #: who signed in, who worked, whether Dataverse was reached, how it describes its tables: each start adds its own,
 #: as far as it came before it was stopped
-OF_EACH_START = {"receiver_sign_in", "receiver_worker", "receiver_connection", "receiver_dataverse_table"}
+OF_EACH_START = {
+    "receiver_sign_in", "receiver_worker", "receiver_connection", "receiver_dataverse_table", "receiver_due",
+    "receiver_registration", "receiver_tracked_table", "receiver_local_look", "receiver_alert", "receiver_budget",
+}  # fmt: skip
 
 
 def kept(folder: Path) -> dict[str, object]:
