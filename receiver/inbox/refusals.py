@@ -47,14 +47,14 @@ class Refusals:
             if not self._unwritten or self._later is not None:
                 return
             self._later = threading.Timer(self.every_seconds, self._written_later, (services,))
-            self._later.daemon = True
+            self._later.name, self._later.daemon = "refusals", True
             self._later.start()
 
     def _written_later(self, services: Services) -> None:
+        """Once: while the database stays away, the first request that goes through again writes what is left."""
         with self._lock:
             self._later = None
         self.write(services)
-        self._write_later(services)
 
     def write_if_due(self, services: Services) -> None:
         """After a request that went through: what could not be written while the database was away is."""
