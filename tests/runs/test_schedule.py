@@ -91,7 +91,8 @@ def test_a_cause_has_it_run_out_of_turn(company: Company) -> None:
     ran(company)
     company.pass_time(10)
     schedule.hasten(company.services, "the database was away")
-    assert {what for what, _ in ran(company)} == set(schedules.LOOKS)
+    # what runs each minute may have come due by itself
+    assert {what for what, _ in ran(company)} - {schedule.ALERTS, schedule.CONNECTION} == set(schedules.LOOKS)
 
 
 def test_what_a_stranger_causes_has_it_run_once_between_two_regular_times(company: Company) -> None:
