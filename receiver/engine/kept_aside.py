@@ -14,11 +14,11 @@ from receiver.core.decision import Fail, IgnoreUnchanged, Reason, Record, Remove
 from receiver.core.mapping import Direction, TableMapping
 from receiver.core.values import to_plain_values
 from receiver.engine.written import Written
-from receiver.lanes import lane as lanes
 from receiver.store import conclusions, tracking
 from receiver.store.among import Among
 from receiver.store.conclusions import Conclusion
 from receiver.store.models import passed_over, question
+from receiver.store.upsert import upsert
 
 
 def note_questions(connection: Connection, written: Sequence[Written], clock: datetime) -> None:
@@ -36,7 +36,7 @@ def note_questions(connection: Connection, written: Sequence[Written], clock: da
         else:
             answered.append({f"is_{name}": value for name, value in source.items()})
     if asked:
-        statement = lanes.upsert(connection, question)
+        statement = upsert(connection, question)
         changed = {name: statement.excluded[name] for name in ("reason", "candidates")}
         keys = ["mapping", "toward", "source_id"]
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), asked)
@@ -75,7 +75,7 @@ def note_passed_over(connection: Connection, written: Sequence[Written], clock: 
         else:
             others.append({"is_mapping": now.mapping.name, "is_row": now.source.id})
     if kept:
-        connection.execute(lanes.upsert(connection, passed_over).on_conflict_do_nothing(), kept)
+        connection.execute(upsert(connection, passed_over).on_conflict_do_nothing(), kept)
     _end(connection, _NO_LONGER_PASSED_OVER, _PASSED_OVER, [(one["is_row"], one) for one in others])
 
 

@@ -7,7 +7,7 @@ lane's release are written in one transaction: after any crash either all or non
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -35,11 +35,14 @@ from receiver.lanes.failure import record_failure
 from receiver.lanes.held import leased
 from receiver.lanes.lane import Lease, key_of
 from receiver.services import Services, read_columns
+from receiver.store.mappings import Mappings
 
 log = logging.getLogger(__name__)
 
 #: what was said of a row that was asked for by its id
 Answered = DataverseRow | ReceiverError | None
+#: by table and id
+Rows = dict[tuple[str, str], Answered]
 #: lanes that are worth a look together
 TOGETHER_FROM = 2
 DECISIONS_A_LANE = 3
@@ -84,7 +87,7 @@ def process_together(services: Services, leases: Sequence[Lease]) -> list[Lease]
     Those are the ones that need Dataverse, and one that has no company. Where anything goes wrong, all come back and
     nothing was written: each by itself meets what is its own.
     """
-    return _together(services, leases, {})
+    return _together(services, leases, lambda _mappings: {})
 
 
 def process_read(services: Services, leases: Sequence[Lease]) -> list[Lease]:
@@ -93,20 +96,17 @@ def process_read(services: Services, leases: Sequence[Lease]) -> list[Lease]:
     Those that must be worked on by themselves, or cannot be read now, come back.
     """
     asked = [one for one in leases if _wants_row(services, one)]
-    if len(asked) < TOGETHER_FROM:
-        return list(leases)
-    try:
-        with services.database.reading() as connection:
-            mappings = services.mappings(connection)
-        rows: dict[tuple[str, str], Answered] = {}
-        for table in sorted({one.table for one in asked}):
-            ids = [one.id for one in asked if one.table == table]
-            found = services.dataverse.look_up(table, ids, read_columns(mappings, table))
-            rows |= {(table, id_): row for id_, row in found.items()}
-    except Exception as error:  # noqa: BLE001  # whatever it is, the lane that it belongs to meets it again and records it
-        log.debug("%d rows are read one by one: %s", len(asked), error)
-        return list(leases)
-    return [one for one in leases if one not in asked] + _together(services, asked, rows)
+    others = [one for one in leases if one not in asked]
+    return others + _together(services, asked, partial(_rows_of, services, asked))
+
+
+def _rows_of(services: Services, leases: Sequence[Lease], mappings: Mappings) -> Rows:
+    rows: Rows = {}
+    for table in sorted({one.table for one in leases}):
+        ids = [one.id for one in leases if one.table == table]
+        found = services.dataverse.look_up(table, ids, read_columns(mappings, table))
+        rows |= {(table, id_): row for id_, row in found.items()}
+    return rows
 
 
 def _wants_row(services: Services, lease: Lease) -> bool:
@@ -114,7 +114,7 @@ def _wants_row(services: Services, lease: Lease) -> bool:
     return is_wished and bool(lease.id) and lease.table in TABLES and services.client is not None
 
 
-def _together(services: Services, leases: Sequence[Lease], rows: Mapping[tuple[str, str], Answered]) -> list[Lease]:
+def _together(services: Services, leases: Sequence[Lease], read_rows: Callable[[Mappings], Rows]) -> list[Lease]:
     if len(leases) < TOGETHER_FROM:
         return list(leases)
     started = services.clock()
@@ -125,11 +125,12 @@ def _together(services: Services, leases: Sequence[Lease], rows: Mapping[tuple[s
         with services.database.reading() as connection:
             mappings = services.mappings(connection)
             known = known_of(services, connection, mappings, lanes_read)
+        rows, read_at = read_rows(mappings), services.clock()
         for lease, read in lanes_read:
             work = Work(services, mappings, known, not_at_once, may_ask_dataverse=False)
             try:
                 if (lease.table, lease.id) in rows:
-                    work.rows_read_at = started
+                    work.rows_read_at = read_at
                     work.know(lease.table, lease.id, rows[lease.table, lease.id])
                 looked_at.append(look_at(work, lease, read, started, NOTHING_ASKED))
             except (NotAtOnceError, DataverseError):

@@ -32,6 +32,7 @@ from receiver.store import open_writes
 from receiver.store.among import Among
 from receiver.store.models import pending_coupling
 from receiver.store.open_writes import OpenWrite
+from receiver.store.upsert import upsert
 
 #: a namespace of our own, so that derived ids meet nobody else's
 NAMESPACE = uuid.UUID("6f1c1f0e-6c43-5d0b-9d1c-7b3d3a1c2f00")
@@ -207,7 +208,7 @@ def _pending(connection: Connection, mapping: str, inserts: Sequence[Outcome]) -
         }
         for key, (id_, counter) in sorted(_intended(connection, mapping, list(replaced)).items())
     ]
-    statement = lanes.upsert(connection, pending_coupling)
+    statement = upsert(connection, pending_coupling)
     kept = {name: statement.excluded[name] for name in ("dataverse_id", "counter", "is_open", "replaced_id")}
     connection.execute(statement.on_conflict_do_update(index_elements=["mapping", "local_id"], set_=kept), rows)
     return {(mapping, str(row["local_id"])): str(row["dataverse_id"]) for row in rows}

@@ -28,6 +28,7 @@ from receiver.services import Services, mappings_of, unknown_table
 from receiver.store import couplings
 from receiver.store.among import Among
 from receiver.store.models import inbox, tombstone
+from receiver.store.upsert import upsert
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ def _is_to_go_out(look: Look) -> bool:
 def _leave_tombstones(connection: Connection, gone: Sequence[Lease], now: datetime) -> None:
     rows = [{"table_name": lease.table, "row_id": lease.id, "at": now} for lease in gone]
     if rows:
-        connection.execute(lanes.upsert(connection, tombstone).on_conflict_do_nothing(), rows)
+        connection.execute(upsert(connection, tombstone).on_conflict_do_nothing(), rows)
 
 
 def _others(look: Look, now: datetime) -> list[Touch]:

@@ -33,7 +33,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.core.message import Version
 from receiver.errors import LeaseLostError
@@ -72,11 +71,6 @@ def new_owner() -> str:
 
 def key_of(table: str, id_: str) -> str:
     return f"{table}:{id_}"
-
-
-def upsert(connection: Connection, table: Any) -> Any:
-    """The dialect's INSERT that knows ON CONFLICT."""
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
 
 
 def lease_named(

@@ -25,6 +25,7 @@ from receiver.runs.local_edits import LocalChanges
 from receiver.services import Services
 from receiver.store import schema
 from receiver.store.models import worker
+from receiver.store.upsert import upsert
 from receiver.store.wake import LOOK_AGAIN_SECONDS, Listener
 
 log = logging.getLogger(__name__)
@@ -226,7 +227,7 @@ class Worker:
     def _record_heartbeat(self, started: object) -> None:
         now = self._services.clock()
         with self._services.database.writing() as connection:
-            statement = lanes.upsert(connection, worker).values(id=self._name, started_at=started, seen_at=now)
+            statement = upsert(connection, worker).values(id=self._name, started_at=started, seen_at=now)
             connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"seen_at": now}))
             connection.execute(delete(worker).where(worker.c.seen_at < now - FORGET_WORKERS_AFTER))
 

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, case, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.store.models import budget
+from receiver.store.upsert import upsert
 
 WINDOW = timedelta(minutes=5)
 #: never less than this, else nothing would ever be found out
@@ -48,6 +48,6 @@ def stands(connection: Connection) -> tuple[int, int] | None:
 
 
 def _row(connection: Connection, now: datetime, most: int) -> Row[Any]:
-    inserting = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(budget)
+    inserting = upsert(connection, budget)
     connection.execute(inserting.values(id=1, window_at=now, used=0, allowed=most).on_conflict_do_nothing())
     return connection.execute(select(budget).with_for_update()).one()

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.core.mapping import Direction
 from receiver.store.models import conclusion, coupling
+from receiver.store.upsert import upsert
 
 #: what notifications conclude within it counts together
 WITHIN = timedelta(hours=1)
@@ -39,7 +39,7 @@ def note(connection: Connection, drawn: Sequence[Conclusion], now: datetime) -> 
     old = (conclusion.c.is_kept.is_(False), conclusion.c.at < now - WITHIN)
     connection.execute(delete(conclusion).where(*old))
     rows = [{**vars(one), "toward": one.toward.value, "at": now} for one in drawn]
-    statement = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(conclusion)
+    statement = upsert(connection, conclusion)
     changed = {name: statement.excluded[name] for name in ("is_kept", "keeper", "at", "toward")}
     keys = ["mapping", "kind", "dataverse_id"]
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
@@ -65,7 +65,7 @@ def kept(connection: Connection, mapping: str = "", keeper: str | None = None) -
     if keeper is not None:
         query = query.where(conclusion.c.keeper == keeper)
     order = (conclusion.c.mapping, conclusion.c.kind, conclusion.c.dataverse_id)
-    return [_read(row._mapping) for row in connection.execute(query.order_by(*order))]  # noqa: SLF001  # SQLAlchemy's public name
+    return [_read(row) for row in connection.execute(query.order_by(*order)).mappings()]
 
 
 def _read(row: Any) -> Conclusion:

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, ScalarSelect, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.store.models import dataverse_table as table
+from receiver.store.upsert import upsert
 
 
 def load(connection: Connection) -> dict[str, dict[str, Any]]:
@@ -34,13 +34,14 @@ def keep(connection: Connection, found: Mapping[str, Mapping[str, Any]], now: da
     Of two who read a table for the first time at once the later one keeps its answer to itself: the next test asks.
     """
     known = {row.name: row for row in connection.execute(select(table).order_by(table.c.name).with_for_update())}
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     is_changed = False
     for name, columns in sorted(found.items()):
         before, values = known.get(name), {"read_at": now, "columns": columns}
         if before is None:
             is_changed = True
-            connection.execute(dialect.insert(table).values(name=name, changes=1, **values).on_conflict_do_nothing())
+            connection.execute(
+                upsert(connection, table).values(name=name, changes=1, **values).on_conflict_do_nothing()
+            )
         else:
             differs = before.columns != columns
             is_changed |= differs

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, case, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.store import webhook_keys
 from receiver.store.models import door_refusal
+from receiver.store.upsert import upsert
 
 #: refusals with less than that between them are one spell
 SPELL = timedelta(minutes=15)
@@ -38,7 +38,7 @@ def key_since(connection: Connection, now: datetime) -> datetime | None:
 
 
 def add(connection: Connection, counted: Mapping[str, int], now: datetime) -> None:
-    statement = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(door_refusal)
+    statement = upsert(connection, door_refusal)
     known = door_refusal.c
     changed = {
         "count": known.count + statement.excluded.count,
@@ -52,4 +52,4 @@ def add(connection: Connection, counted: Mapping[str, int], now: datetime) -> No
 def listed(connection: Connection) -> dict[str, Refused]:
     """By reason."""
     rows = connection.execute(select(door_refusal).order_by(door_refusal.c.reason))
-    return {row.reason: Refused(**row._mapping) for row in rows}  # noqa: SLF001  # SQLAlchemy's public name
+    return {row["reason"]: Refused(**row) for row in rows.mappings()}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.core.coupling import Coupling
 from receiver.core.values import from_plain_values, to_plain_values
 from receiver.store.models import former_pair
+from receiver.store.upsert import upsert
 
 
 def remember(connection: Connection, coupling: Coupling, now: datetime) -> None:
@@ -22,7 +22,7 @@ def remember(connection: Connection, coupling: Coupling, now: datetime) -> None:
         "dataverse_base": None if coupling.dataverse_base is None else to_plain_values(coupling.dataverse_base),
         "at": now,
     }
-    statement = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(former_pair).values(values)
+    statement = upsert(connection, former_pair).values(values)
     changed = {name: statement.excluded[name] for name in ("local_id", "local_base", "dataverse_base", "at")}
     connection.execute(statement.on_conflict_do_update(index_elements=["mapping", "dataverse_id"], set_=changed))
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.store.models import gate, lane
+from receiver.store.upsert import upsert
 
 #: of a set-up that a person must mend: after so many seconds one request looks again, then after twice as long
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 15.0, 900.0
@@ -34,7 +33,7 @@ def found(connection: Connection, names: Collection[str] | None = None) -> list[
     """The gates of these names, of any where *names* is None; the one closed longest first."""
     query = select(gate).order_by(gate.c.until.desc())
     rows = connection.execute(query if names is None else query.where(gate.c.name.in_(sorted(names))))
-    return [Gate(**row._mapping) for row in rows]  # noqa: SLF001  # SQLAlchemy's public name for a row as a mapping
+    return [Gate(**row) for row in rows.mappings()]
 
 
 def may_look(connection: Connection, name: str, now: datetime) -> bool:
@@ -52,7 +51,7 @@ def let_look(connection: Connection, name: str, now: datetime) -> None:
 def pause(connection: Connection, name: str, now: datetime, until: datetime, reason: str) -> None:
     """Dataverse asked for a pause. The later end counts, and what a person must mend stays said."""
     row = {"name": name, "closed_at": now, "until": until, "is_set_up": False, "reason": reason}
-    statement = _insert(connection).values(row)
+    statement = upsert(connection, gate).values(row)
     set_ = {"until": until, "reason": case((gate.c.is_set_up, gate.c.reason), else_=reason)}
     connection.execute(
         statement.on_conflict_do_update(index_elements=["name"], set_=set_, where=or_(gate.c.until < until))
@@ -65,7 +64,7 @@ def close(connection: Connection, name: str, now: datetime, reason: str) -> None
     looks = known[name].looks if name in known else 0
     seconds = min(FIRST_PAUSE_SECONDS * 2 ** min(looks, 10), LONGEST_PAUSE_SECONDS)
     row = {"name": name, "closed_at": now, "until": now + timedelta(seconds=seconds), "is_set_up": True}
-    statement = _insert(connection).values({**row, "reason": reason})
+    statement = upsert(connection, gate).values({**row, "reason": reason})
     set_ = {"until": row["until"], "is_set_up": True, "reason": reason}
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=set_))
 
@@ -90,7 +89,3 @@ def wake_troubled(connection: Connection, now: datetime) -> None:
 def _in_order(*which: ColumnElement[bool]) -> Select[tuple[str]]:
     """Lanes locked in the order in which all lock them: two who wake and release cannot block each other."""
     return select(lane.c.key).where(*which).order_by(lane.c.key).with_for_update()
-
-
-def _insert(connection: Connection) -> Any:
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(gate)

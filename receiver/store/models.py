@@ -591,7 +591,7 @@ tracked_table = Table(
     Column("owed", String(200), nullable=False, server_default=""),
     #: mappings whose filter was changed: rows inside it that nobody has looked at are new to them
     Column("opened", JSON, nullable=False, server_default=text("'[]'")),
-    #: a look that is under way: {since, link, gone}
+    #: a look that is under way: {since, link, gone, missed}
     Column("position", JSON),
     #: changes that no notification had told of, since ever; when some were found last
     Column("found", Number, nullable=False, server_default="0"),

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.core.mapping import Direction
 from receiver.store.models import registered_table, registration, task
+from receiver.store.upsert import upsert
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,7 @@ def forget(connection: Connection) -> None:
 
 def remember_check(connection: Connection, found: LastCheck) -> None:
     values = {"checked_at": found.checked_at, "drifts": found.drifts}
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(registration).values(id=1, **values)
+    statement = upsert(connection, registration).values(id=1, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
 

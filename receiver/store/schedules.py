@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.errors import LeaseLostError
 from receiver.store.models import due, schedule
+from receiver.store.upsert import upsert
 
 #: what is looked at out of turn after an outage: both sides of every mapping
 LOOKS = frozenset({"catch-up", "local-edits"})
@@ -47,7 +47,7 @@ class Due:
 
 def settings(connection: Connection) -> dict[str, Setting]:
     """By what runs; what nobody changed is not there."""
-    return {row.what: Setting(**row._mapping) for row in connection.execute(select(schedule))}  # noqa: SLF001  # SQLAlchemy's public name
+    return {row["what"]: Setting(**row) for row in connection.execute(select(schedule)).mappings()}
 
 
 def change(connection: Connection, setting: Setting) -> None:
@@ -60,7 +60,7 @@ def change(connection: Connection, setting: Setting) -> None:
 def listed(connection: Connection) -> list[Due]:
     """All of them, in the order of their names."""
     query = select(due).order_by(due.c.what, due.c.subject)
-    return [Due(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001  # SQLAlchemy's public name
+    return [Due(**row) for row in connection.execute(query).mappings()]
 
 
 def keep(connection: Connection, wanted: Sequence[Due]) -> None:
@@ -71,7 +71,7 @@ def keep(connection: Connection, wanted: Sequence[Due]) -> None:
         connection.execute(delete(due).where(due.c.what == what, due.c.subject == subject))
     missing = [vars(one) for one in wanted if (one.what, one.subject) not in there]
     if missing:
-        inserting = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(due)
+        inserting = upsert(connection, due)
         connection.execute(inserting.on_conflict_do_nothing(), missing)
 
 
@@ -88,8 +88,8 @@ def hasten(
     *,
     is_once: bool = False,
     is_news: bool = True,
-) -> int:
-    """Have these run out of turn, now, and say why; how many will. One that runs this moment runs once more.
+) -> None:
+    """Have these run out of turn, now, and say why. One that runs this moment runs once more.
 
     *is_once*: only those that did not since their last regular time, so that no stranger makes them run on and on. What
     *is_news* came just now; what is none (a worker started, as twenty others did) was there when one ran a moment ago.
@@ -102,7 +102,7 @@ def hasten(
     if is_once:
         own.append(due.c.caused_at.is_(None))
     values = {"next_at": now, "cause": cause[:200], "caused_at": now}
-    return connection.execute(update(due).where(*own, due.c.cause == "").values(values)).rowcount
+    connection.execute(update(due).where(*own, due.c.cause == "").values(values))
 
 
 def lease(
@@ -118,11 +118,11 @@ def lease(
     if found is None:
         return None
     own = (due.c.what == found.what, due.c.subject == found.subject)
-    row = connection.execute(select(due).where(*own)).one()
+    row = connection.execute(select(due).where(*own)).mappings().one()
     values = {"owner": owner, "lease_until": now + timedelta(seconds=seconds), "last_at": now, "cause": ""}
-    values |= {} if row.cause else {"caused_at": None}
+    values |= {} if row["cause"] else {"caused_at": None}
     connection.execute(update(due).where(*own).values(values))
-    return Due(**{**row._mapping, **values, "cause": row.cause})  # noqa: SLF001  # SQLAlchemy's public name
+    return Due(**{**row, **values, "cause": row["cause"]})
 
 
 def is_any_due(connection: Connection, now: datetime, paused: Collection[str], known: Collection[str]) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
-from sqlalchemy import Connection, case, func, select, text, union
+from sqlalchemy import ColumnElement, Connection, Subquery, case, func, select, text, union
 
 from receiver.core.coupling import Result
 from receiver.store.among import Among
@@ -22,15 +23,17 @@ SEEN_WITHIN = timedelta(seconds=60)
 
 def waiting(connection: Connection, now: datetime) -> Mapping[str, tuple[int, datetime]]:
     """By Dataverse table: how many lanes have work that is due, and since when the oldest."""
-    news = select(inbox.c.table_name.label("name"), inbox.c.lane.label("key"), inbox.c.received_at.label("at")).where(
-        inbox.c.state.in_(("waiting", "working"))
-    )
-    due = select(lane.c.table_name.label("name"), lane.c.key.label("key"), lane.c.ready_at.label("at")).where(
-        lane.c.ready_at <= now, lane.c.attempts == 0
-    )
-    both = news.union_all(due).subquery()
+    both = _with_work(lane.c.ready_at <= now, lane.c.attempts == 0)
     query = select(both.c.name, func.count(both.c.key.distinct()), func.min(both.c.at)).group_by(both.c.name)
     return {name: (count, oldest) for name, count, oldest in connection.execute(query)}
+
+
+def _with_work(*due: ColumnElement[bool]) -> Subquery:
+    """Lanes in which a notification waits, and those that are *due*: name of the table, key, since when."""
+    columns = (inbox.c.table_name.label("name"), inbox.c.lane.label("key"), inbox.c.received_at.label("at"))
+    news = select(*columns).where(inbox.c.state.in_(("waiting", "working")))
+    ready = select(lane.c.table_name.label("name"), lane.c.key.label("key"), lane.c.ready_at.label("at")).where(*due)
+    return news.union_all(ready).subquery()
 
 
 def parked(connection: Connection) -> Mapping[str, tuple[int, datetime | None, str]]:
@@ -75,22 +78,18 @@ def by_state(connection: Connection) -> dict[str, int]:
     """How many notifications are in each state but for those that are well and done."""
     which = inbox.c.state.in_(("waiting", "working", "failed", "unreadable", "refused"))
     rows = connection.execute(select(inbox.c.state, func.count()).where(which).group_by(inbox.c.state))
-    return {state: count for state, count in rows}  # noqa: C416  # a row is no pair for dict()
+    return _counted(rows)
 
 
 def waits(connection: Connection) -> dict[str, int]:
     """How many lanes wait for a row to be coupled, by its table."""
     query = select(wait.c.wanted_table, func.count(wait.c.lane.distinct())).group_by(wait.c.wanted_table)
-    return {table: count for table, count in connection.execute(query)}  # noqa: C416  # a row is no pair for dict()
+    return _counted(connection.execute(query))
 
 
 def backlog(connection: Connection, now: datetime) -> tuple[int, datetime | None, float]:
     """Lanes with work that is due, since when the oldest, and how many notifications a second were applied lately."""
-    news = select(inbox.c.lane.label("key"), inbox.c.received_at.label("at")).where(
-        inbox.c.state.in_(("waiting", "working"))
-    )
-    ready = select(lane.c.key.label("key"), lane.c.ready_at.label("at")).where(lane.c.ready_at <= now)
-    both = news.union_all(ready).subquery()
+    both = _with_work(lane.c.ready_at <= now)
     count, oldest = connection.execute(select(func.count(both.c.key.distinct()), func.min(both.c.at))).one()
     newest = select(inbox.c.finished_at).order_by(inbox.c.id.desc()).limit(LOOKED_AT).subquery()
     done = select(func.count()).select_from(newest).where(newest.c.finished_at > now - PACE)
@@ -114,7 +113,7 @@ def workers(connection: Connection, now: datetime) -> dict[str, int]:
     """How many workers were seen within a minute, and how many were not."""
     seen = case((worker.c.seen_at > now - SEEN_WITHIN, "lately"), else_="not lately").label("seen")
     found = {"lately": 0, "not lately": 0}
-    return found | {name: count for name, count in connection.execute(select(seen, func.count()).group_by(seen))}  # noqa: C416  # see above
+    return found | _counted(connection.execute(select(seen, func.count()).group_by(seen)))
 
 
 def sizes(connection: Connection) -> dict[str, int]:
@@ -125,6 +124,11 @@ def sizes(connection: Connection) -> dict[str, int]:
             "SELECT c.relname, pg_total_relation_size(c.oid) FROM pg_class c WHERE c.relname = ANY(:names) "
             "AND pg_table_is_visible(c.oid) AND c.relkind = 'r'"
         )
-        return {name: size for name, size in connection.execute(query, {"names": names})}  # noqa: C416  # see above
+        return _counted(connection.execute(query, {"names": names}))
     pages = connection.execute(text("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"))
     return {"": int(pages.scalar_one())}
+
+
+def _counted(rows: Iterable[Sequence[Any]]) -> dict[str, int]:
+    """Rows of a name and a number."""
+    return {str(name): int(number) for name, number in rows}

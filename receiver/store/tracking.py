@@ -9,11 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.core.coupling import VERSION, Result
 from receiver.store.among import Among
 from receiver.store.models import conclusion, coupling, lane, local_look, tracked_table, unsettled
+from receiver.store.upsert import upsert
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TrackedTable:
     owed: str = ""
     #: mappings whose filter was changed: rows inside it that nobody has looked at are new to them
     opened: Sequence[str] = ()
-    #: a look that is under way: {since, link, gone, found}
+    #: a look that is under way: {since, link, gone, missed}
     position: Any = None
     #: changes of which no notification had told, since ever; when some were found last
     found: int = 0
@@ -41,13 +41,13 @@ class TrackedTable:
 
 
 def table_of(connection: Connection, name: str) -> TrackedTable:
-    row = connection.execute(select(tracked_table).where(tracked_table.c.name == name)).first()
-    return TrackedTable(name) if row is None else TrackedTable(**row._mapping)  # noqa: SLF001  # SQLAlchemy's public name
+    row = connection.execute(select(tracked_table).where(tracked_table.c.name == name)).mappings().first()
+    return TrackedTable(name) if row is None else TrackedTable(**row)
 
 
 def tables(connection: Connection) -> dict[str, TrackedTable]:
     rows = connection.execute(select(tracked_table))
-    return {row.name: TrackedTable(**row._mapping) for row in rows}  # noqa: SLF001  # SQLAlchemy's public name
+    return {row["name"]: TrackedTable(**row) for row in rows.mappings()}
 
 
 def keep_table(connection: Connection, table: TrackedTable) -> None:
@@ -83,8 +83,8 @@ class LocalLook:
 
 
 def local_of(connection: Connection, mapping: str) -> LocalLook:
-    row = connection.execute(select(local_look).where(local_look.c.mapping == mapping)).first()
-    return LocalLook(mapping) if row is None else LocalLook(**row._mapping)  # noqa: SLF001  # SQLAlchemy's public name
+    row = connection.execute(select(local_look).where(local_look.c.mapping == mapping)).mappings().first()
+    return LocalLook(mapping) if row is None else LocalLook(**row)
 
 
 def keep_local(connection: Connection, look: LocalLook) -> None:
@@ -92,7 +92,7 @@ def keep_local(connection: Connection, look: LocalLook) -> None:
 
 
 def _upsert(connection: Connection, table: sa.Table, keys: list[str], values: Mapping[str, Any]) -> None:
-    statement = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table).values(**values)
+    statement = upsert(connection, table).values(**values)
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=dict(values)))
 
 
@@ -178,7 +178,7 @@ def unsettled_of(connection: Connection, mapping: str, keys: Sequence[str]) -> d
 
 def remember_unsettled(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Rows of mapping, local_id, digest and at."""
-    statement = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(unsettled)
+    statement = upsert(connection, unsettled)
     changed = {name: statement.excluded[name] for name in ("digest", "at")}
     connection.execute(
         statement.on_conflict_do_update(index_elements=["mapping", "local_id"], set_=changed), list(rows)

@@ -60,7 +60,9 @@ class Packed(TypeDecorator[bytes]):
         if value is None or not bytes(value).startswith(_MAGIC):
             return value if value is None else bytes(value)
         try:  # a stranger's bytes that only look packed stay as they are, and fill no memory
-            return zlib.decompressobj().decompress(bytes(value)[len(_MAGIC) :], MOST_UNPACKED)
+            reader = zlib.decompressobj()
+            whole = reader.decompress(bytes(value)[len(_MAGIC) :], MOST_UNPACKED)
+            return whole if reader.eof or len(whole) == MOST_UNPACKED else bytes(value)
         except zlib.error:
             return bytes(value)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.store.models import webhook_key
+from receiver.store.upsert import upsert
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,7 @@ def end(connection: Connection, fingerprints: Collection[str], at: datetime, now
 
 
 def _put(connection: Connection, fingerprint: str, now: datetime, **values: datetime) -> None:
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(webhook_key).values(fingerprint=fingerprint, made_at=now, **values)
+    statement = upsert(connection, webhook_key).values(fingerprint=fingerprint, made_at=now, **values)
     if values:
         statement = statement.on_conflict_do_update(index_elements=["fingerprint"], set_=values)
     else:

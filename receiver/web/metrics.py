@@ -89,7 +89,7 @@ class _FromDatabase(Collector):
             "table",
             {one: tables[one].found for one in tables},
         )
-        looked = {one: tables[one].read_at.timestamp() for one in tables if tables[one].read_at is not None}  # type: ignore[union-attr]  # the condition says so
+        looked = {one.name: one.read_at.timestamp() for one in tables.values() if one.read_at is not None}
         yield _labelled("catch_up_read_timestamp_seconds", "Up to when a table is known.", "table", looked)
         yield from self._of_schedule(now)
         pairs = GaugeMetricFamily(PREFIX + "couplings", "Couplings, by mapping and state.", labels=("mapping", "state"))

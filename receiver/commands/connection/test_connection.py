@@ -13,10 +13,10 @@ from receiver.commands.connection.connection_steps import Findings, connection_s
 from receiver.commands.connection.finding import Step, Verdict
 from receiver.core.mapping import TableMapping
 from receiver.errors import ReceiverError
-from receiver.lanes import lane as lanes
 from receiver.services import Services, unknown_table
 from receiver.store import mappings
 from receiver.store.models import connection as state
+from receiver.store.upsert import upsert
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def remember(services: Services, found: ConnectionTest, learnt: Findings) -> Non
         values["organization_id"] = found.organization_id
     with services.database.writing() as connection:
         keep(connection, learnt.facts or {}, services.clock())
-        statement = lanes.upsert(connection, state).values(id=1, **values)
+        statement = upsert(connection, state).values(id=1, **values)
         connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
 

@@ -113,7 +113,7 @@ def change(
 
 def look_anew(connection: Connection, before: TableMapping | None, changed: TableMapping, now: datetime) -> None:
     """A mapping that sees other rows than before has them looked at once, all of them, by catch-up."""
-    if before is None or not (changed.is_enabled and Direction(changed.direction).allows(Direction.FROM)):
+    if before is None or not (changed.is_enabled and changed.direction.allows(Direction.FROM)):
         return
     is_widened = before.dataverse_filter != changed.dataverse_filter
     is_opened = not before.is_enabled or not before.direction.allows(Direction.FROM)
@@ -154,10 +154,11 @@ def _check_unchanged(connection: Connection, now: TableMapping, looked_at: Looke
 
 
 def _parsed(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The filters that are given as text, as the rules want them."""
+    """What is given as text, as the rules want it."""
+    named = {"direction": Direction(changes["direction"])} if "direction" in changes else {}
     kinds = {"local_filter_text": "local_filter", "dataverse_filter_text": "dataverse_filter"}
     try:
-        return {kinds[name]: parse(text) for name, text in changes.items() if name in kinds}
+        return named | {kinds[name]: parse(text) for name, text in changes.items() if name in kinds}
     except FilterError as error:
         raise InvalidMappingError([str(error)]) from error
 
