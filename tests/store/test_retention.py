@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from company import Company
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scenarios.pairs import ACCOUNT, couple_customer
 from sqlalchemy import func, insert, select, text, update
@@ -83,6 +83,7 @@ def test_an_ended_body_is_packed_and_can_still_be_shown_and_processed_again(comp
 
 
 @given(st.binary(max_size=5000))
+@example(b"\x00packed\x00")
 def test_whatever_was_packed_is_read_as_it_came(body: bytes) -> None:
     assert Packed().process_result_value(packed(body), None) == body  # type: ignore[arg-type]  # no dialect is asked
 
